@@ -1,4 +1,5 @@
-//! One control plane gives all services of a store their virtual IPs and host names, and writes them into their statuses.
+//! Allocation of virtual IPs and host names: one control plane assigns them to all services of a store and writes them
+//! into their statuses.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,17 +14,17 @@ use tokio::time::timeout;
 use crate::run::Current;
 use crate::store::{Expected, Store, StoreError};
 
-/// How often it is looked though nothing changed: what could not be written is tried again.
+/// Interval between looks without a change; a write that failed is retried then.
 const LOOKS: Duration = Duration::from_secs(5);
-/// How long it waits after something changed, for what changes with it.
+/// Delay after a change, to collect related changes.
 const COLLECTS: Duration = Duration::from_millis(100);
 
-/// Gives services addresses of these ranges, as long as it is polled. Each look writes only what differs. An address that a
-/// service has stays its own; while this runs, and for some thousand services that are gone, it is nobody else's.
+/// Assigns services addresses from these ranges, as long as it is polled. Each look writes only what differs. A service
+/// keeps the address that it has; while this runs, nobody else gets it, nor those of some thousand deleted services.
 pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Receiver<Arc<Current>>) {
     let mut memory = Memory::default();
     let mut full = BTreeSet::new();
-    // what was looked at last, if all of it was written down
+    // entries of the last look, if all of it was written
     let mut done: Vec<Arc<Entry>> = Vec::new();
     loop {
         let state = Arc::clone(&current.borrow_and_update());
@@ -49,7 +50,7 @@ pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Rec
             };
         }
         match timeout(LOOKS, current.changed()).await {
-            // whoever tells of changes is gone: the process ends
+            // the sender is gone: the process ends
             Ok(Err(_)) => return,
             Ok(Ok(())) => tokio::time::sleep(COLLECTS).await,
             Err(_) => {}
@@ -57,13 +58,13 @@ pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Rec
     }
 }
 
-/// What addresses depend on: services and HostnameGenerators.
+/// Entries that addresses depend on: services and HostnameGenerators.
 fn concerned(ledger: &Ledger) -> Vec<Arc<Entry>> {
     let is_concerned = |key: &ResourceKey| has_addresses(key.kind) || key.kind == Kind::HostnameGenerator;
     ledger.entries().filter(|(key, _)| is_concerned(key)).map(|(_, entry)| Arc::clone(entry)).collect()
 }
 
-/// Writes what differs. What was changed since it was looked at is left for the next look.
+/// Writes statuses that differ. A resource that changed since the look is left for the next look.
 async fn write(store: &dyn Store, ledger: &Ledger, addresses: &Addresses) -> Result<(), StoreError> {
     for key in addresses.keys() {
         let Some(seen) = ledger.get(key).map(|entry| entry.document.value()) else { continue };
@@ -94,7 +95,7 @@ mod tests {
     use crate::sources::{Source, StoreSource};
     use crate::store::{Effect, MemoryStore};
 
-    /// What stands in a store, as the loop would have it.
+    /// Content of a store as the loop would publish it.
     async fn current(store: &Arc<dyn Store>) -> Arc<Current> {
         let (mut source, feeder) = StoreSource::new(Arc::clone(store), Options::default());
         let (woken, mut wakes) = tokio::sync::mpsc::unbounded_channel();

@@ -1,7 +1,7 @@
-//! The REST API: what Kuma's own tools ask of a control plane, and some questions of ours.
+//! REST API: the endpoints that Kuma's own tools ask of a control plane, and some of our own.
 //!
 //! ```text
-//!  request ─▶ who calls (our socket, a token) ─▶ may they ─▶ Operation ─▶ store, or what runs ─▶ Answer
+//!  request ─▶ caller (our socket, a token) ─▶ permission ─▶ Operation ─▶ store or fleet ─▶ Answer
 //! ```
 //!
 //! Every path is a row of one table (`operation::Operation`); the router and `/openapi.json` are both made of it.
@@ -68,42 +68,42 @@ pub use plane::{Mark, Plane};
 pub use serve::serve;
 pub use serve_socket::serve_socket;
 
-/// What the API is told when it is set up.
+/// Settings of the API.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// How documents are checked.
+    /// Rules by which documents are checked.
     pub rules: Options,
-    /// Which virtual IPs services get here.
+    /// Ranges of the virtual IPs that services get here.
     pub vips: Ranges,
-    /// Whether resources come from somewhere else and cannot be changed here.
+    /// `true`: resources come from elsewhere and cannot be changed here.
     pub read_only: bool,
-    /// Whether what a store begins with, as [`prepare`] makes it, is there already.
+    /// `true`: the initial content of a store, as [`prepare`] makes it, exists already.
     pub prepared: bool,
-    /// What `GET /` says this is. Kuma's `kumactl` insists on its own word, unless the version contains `preview`.
+    /// Product name in `GET /`. Kuma's `kumactl` insists on its own word, unless the version contains `preview`.
     pub product: String,
-    /// The version that `GET /` says.
+    /// Version in `GET /`.
     pub version: String,
-    /// The name of this host.
+    /// Name of this host.
     pub hostname: String,
-    /// Which process this is.
+    /// Id of this process.
     pub instance: String,
-    /// What a caller may do who has not said who they are.
+    /// Role of callers who have not authenticated.
     pub anonymous: Role,
-    /// What a caller may do without a token whose connection comes from this host, and may have been passed on for anybody.
+    /// Role of callers without a token whose connection comes from this host; it may have been forwarded for anybody.
     pub localhost: Role,
-    /// Under which names anonymous callers may ask.
+    /// Host names under which anonymous callers may address the API.
     pub known_as: KnownAs,
-    /// The socket at which [`serve_socket`] serves, for messages.
+    /// Path of the socket at which [`serve_socket`] serves, for messages.
     pub socket: Option<PathBuf>,
-    /// Who issues certificates; `None`: nobody here.
+    /// Issuer of certificates; `None`: none are issued here.
     pub issuer: Option<Issuer>,
-    /// What `GET /config` says, without secrets.
+    /// Answer to `GET /config`, without secrets.
     pub config: Value,
-    /// How large a body may be, in bytes.
+    /// Limit on the size of a body, in bytes.
     pub body_limit: usize,
-    /// How long a body may take to arrive.
+    /// Limit on the time that a body takes to arrive.
     pub body_timeout: Duration,
-    /// How long the head of a request may take to arrive, and a caller stay silent between two requests.
+    /// Limit on the time that the head of a request takes to arrive, and on the idle time between two requests.
     pub head_timeout: Duration,
 }
 
@@ -131,31 +131,31 @@ impl Default for Setup {
     }
 }
 
-/// How many look at all proxies and routes at once.
+/// Limit on concurrent requests that look at all proxies and routes.
 const LOOKS: usize = 2;
-/// How many follow what connections do at once.
+/// Limit on concurrent followers of traffic.
 const FOLLOWERS: usize = 64;
 
-/// The API. Cloning shares everything.
+/// REST API server. Cloning shares everything.
 #[derive(Clone)]
 pub struct Api {
     desk: Arc<Desk>,
 }
 
-/// What all requests share.
+/// State shared by all requests.
 pub(crate) struct Desk {
     setup: Setup,
     store: Arc<dyn Store>,
     tokens: Tokens,
     plane: Plane,
     metrics: ApiMetrics,
-    /// Who may plan a change that is only looked at.
+    /// Permits for planning a change that is only previewed.
     previews: Semaphore,
-    /// Set when there is what a store begins with.
+    /// Set once the initial content of the store exists.
     prepared: OnceLock<()>,
-    /// Who may look at all proxies and routes: a few at once, so that many who ask do not take all memory.
+    /// Permits for looking at all proxies and routes: few at once, so that many callers do not take all memory.
     looks: Semaphore,
-    /// Who may follow what connections do.
+    /// Permits for following traffic.
     followers: Arc<Semaphore>,
 }
 
@@ -166,7 +166,7 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    /// An API over a store and what runs by it.
+    /// Creates the API over a store and the state that runs by it.
     pub fn new(setup: Setup, store: Arc<dyn Store>, plane: Plane, metrics: ApiMetrics) -> Self {
         let tokens = match setup.read_only {
             true => Tokens::with_keys_as_they_are(Arc::clone(&store)),
@@ -179,20 +179,21 @@ impl Api {
         Self { desk: Arc::new(desk) }
     }
 
-    /// The routes. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
+    /// Returns the router. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
     fn router(&self) -> Router {
         dispatch::router(self.clone())
     }
 }
 
 impl Desk {
-    /// Whether there is a mesh, or was one. What is only being made is no reason to say that a mesh does not exist.
+    /// Returns `true` if there is a mesh, or was one. While the first one is still being made, no mesh is reported as
+    /// missing.
     async fn is_prepared(&self) -> bool {
         if self.prepared.get().is_some() {
             return true;
         }
         let meshes = self.store.list(&Selection::of_kind(Kind::Mesh)).await;
-        // what is wrong with the store is said by what is asked of it
+        // errors of the store are reported by the request itself
         let is_prepared = meshes.as_ref().map_or(true, |found| !found.items.is_empty());
         if is_prepared && meshes.is_ok() {
             let _ = self.prepared.set(());
@@ -201,7 +202,7 @@ impl Desk {
     }
 }
 
-/// The rows of all nouns.
+/// Returns the operations of all nouns.
 fn operations() -> Vec<operation::Operation> {
     let nouns = [
         system::operations(),

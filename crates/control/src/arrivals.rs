@@ -1,11 +1,11 @@
-//! Dataplanes that come with their proxies, and go with them: `kuma-dp run --dataplane-file` keeps them nowhere else.
+//! Dataplanes that live as long as their proxies are attached: `kuma-dp run --dataplane-file` stores them nowhere else.
 //!
 //! ```text
-//!  a stream opens ─▶ read: checked as every document ─▶ arrive: stored ─ … ─ the stream ends ─▶ leave: removed, if nobody came back
+//!  a stream opens ─▶ read: validated ─▶ arrive: stored ─ … ─ the stream ends ─▶ leave: removed, unless it is back
 //! ```
 //!
-//! Whoever comes back, here or at another instance, writes the document again: it says another time then, and what an earlier
-//! stream leaves behind removes only what it wrote itself. An instance that ends removes nothing.
+//! A proxy that comes back, here or at another instance, writes the document again with another time; the end of an
+//! earlier stream removes only what that stream wrote. An instance that ends removes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,25 +19,25 @@ use serde_json::{Value, json};
 
 use crate::store::{Expected, Store, StoreError, Stored};
 
-/// How long the proxy may be away before its Dataplane is removed.
+/// Time that a proxy may be away before its Dataplane is removed.
 pub(crate) const AWAY: Duration = Duration::from_secs(10);
-/// How often it is tried to write on top of a change that came in between.
+/// Limit on attempts to write after a concurrent change.
 const ATTEMPTS: usize = 5;
-/// Stands in a stored document that came with a proxy, and in no other: whoever writes it over the API says it in vain. It is
-/// shown nowhere, and gives each arrival a version of its own.
+/// Member that marks a stored document as brought by a proxy. A value written over the API is discarded. It is never
+/// shown, and gives each arrival a version of its own.
 const ARRIVED: &str = "modificationTime";
 
-/// Takes in what proxies bring. Cloning shares the store.
+/// Store for resources that proxies bring. Cloning shares the store.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
-    /// Where resources are kept, or shown.
+    /// Store that keeps the resources, or mirrors them.
     store: Arc<dyn Store>,
     rules: Options,
-    /// Whether they can be written there.
+    /// `true`: resources can be written to the store.
     writable: bool,
 }
 
-/// A resource that a proxy brought, checked.
+/// Resource that a proxy brought, validated.
 #[derive(Clone, Debug)]
 pub(crate) struct Brought {
     pub(crate) resource: Resource,
@@ -45,21 +45,21 @@ pub(crate) struct Brought {
     pub(crate) document: Value,
 }
 
-/// What was stored for a proxy, and goes with it.
+/// Resource that was stored for a proxy, and is removed with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     key: ResourceKey,
-    /// What its document says of when it came.
+    /// Time of arrival in its document.
     at: Value,
 }
 
-/// Why what a proxy brought is not taken.
+/// Reason why a resource that a proxy brought is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotTaken {
-    /// The document has errors. In words, by field.
+    /// The document has errors; described by field.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such mesh.
+    /// The mesh does not exist.
     #[error("mesh: mesh {0:?} does not exist")]
     NoMesh(String),
     /// Resources are read from files.
@@ -68,24 +68,24 @@ pub(crate) enum NotTaken {
          and mesh alone"
     )]
     ReadOnly(ResourceKey),
-    /// Somebody else put it there, and the proxy does not prove that it may replace it.
+    /// Somebody else stored it, and the proxy does not prove that it may replace it.
     #[error(
         "dataplane: {0} is stored and says something else, and a proxy without a token cannot replace it: delete it, or let proxies \
          bring tokens"
     )]
     NotIts(ResourceKey),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Arrivals {
-    /// Takes resources into a store, if it is writable, checked by these rules.
+    /// Creates arrivals for a store, validated by these rules. Not `writable`: nothing is stored.
     pub fn new(store: Arc<dyn Store>, rules: Options, writable: bool) -> Self {
         Self { store, rules, writable }
     }
 
-    /// Reads what a proxy brought: a Dataplane, or what a zone proxy has in its place.
+    /// Parses the resource that a proxy brought: a Dataplane, or the resource of a zone proxy.
     pub(crate) fn read(&self, text: &str) -> Result<Brought, NotTaken> {
         let document = serde_json::from_str(text);
         let document: Value =
@@ -93,11 +93,11 @@ impl Arrivals {
         self.checked(document)
     }
 
-    /// A document as it is kept: with what is computed of it, as of what is put over the API.
+    /// Validates a document and adds what is computed of it, as for documents put over the API.
     fn checked(&self, mut document: Value) -> Result<Brought, NotTaken> {
         let said = self.resource(&document)?;
         complete(&mut document, &said, self.rules.zone.as_deref());
-        // its tags name its zone now, as those of what is stored do
+        // its tags name its zone now, as in stored resources
         let resource = self.resource(&document)?;
         let meta = resource.meta();
         let key = ResourceKey::new(resource.kind(), meta.mesh.as_str(), meta.name.as_str());
@@ -121,12 +121,12 @@ impl Arrivals {
         }
     }
 
-    /// What is stored of a proxy; `None`: nothing.
+    /// Returns the stored resource of a proxy; `None`: there is none.
     pub(crate) async fn stored(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
         self.store.get(key).await
     }
 
-    /// Whether a resource could be stored where it says that it belongs.
+    /// Checks that a resource could be stored: its mesh exists, and it is present if resources are read from files.
     pub(crate) async fn has_place(&self, brought: &Brought) -> Result<(), NotTaken> {
         let key = &brought.key;
         if let Some(mesh) = &key.mesh
@@ -140,8 +140,8 @@ impl Arrivals {
         Ok(())
     }
 
-    /// Stores what a proxy brought. `proven`: a token says that it is the proxy's; without one it replaces nothing that somebody
-    /// put there. `None`: what is there stays, and does not go with the proxy.
+    /// Stores a resource that a proxy brought. `proven`: a token proves that it is the proxy's; without one it replaces
+    /// nothing that somebody else stored. Returns `None` if the stored one stays, and is not removed with the proxy.
     pub(crate) async fn arrive(&self, brought: &Brought, proven: bool) -> Result<Option<Arrival>, NotTaken> {
         self.has_place(brought).await?;
         if !self.writable {
@@ -175,17 +175,18 @@ impl Arrivals {
         Err(StoreError::Lost { store: self.store.describe(), why }.into())
     }
 
-    /// Removes what came with a proxy that did not come back.
+    /// Removes the resource of a proxy that did not come back.
     pub(crate) async fn leave(&self, arrival: Arrival) {
         match self.remove(&arrival).await {
             Ok(true) => tracing::info!(resource = %arrival.key, "it came with its proxy, and went with it"),
-            // its proxy came back, or somebody has other plans for it
+            // its proxy came back, or somebody else changed it
             Ok(false) | Err(StoreError::Conflict { .. } | StoreError::NotFound(_)) => {}
             Err(error) => tracing::warn!(resource = %arrival.key, %error, "its proxy left, and it stays"),
         }
     }
 
-    /// Removes what came, whatever a control plane wrote down in it meanwhile. Returns whether it was there still.
+    /// Removes an arrived resource, even if a control plane has updated it meanwhile. Returns `true` if it was still
+    /// there.
     async fn remove(&self, Arrival { key, at }: &Arrival) -> Result<bool, StoreError> {
         let mut tries = 0;
         loop {
@@ -200,7 +201,7 @@ impl Arrivals {
     }
 }
 
-/// A document as it is stored: with the labels that were computed, and with the mark of what came with a proxy.
+/// Document as it is stored: with the computed labels and the mark of arrival.
 fn as_stored(Brought { resource, key, mut document }: Brought) -> Value {
     if let Some(members) = document.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
@@ -234,7 +235,7 @@ mod tests {
         // the same document, as another instance would write it
         let second = arrivals.arrive(&brought, false).await.unwrap().unwrap();
         assert_ne!(first, second);
-        // a job of the control plane writes down what it computed
+        // a job of the control plane writes its results
         let mut stored = arrivals.stored(&brought.key).await.unwrap().unwrap().document;
         stored["labels"]["team"] = json!("ledger");
         arrivals.store.put(&brought.key, stored, Expected::Any).await.unwrap();

@@ -1,7 +1,7 @@
-//! What other zones may dial in this one, written down in its ZoneIngresses (spec 08 §3).
+//! Services that other zones may dial in this one, written to its ZoneIngresses (spec 08 §3).
 //!
-//! A job of one control plane for all that share a store. It writes only what differs; where resources are files that nobody
-//! here writes, the files say it.
+//! A job of one control plane for all that share a store. It writes only what differs; where resources are files that
+//! nobody here writes, the list is taken from the files.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use tokio::sync::watch;
 use crate::run::Current;
 use crate::store::{Expected, Store, StoreError};
 
-/// How what is offered is counted.
+/// Settings for counting the available services.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counting {
-    /// How long after a change it is counted again, at least.
+    /// Least time between two counts after changes.
     pub interval: Duration,
-    /// Only tags of inbounds whose keys begin with one of these are told; none: all are. Without one that `kuma.io/service` begins
-    /// with no inbound is offered.
+    /// Prefixes of the tag keys of inbounds that are published; empty: all tags. Without a prefix of `kuma.io/service`
+    /// no inbound is published.
     pub tags: Vec<String>,
 }
 
-/// Writes down what this zone offers, as long as it is polled.
+/// Writes the available services of this zone, as long as it is polled.
 pub async fn keep(store: Arc<dyn Store>, mut current: watch::Receiver<Arc<Current>>, counting: Counting) {
     loop {
         let state = Arc::clone(&current.borrow_and_update());
@@ -38,9 +38,9 @@ pub async fn keep(store: Arc<dyn Store>, mut current: watch::Receiver<Arc<Curren
         };
         tokio::time::sleep(counting.interval).await;
         match written {
-            // it is looked at again
+            // the next round tries again
             Err(error) => tracing::debug!(%error, "what the zone offers is not written down"),
-            // whoever tells of changes is gone: the process ends
+            // the sender is gone: the process ends
             Ok(()) if current.changed().await.is_err() => return,
             Ok(()) => {}
         }
@@ -62,7 +62,7 @@ async fn write(store: &dyn Store, snapshot: &Snapshot, kept: &[String]) -> Resul
         let mut document = stored.document;
         document[AVAILABLE_SERVICES] = offered.iter().map(shown).collect();
         match store.put(&key, document, Expected::Version(stored.version)).await {
-            // who changed it meanwhile has it counted again
+            // a concurrent change triggers another count
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -70,8 +70,8 @@ async fn write(store: &dyn Store, snapshot: &Snapshot, kept: &[String]) -> Resul
     Ok(())
 }
 
-/// The ingresses of which this control plane finds out what they offer: those of its zone. One that is in no zone cannot tell copies
-/// of others from its own, and leaves alone what names a zone.
+/// Returns the ingresses whose services this control plane counts: those of its zone. A control plane without a zone
+/// cannot tell copies of others from its own, and leaves alone those that name a zone.
 fn own_ingresses(snapshot: &Snapshot) -> Vec<(&Resource, &ZoneIngress)> {
     let in_a_zone = snapshot.context().zone.is_some();
     let ingresses = snapshot.zone_proxies().filter_map(|proxy| {
@@ -83,7 +83,7 @@ fn own_ingresses(snapshot: &Snapshot) -> Vec<(&Resource, &ZoneIngress)> {
     ingresses.collect()
 }
 
-/// What a zone offers, by mesh and then by the text of the tags.
+/// Returns the available services of a zone, by mesh and then by the text of the tags.
 fn offered(snapshot: &Snapshot, kept: &[String]) -> Vec<AvailableService> {
     let own = snapshot.context().zone.as_deref();
     let is_own = |zone: &str| zone.is_empty() || own.is_none_or(|own| own == zone);
@@ -91,7 +91,7 @@ fn offered(snapshot: &Snapshot, kept: &[String]) -> Vec<AvailableService> {
     let mut add = |mesh: &str, tags: &Tags, kept: &[String], external: bool| {
         let mut tags = tags.clone();
         if let Some(own) = own {
-            // nobody offers anything in the name of another zone
+            // nobody publishes services for another zone
             tags.insert(ZONE_TAG, own);
         }
         let is_kept = |key: &str| kept.is_empty() || kept.iter().any(|prefix| key.starts_with(prefix));
@@ -132,7 +132,7 @@ fn offered(snapshot: &Snapshot, kept: &[String]) -> Vec<AvailableService> {
     found.into_values().collect()
 }
 
-/// The tags of the listeners of a builtin gateway that other meshes may dial.
+/// Returns the tags of the listeners of a builtin gateway that other meshes may dial.
 fn of_other_meshes(snapshot: &Snapshot, proxy: &ProxyKey, own: &Tags) -> Vec<Tags> {
     let view = snapshot.seen_by(proxy);
     let Some((_, gateway)) = view.as_ref().and_then(|view| view.gateway()) else { return Vec::new() };
@@ -145,7 +145,7 @@ fn of_other_meshes(snapshot: &Snapshot, proxy: &ProxyKey, own: &Tags) -> Vec<Tag
     tags.collect()
 }
 
-/// As it stands in a document, which leaves out what is not so.
+/// Renders an available service as it is stored; false and empty members are left out.
 fn shown(AvailableService { mesh, tags, instances, external }: &AvailableService) -> Value {
     let external = external.then(|| ("externalService".to_owned(), json!(true)));
     let said = [("tags", json!(tags)), ("instances", json!(instances)), ("mesh", json!(mesh))];
@@ -277,7 +277,7 @@ networking: {address: 10.0.1.3, port: 10001}
         let others =
             |all: &[String]| all.iter().filter(|it| !it.contains("redis")).cloned().collect::<Vec<_>>();
         assert_eq!(kept(&["kuma.io/service"])[2], "default kuma.io/service=redis x2");
-        // only inbounds have their tags thinned out
+        // only tags of inbounds are filtered
         assert_eq!(kept(&["version"]), others(&kept(&[])));
     }
 }

@@ -1,11 +1,11 @@
-//! What a kuma-dp is told to start its Envoy with: `POST /bootstrap`, at the port that proxies attach to (spec 10 §A.2).
+//! Bootstrap of an Envoy for its kuma-dp: `POST /bootstrap`, at the port that proxies attach to (spec 10 §A.2).
 //!
 //! ```text
-//!  kuma-dp ─▶ Request ─▶ token? our own name? a Dataplane, stored or brought along? ─▶ dialect's Bootstrap ─▶ Envoy ⇢ discovery
+//!  kuma-dp ─▶ Request ─▶ token? host? a Dataplane, stored or brought? ─▶ dialect's Bootstrap ─▶ Envoy ⇢ discovery
 //! ```
 //!
-//! Nothing is stored and no token is verified: both happen when the Envoy attaches. A kuma-dp gives up for good upon every
-//! refusal but 404 and 5xx, so what can heal by itself is one of these.
+//! Nothing is stored and no token is verified: both happen when the Envoy attaches. A kuma-dp gives up for good upon
+//! every refusal but 404 and 5xx, so whatever can heal by itself is one of these.
 
 mod metadata;
 mod request;
@@ -32,38 +32,38 @@ use crate::store::StoreError;
 use crate::yaml;
 use request::{Request, Role};
 
-/// How large a request may be: a Dataplane and a few certificates fit many times.
+/// Limit on the size of a request, in bytes: a Dataplane and a few certificates fit many times.
 const BODY_BYTES: usize = 1024 * 1024;
-/// How long it may take to arrive. A kuma-dp waits 10 s for the answer.
+/// Limit on the time that a request takes to arrive. A kuma-dp waits 10 s for the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const NO_TOKEN: &str = "Dataplane Token is required. Generate token using 'kumactl generate dataplane-token > /path/file' and \
     provide it via --dataplane-token-file=/path/file argument to Kuma DP";
 const OUTBOUNDS: &str = "outbound: should be empty since dataplane is in Transparent Proxying mode";
 
-/// What bootstraps are made from. Cloning shares it.
+/// State from which bootstraps are made. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Bootstraps {
-    /// The Dataplanes that there are, and what proxies may bring.
+    /// Stored Dataplanes, and those that proxies bring.
     pub arrivals: Arrivals,
-    /// What is in force: before the first state nobody can say which meshes there are.
+    /// Configuration in force: before the first state the meshes are unknown.
     pub current: watch::Receiver<Arc<Current>>,
-    /// Whether proxies have to bring a token.
+    /// `true`: proxies must bring a token.
     pub wants_tokens: bool,
-    /// With which certificate proxies are taken; `None`: in plaintext.
+    /// Certificate of the port for proxies; `None`: plaintext.
     pub certificate: Option<Certificate>,
 }
 
-/// Why there is no bootstrap.
+/// Reason for refusing a bootstrap.
 #[derive(Debug)]
 enum Refusal {
-    /// The request cannot be read.
+    /// The request cannot be parsed.
     Unreadable,
-    /// It can never be answered as it is, in words.
+    /// The request can never be answered as it is; described in words.
     Unfit(StatusCode, String),
-    /// There is no such proxy yet.
+    /// The proxy does not exist yet.
     NotYet,
-    /// Not now.
+    /// It is temporarily impossible.
     Later(String),
 }
 
@@ -122,7 +122,7 @@ pub(crate) async fn answer(State(bootstraps): State<Bootstraps>, request: HttpRe
     }
 }
 
-/// In JSON with what kuma-dp itself needs, or the bare file for who does not ask for JSON.
+/// Renders the answer in JSON with what kuma-dp itself needs; the bare bootstrap for clients that do not accept JSON.
 fn told(headers: &HeaderMap, tree: &Value, address: &str) -> Response {
     let text = yaml::document(tree);
     let accepts = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -140,7 +140,7 @@ fn told(headers: &HeaderMap, tree: &Value, address: &str) -> Response {
 }
 
 impl Bootstraps {
-    /// The bootstrap for a request that came under `host`, and the address of its proxy; that of a zone proxy is empty.
+    /// Returns the bootstrap for a request to `host`, and the address of its proxy, which is empty for a zone proxy.
     async fn bootstrap(&self, asked: &Request, host: &str) -> Result<(Value, String), Refusal> {
         let unfit = |why: String| Refusal::Unfit(StatusCode::UNPROCESSABLE_ENTITY, why);
         if self.wants_tokens && asked.dataplane_token.is_empty() && asked.dataplane_token_path.is_empty() {
@@ -179,7 +179,7 @@ impl Bootstraps {
         Ok((bootstrap.tree(), address))
     }
 
-    /// What the proxy is: as it says itself, or as it is stored.
+    /// Returns the resource of the proxy: as it brings it, or as it is stored.
     async fn resource(&self, asked: &Request, role: Role) -> Result<(Resource, Value), Refusal> {
         if !asked.dataplane_resource.is_empty() {
             let brought = self.arrivals.read(&asked.dataplane_resource)?;
@@ -197,7 +197,7 @@ impl Bootstraps {
         Ok((brought.resource, brought.document))
     }
 
-    /// Whom Envoy is to believe; `None`: proxies are taken in plaintext.
+    /// Returns the certificates that Envoy trusts; `None`: the port is plaintext.
     fn trusted(&self, asked: &Request, host: &str) -> Result<Option<Certificates>, Refusal> {
         let Some(certificate) = &self.certificate else { return Ok(None) };
         let unfit = |why: String| Refusal::Unfit(StatusCode::BAD_REQUEST, why);
@@ -218,7 +218,7 @@ impl Bootstraps {
     }
 }
 
-/// What a kuma-dp is told that dials a name that is not in the certificate.
+/// Describes the refusal for a kuma-dp that dials a name that is not in the certificate.
 fn not_our_name(host: &str, names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     format!(
@@ -233,7 +233,7 @@ fn is_builtin_gateway(dataplane: &Dataplane) -> bool {
     dataplane.gateway.as_ref().is_some_and(|gateway| gateway.kind == GatewayType::Builtin)
 }
 
-/// Host and port under which the control plane was asked, so that the Envoy dials what its kuma-dp dialled.
+/// Splits the host and port by which the control plane was asked, so that the Envoy dials what its kuma-dp dialled.
 fn split(authority: &str, over_tls: bool) -> Option<(String, u16)> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),

@@ -1,4 +1,4 @@
-//! The certificate with which a control plane proves who it is: read again whenever it is renewed.
+//! Server certificate of a control plane, read again whenever it is renewed.
 
 use std::fmt;
 use std::io;
@@ -25,26 +25,26 @@ use trust::Facts;
 use crate::guard::task_again;
 use crate::look::Look;
 
-/// How often the files are looked at.
+/// Interval at which the files are looked at.
 const SELDOM: Duration = Duration::from_secs(2);
-/// How long a TLS handshake may take.
+/// Limit on the duration of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// A certificate with its chain, and its key, in two files in PEM.
+/// Certificate with its chain, and its key, in two files in PEM.
 ///
-/// Whoever renews them puts new ones in their place: new connections are shown those within seconds, connections that
-/// live are left alone. What cannot be used is told, and what was there before stays in use.
+/// New files are picked up within seconds for new connections; live connections are left alone. If they cannot be used,
+/// that is logged, and the previous certificate stays in use.
 #[derive(Clone, Debug)]
 pub struct Certificate(Arc<Pair>);
 
-/// Both files, and what was last read from them.
+/// Both files, and their content as last read.
 struct Pair {
     certificate: PathBuf,
     key: PathBuf,
-    /// How the files looked before they were first read.
+    /// State of the files before they were first read.
     first: [Option<Look>; 2],
     in_use: ArcSwap<CertifiedKey>,
 }
@@ -52,26 +52,26 @@ struct Pair {
 /// One of the two files of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Half {
-    /// The certificate with its chain.
+    /// Certificate with its chain.
     Certificate,
-    /// Its key.
+    /// Private key.
     Key,
 }
 
-/// Why a certificate cannot be used.
+/// Reason why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    /// A file cannot be read, or has nothing in PEM.
+    /// A file cannot be read, or contains no PEM.
     #[error("{file} cannot be used: {why}")]
     File {
-        /// Which of the two.
+        /// Affected file of the pair.
         half: Half,
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// What is wrong with it.
+        /// Reason, in words.
         why: String,
     },
-    /// There is no certificate in its file, or the key is another's.
+    /// There is no certificate in its file, or the key does not belong to it.
     #[error("the certificate and its key cannot be used: {0}")]
     Pair(rustls::Error),
 }
@@ -80,19 +80,19 @@ impl Certificate {
     /// Reads a certificate with its chain, and its key.
     ///
     /// # Errors
-    /// When they cannot be read or do not fit.
+    /// If they cannot be read or do not match.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
         let first = look(certificate, key);
         let in_use = ArcSwap::from_pointee(read(certificate, key)?);
         Ok(Self(Arc::new(Pair { certificate: certificate.into(), key: key.into(), first, in_use })))
     }
 
-    /// The names and addresses that it is for, sorted.
+    /// Names and addresses of the certificate, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         self.facts().map(|facts| facts.names).unwrap_or_default()
     }
 
-    /// Whether it is for a host.
+    /// Returns `true` if the certificate is valid for a host.
     pub(crate) fn names_host(&self, host: &str) -> bool {
         self.facts().is_some_and(|facts| facts.names_host(host))
     }
@@ -101,7 +101,7 @@ impl Certificate {
         Facts::read(self.0.in_use.load().cert.first()?)
     }
 
-    /// The last certificate of the chain in PEM, by which others may believe the first; `None`: it may not sign any.
+    /// Last certificate of the chain in PEM, as a trust anchor for the first; `None`: it may not sign any.
     pub(crate) fn signer(&self) -> Option<String> {
         let in_use = self.0.in_use.load();
         let last = in_use.cert.last()?;
@@ -111,8 +111,8 @@ impl Certificate {
         Facts::read(last)?.signs.then_some(pem)
     }
 
-    /// What makes TLS connections of those that ask for one of these protocols by ALPN, or for none. The files are followed
-    /// until then.
+    /// Creates an acceptor of TLS connections with one of these protocols by ALPN, or without ALPN. The files are
+    /// followed until the token is cancelled.
     pub(crate) fn acceptor(self, protocols: &[&str], until: CancellationToken) -> io::Result<TlsAcceptor> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -124,7 +124,7 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Looks for new files, for ever.
+    /// Follows the files without end.
     async fn follow(self) {
         let Self(pair) = self;
         let mut seen = pair.first;
@@ -136,7 +136,7 @@ impl Certificate {
 }
 
 impl Pair {
-    /// Takes the files up if they look otherwise than they did.
+    /// Reads the files again if they have changed.
     fn look_again(&self, seen: [Option<Look>; 2]) -> [Option<Look>; 2] {
         let now = look(&self.certificate, &self.key);
         if now != seen {
@@ -146,7 +146,7 @@ impl Pair {
                     self.in_use.store(Arc::new(pair));
                     tracing::info!(%certificate, "the certificate was renewed");
                 }
-                // one file was replaced, and the other will be, or somebody made a mistake
+                // only one file has been replaced so far, or somebody made a mistake
                 Err(error) => {
                     tracing::warn!(%certificate, %error, "the one that was there before stays in use");
                 }
@@ -169,7 +169,7 @@ impl fmt::Debug for Pair {
 }
 
 fn look(certificate: &Path, key: &Path) -> [Option<Look>; 2] {
-    // a file that cannot be looked at cannot be read, which says why
+    // a file without metadata cannot be read either, which yields the error
     [certificate, key].map(|file| Look::at(file).ok().flatten())
 }
 
@@ -196,13 +196,13 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
         .map_err(CertificateError::Pair)
 }
 
-/// The mode of a file that others than its user and group may read or write; `None`: they may not.
+/// Returns the mode of a file that others than its user and group may read or write; `None`: they may not.
 fn open_to_all(file: &Path) -> Option<u32> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o7777;
     (mode & 0o006 != 0).then_some(mode)
 }
 
-/// The handshake with somebody who called; `None`: there was none, which happens and is not worth more than a note.
+/// Performs the handshake of an accepted connection; `None`: it failed, which is ordinary and only noted.
 pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
     acceptor: TlsAcceptor,
     stream: S,
@@ -229,7 +229,7 @@ mod tests {
             self.0.path().join(name)
         }
 
-        /// Puts a new certificate in its place, and maybe its key.
+        /// Replaces the certificate, and the key if `with_key`.
         fn renew(&self, name: &str, with_key: bool) {
             let key = KeyPair::generate().unwrap();
             let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();

@@ -1,19 +1,19 @@
-//! Discovery over gRPC: proxies attach here, Envoy and our own, and get what is published for them.
+//! Discovery over gRPC: proxies attach here, Envoy and our own, and get their published configuration.
 //!
 //! ```text
-//!   compile loop ─▶ Publisher ─▶ one stream a proxy (xds::Subscription) ⇢ gRPC ⇢ proxy
+//!   compile loop ─▶ Publisher ─▶ one stream per proxy (xds::Subscription) ⇢ gRPC ⇢ proxy
 //!                                        └─▶ Statuses ─▶ CLI, REST, status of routes
 //! ```
 //!
-//! The service is `envoy.service.discovery.v3.AggregatedDiscoveryService` with both its methods. Which proxy is told
-//! by `node.id` (`<mesh>.<name>`), which dialect it speaks by the types it asks for. A proxy that nobody knows is kept
-//! waiting, and served as soon as something is published for it, unless it [brings](crate::arrivals) its Dataplane along. A
-//! second stream of a proxy ends the first.
+//! The service is `envoy.service.discovery.v3.AggregatedDiscoveryService` with both its methods. A proxy is identified
+//! by `node.id` (`<mesh>.<name>`), its dialect by the types that it asks for. An unknown proxy is kept waiting, and
+//! served as soon as something is published for it, unless it [brings](crate::arrivals) its Dataplane along. A second
+//! stream of a proxy ends the first.
 //!
-//! On the connection on which it is attached a proxy of ours [reports](crate::telemetry) what its connections do.
+//! A proxy of ours [reports](crate::telemetry) its traffic on the connection on which it is attached.
 //!
-//! Anybody may attach, unless a [`TokenGate`] asks for tokens. On the same port a kuma-dp asks
-//! [how to start](crate::bootstrap) its Envoy, over HTTP/1.1.
+//! Anybody may attach, unless a [`TokenGate`] asks for tokens. On the same port a kuma-dp asks for the
+//! [bootstrap](crate::bootstrap) of its Envoy, over HTTP/1.1.
 
 mod announced;
 mod caller;
@@ -59,23 +59,23 @@ use crate::door::{Idle, Paced, Places, Share};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
-/// How long a silent connection lives before it is asked for a sign of life, and how long that may take.
+/// Idle time after which a connection is pinged, and limit on the wait for the answer.
 const KEEPALIVE: Duration = Duration::from_secs(15);
-/// How long a connection on which nothing is asked stays open, at least; at most twice that.
+/// Least time that a connection without requests stays open; the limit is twice that.
 const NOTHING_ASKED: Duration = Duration::from_secs(15);
-/// How many streams a connection may have open; a proxy needs one.
+/// Limit on open streams of a connection; a proxy needs one.
 const STREAMS: u32 = 64;
-/// How large the head of a request may be, in bytes: a token fits.
+/// Limit on the head of a request, in bytes: a token fits.
 const HEAD_BYTES: u32 = 32 * 1024;
 
 /// Serves discovery on a bound listener, in plaintext or over TLS, until `shutdown` is cancelled.
 ///
-/// Then nothing new is accepted, open streams get `grace` to end by themselves (proxies end them only when they
-/// leave), and what is left is ended with the status `Unavailable`, upon which proxies look for another instance.
+/// Then nothing new is accepted, open streams get `grace` to end by themselves (proxies end them only when they leave),
+/// and the rest are ended with the status `Unavailable`, upon which proxies look for another instance.
 ///
 /// # Errors
 ///
-/// When there can be no TLS with the certificate, or the server fails.
+/// If TLS cannot be set up with the certificate, or the server fails.
 pub async fn serve(
     listener: TcpListener,
     certificate: Option<Certificate>,
@@ -89,7 +89,7 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .http2_max_header_list_size(HEAD_BYTES)
         .max_concurrent_streams(STREAMS)
-        // what is not HTTP/2 asks how to start
+        // bootstrap requests are not HTTP/2
         .accept_http1(true)
         .add_routes(routes(server));
     let stopped = shutdown.clone().cancelled_owned();
@@ -112,7 +112,7 @@ pub async fn serve(
         shutdown.cancelled().await;
         tokio::time::sleep(grace).await;
         closing.cancel();
-        // The streams are ended; what still holds its connection open has stopped reading.
+        // The streams are ended; a connection that is still open belongs to a peer that has stopped reading.
         tokio::time::sleep(KEEPALIVE).await;
     };
     tokio::select! {
@@ -121,7 +121,7 @@ pub async fn serve(
     }
 }
 
-/// Discovery, and beside it what a kuma-dp asks before.
+/// Routes for discovery and for bootstrap requests.
 fn routes(server: DiscoveryServer) -> Routes {
     let bootstraps = server.bootstraps();
     let reports = server.reports();
@@ -134,8 +134,8 @@ fn routes(server: DiscoveryServer) -> Routes {
     }
 }
 
-/// The connections to a listener, each as soon as it is admitted: one that takes its time holds up nobody. There is never
-/// an error among them: the server would ask again at once, which takes a whole processor while descriptors are short.
+/// Stream of accepted connections, each as soon as it is admitted: a slow one holds up nobody. It never yields an
+/// error: the server would poll again at once, which takes a whole processor while descriptors are short.
 fn arriving<C, A>(
     listener: TcpListener,
     admit: impl Fn(Paced<TcpStream>, SocketAddr) -> A + Send + Sync + 'static,
@@ -152,7 +152,7 @@ where
     ReceiverStream::new(arrived)
 }
 
-/// Accepts until nobody wants connections any more.
+/// Accepts connections until the receiver is dropped.
 async fn accept<C, A>(
     listener: &TcpListener,
     places: &Places,

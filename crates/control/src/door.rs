@@ -1,11 +1,12 @@
-//! What stands before every server that callers reach over a network: places, and limits for those who take their time.
+//! Admission in front of every server that is reachable over a network: connection limits, and time limits for slow
+//! callers.
 //!
 //! ```text
-//!  accept ─▶ Places: is one left? ─▶ Paced: does it move? ─▶ the requests of one connection
+//!  accept ─▶ Places: is one left? ─▶ Paced: does it progress? ─▶ the requests of one connection
 //! ```
 //!
-//! A caller who does nothing costs a place for seconds and not for ever, and callers from other hosts never take the last
-//! places: those are for who comes from this host, and may help.
+//! An idle caller occupies a place for seconds and not for ever, and callers from other hosts never take the last
+//! places: those are for callers from this host, who may help.
 
 mod descriptors;
 mod own;

@@ -1,13 +1,14 @@
-//! What every attached proxy should run, in its own words, kept at what the resources say.
+//! Fleet: the desired configuration of every attached proxy in its dialect, kept up to date with the resources.
 //!
 //! ```text
-//!  Compiled ──adopt──▶ Fleet ──(differs from what it was told?)──▶ Publisher ⇢ streams ⇢ proxies
+//!  Compiled ──adopt──▶ Fleet ──(differs from the last one sent?)──▶ Publisher ⇢ streams ⇢ proxies
 //!  a proxy attaches ──attend──┘  │                                                  │
 //!                                │◀───────────observe────────── Statuses ◀── ACK, NACK
-//!                                └──▶ Standing: one whole value, for everyone who asks
+//!                                └──▶ Standing: one whole value, for all readers
 //! ```
 //!
-//! Only what somebody wants is said to an Envoy, and only when its plan changed. It opens no socket and has no clock.
+//! A plan is lowered for an Envoy only while that proxy is attached, and only when the plan changed. The fleet opens no
+//! socket and has no clock.
 
 mod happening;
 mod standing;
@@ -29,44 +30,44 @@ use crate::discovery::{Package, Publisher, Statuses};
 pub use happening::{Did, Happening};
 pub use standing::Standing;
 
-/// The proxies that attach to this control plane, and what they were told. Who looks from outside has a [`Standing`].
+/// Proxies that attach to this control plane, with the configurations sent to them. Readers outside use a [`Standing`].
 #[derive(Debug)]
 pub struct Fleet {
     publisher: Arc<Publisher>,
     standing: Standing,
-    /// The proxies as they were seen last.
+    /// Statuses of the proxies at the last look.
     seen: BTreeMap<ProxyId, ProxyStatus>,
-    /// Attached proxies that no Dataplane is there for.
+    /// Attached proxies without a Dataplane.
     waiting: BTreeSet<ProxyId>,
     published: watch::Sender<Arc<Standing>>,
 }
 
-/// What came of a look at who is attached.
+/// Result of a look at the attached proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
-    /// A proxy is told something new.
+    /// A new configuration is published for a proxy.
     Published {
-        /// The proxy.
+        /// Affected proxy.
         proxy: ProxyId,
-        /// What it could not be told as asked, in words, and was not told before.
+        /// New notes on what the dialect cannot express as asked, in words.
         notes: Vec<String>,
     },
     /// A proxy attached, and no Dataplane has its name: it waits, or keeps what it runs.
     Unknown {
-        /// The proxy.
+        /// Affected proxy.
         proxy: ProxyId,
     },
-    /// A plan cannot be said in the dialect: a mistake of ours. The proxy keeps what it runs.
+    /// A plan cannot be expressed in the dialect: a fault of the program. The proxy keeps what it runs.
     Unsayable {
-        /// The proxy.
+        /// Affected proxy.
         proxy: ProxyId,
-        /// What is wrong, with the place.
+        /// Error, with its place.
         problem: Unsayable,
     },
 }
 
 impl Fleet {
-    /// A fleet that publishes to `publisher`, with nothing to say yet.
+    /// Creates a fleet that publishes to `publisher`, initially without any configuration.
     pub fn new(publisher: Arc<Publisher>, nothing: Compiled) -> Self {
         let standing = Standing {
             revision: Revision::ZERO,
@@ -79,8 +80,8 @@ impl Fleet {
         Self { publisher, standing, seen: BTreeMap::new(), waiting: BTreeSet::new(), published }
     }
 
-    /// How the fleet stands, as of its last step: whole, and there for everybody without waiting. It changes whenever a
-    /// revision is adopted, a proxy is told something, or a rollout moves on.
+    /// Returns the state of the fleet as of its last step: a whole value, readable without waiting. It changes whenever
+    /// a revision is adopted, a configuration is published, or a rollout progresses.
     pub fn standing(&self) -> watch::Receiver<Arc<Standing>> {
         self.published.subscribe()
     }
@@ -89,7 +90,7 @@ impl Fleet {
         self.published.send_replace(Arc::new(self.standing.clone()));
     }
 
-    /// Takes a new state of all proxies, and tells those that are attached what changed for them. Revisions grow.
+    /// Adopts a new state of all proxies, and publishes the changes for those that are attached. Revisions grow.
     pub fn adopt(&mut self, compiled: Arc<Compiled>, accepted: Accepted) -> Vec<News> {
         let ran = Some(self.standing.revision);
         self.standing.compiled = compiled;
@@ -118,7 +119,7 @@ impl Fleet {
         news
     }
 
-    /// Tells proxies that attached what they should run, and forgets those that left.
+    /// Publishes configurations for proxies that attached, and forgets those that left.
     pub fn attend(&mut self) -> Vec<News> {
         let moved = self.publisher.take_moved();
         if moved.is_empty() {
@@ -136,7 +137,7 @@ impl Fleet {
         news
     }
 
-    /// Takes note of what proxies did since the last look, which moves rollouts on.
+    /// Takes over what proxies did since the last look, which advances rollouts.
     pub fn observe(&mut self, statuses: &Statuses) -> Vec<Happening> {
         let mut happened = Vec::new();
         let mut moved = false;
@@ -162,13 +163,13 @@ impl Fleet {
     }
 
     fn left(&mut self, key: &(ProxyId, Family)) {
-        // what it was told grows old: when it comes back it waits for what is new
+        // the published configuration gets stale: when the proxy comes back it waits for a new one
         self.publisher.retract(&key.0, key.1);
         Arc::make_mut(&mut self.standing.served).remove(key);
         self.waiting.remove(&key.0);
     }
 
-    /// Tells one proxy what it should run, if that is new. `ran` is the revision before this one.
+    /// Publishes the configuration of one proxy, if it is new. `ran` is the revision before this one.
     fn tell(&mut self, key: (ProxyId, Family), ran: Option<Revision>) -> Option<News> {
         let compiled = Arc::clone(&self.standing.compiled);
         let (proxy, family) = &key;
@@ -195,7 +196,7 @@ impl Fleet {
         let old_notes = before.as_ref().map(|served| served.notes.as_slice()).unwrap_or_default();
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
         let served = Arc::make_mut(&mut self.standing.served);
-        // whom it believes may differ where nothing else does
+        // the mTLS settings may differ where nothing else does
         let package = Package {
             set: Arc::clone(&resources),
             identities: plan.identities().into_iter().cloned().collect(),
@@ -219,7 +220,7 @@ impl Fleet {
         Some(News::Published { proxy: key.0, notes: new_notes })
     }
 
-    /// The revision that was adopted last; [`Revision::ZERO`]: none yet.
+    /// Returns the last adopted revision; [`Revision::ZERO`]: none yet.
     pub fn revision(&self) -> Revision {
         self.standing.revision
     }

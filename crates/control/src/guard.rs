@@ -1,4 +1,4 @@
-//! What serves and follows: a panic there costs the turn that it happened in; what proxies run goes on.
+//! Panic guards for serving and following tasks: a panic costs only the turn in which it happens, and proxies go on.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,13 +6,13 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// The pause before the first new beginning; each is twice the one before.
+/// Pause before the first restart; each further pause is twice the previous one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause.
+/// Limit on the pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Takes one turn of a part of the program. `None`: it panicked, which is told; what it shares with others has to be whole
-/// after any of its steps.
+/// Runs one turn of a part of the program. `None`: it panicked, which is logged; state that it shares must be
+/// consistent after each of its steps.
 pub fn caught<T>(part: &'static str, turn: impl FnOnce() -> T) -> Option<T> {
     let turned = catch_unwind(AssertUnwindSafe(|| {
         trip::step(part);
@@ -21,7 +21,7 @@ pub fn caught<T>(part: &'static str, turn: impl FnOnce() -> T) -> Option<T> {
     turned.map_err(|_| tell(part)).ok()
 }
 
-/// As [`caught`], of a task.
+/// Runs a task as [`caught`] does.
 pub async fn caught_task<T>(part: &'static str, task: impl Future<Output = T>) -> Option<T> {
     let mut task = pin!(task);
     let polled = poll_fn(|context| {
@@ -42,7 +42,7 @@ pub async fn caught_task<T>(part: &'static str, task: impl Future<Output = T>) -
     done
 }
 
-/// Works on a thread until it is done, and begins anew after each panic.
+/// Runs work on this thread until it is done, and restarts it after each panic.
 pub fn again(part: &'static str, mut work: impl FnMut()) {
     let mut pause = FIRST_PAUSE;
     while caught(part, &mut work).is_none() {
@@ -63,7 +63,7 @@ pub async fn task_again<T, F: Future<Output = T>>(part: &'static str, mut task: 
     }
 }
 
-/// Marks a turn of work that goes on for long.
+/// Marks one turn of a long-running part; tests make it panic.
 pub fn step(part: &'static str) {
     trip::step(part);
 }
@@ -73,9 +73,9 @@ fn tell(part: &'static str) {
 }
 
 #[doc(hidden)]
-/// Panics on demand, so that tests see what becomes of them. In a release there are none.
+/// Panics on demand, for tests. There are none in a release.
 pub mod trip {
-    /// Lets a part panic at its next turn.
+    /// Makes a part panic at its next turn.
     #[cfg(debug_assertions)]
     pub fn wire(part: &str) {
         wired().insert(part.to_owned());

@@ -1,9 +1,10 @@
-//! Resolves the host names at which proxies are dialled, so that plans say addresses (spec 08 §2).
+//! Resolution of the host names at which proxies are dialled, so that plans contain addresses (spec 08 §2).
 //!
-//! The system's resolver is asked, on this host, once for all proxies: an Envoy takes nothing but addresses from a control
-//! plane, and of several all are to dial the same one.
+//! The system's resolver on this host is asked, once for all proxies: an Envoy accepts only addresses from a control
+//! plane, and all are to dial the same one of several.
 //!
-//! What names stood for outlives the process, where it is told a file: who starts while nobody answers knows them.
+//! Resolved addresses outlive the process if there is a file for them: a process that starts without a reachable
+//! resolver uses them.
 
 mod last;
 
@@ -24,16 +25,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::last::{Last, addresses};
 use crate::guard::task_again;
 
-/// How long an answer is used before a name is asked for again.
+/// Interval at which a name is resolved again.
 const REFRESH: Duration = Duration::from_secs(10);
-/// How long one answer may take. Who asks longer has a server that is away.
+/// Limit on the wait for one answer; a slower resolver counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a state waits for the first answers about its names: what it says of the others comes later.
+/// Limit on the time that a state waits for the first answers about its names; later answers are taken over afterwards.
 const FIRST: Duration = Duration::from_secs(1);
-/// How many names may be asked for at once.
+/// Limit on names that are resolved at the same time.
 const TOGETHER: usize = 64;
 
-/// Resolves names, again and again, for as long as it or a clone of it lives.
+/// Periodic resolver of host names; runs as long as it or a clone of it lives.
 #[derive(Clone, Debug)]
 pub struct HostResolver {
     runtime: Handle,
@@ -43,8 +44,8 @@ pub struct HostResolver {
 }
 
 impl HostResolver {
-    /// Asks for no names yet. `kept`: the file with what they stood for last, and where that is kept; absent: it is forgotten at
-    /// the end. `wake` is called when one stands for something else than before.
+    /// Starts a resolver without names. `kept`: file for the last addresses, read at the start and written later;
+    /// `None`: they are forgotten at the end. `wake` is called when the address of a name changes.
     pub fn start(runtime: &Handle, kept: Option<PathBuf>, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (names, asked) = watch::channel(BTreeSet::new());
         let (found, last) = (watch::Sender::default(), Arc::new(Last::at(kept)));
@@ -57,8 +58,8 @@ impl HostResolver {
         it
     }
 
-    /// Asks for these names too from now on, and waits a while for the first answers to those that are new. One that has none by
-    /// then stands for what it stood for when the process before this one ended.
+    /// Adds names, and waits a while for the first answers to those that are new. A name without an answer by then has
+    /// the address from the end of the previous process.
     pub fn ask<'n>(&self, names: impl IntoIterator<Item = &'n str>) {
         let (names, mut found) =
             (names.into_iter().map(Arc::from).collect::<BTreeSet<Arc<str>>>(), self.found.subscribe());
@@ -69,13 +70,13 @@ impl HostResolver {
         });
         let answered = |found: &Arc<Hosts>| names.iter().all(|name| found.contains_key(&**name));
         if !answered(&found.borrow()) {
-            // what has no answer by then is told later
+            // later answers are published when they come
             let _ = self.runtime.block_on(timeout(FIRST, found.wait_for(answered)));
             self.recall(&names);
         }
     }
 
-    /// Has names without any answer yet stand for what they stood for last.
+    /// Gives names without an answer their last known addresses.
     fn recall(&self, names: &BTreeSet<Arc<str>>) {
         self.found.send_if_modified(|found| {
             let is_new = |name: &&Arc<str>| !found.contains_key(&***name);
@@ -99,13 +100,13 @@ impl HostResolver {
         });
     }
 
-    /// What names stand for, as far as it is known.
+    /// Returns the known addresses of names.
     pub fn found(&self) -> Arc<Hosts> {
         Arc::clone(&self.found.borrow())
     }
 }
 
-/// Asks for all names, and for those that are new at once. Ends when nobody names any more.
+/// Resolves all names periodically, and new ones at once. Ends when the sender of names is dropped.
 async fn resolve(
     mut asked: watch::Receiver<BTreeSet<Arc<str>>>,
     tell: watch::Sender<Arc<Hosts>>,
@@ -135,7 +136,7 @@ async fn resolve(
                 if looking.is_empty() && due.is_empty() && now != kept {
                     kept.clone_from(&now);
                     let last = Arc::clone(&last);
-                    // what becomes of it is told where it is done
+                    // errors are logged by `keep`
                     let _ = tokio::task::spawn_blocking(move || last.keep(&now)).await;
                 }
             }
@@ -168,8 +169,8 @@ async fn look_up(name: &str) -> Result<IpAddr, String> {
     addresses.map(|address| address.ip()).min().ok_or_else(|| "has no address".to_owned())
 }
 
-/// Tells an answer; `last`: what the name stood for when the process began. Whether it stands for something else now, or has
-/// another reason to stand for nothing.
+/// Publishes an answer; `last`: address of the name when the process began. Returns `true` if the address changed, or
+/// the reason for having none.
 fn publish(
     tell: &watch::Sender<Arc<Hosts>>,
     name: &str,

@@ -1,11 +1,11 @@
-//! Who someone is, by a token that this control plane issued.
+//! Identity of callers and proxies, proven by tokens that this control plane issued, and certificates.
 //!
 //! Tokens are JSON Web Tokens with Kuma's claims. The keys that sign them are resources: `Secret`s of a mesh for its
 //! proxies, `GlobalSecret`s for zones and users. A new token is signed by the key with the highest serial number; older
 //! keys still verify, until they are deleted. A token whose id is in the list of revocations is refused.
 //!
-//! Keys that are made here are RSA (`RS256`), as those that were made for Kuma. Ed25519 keys (`EdDSA`), which were made here
-//! before, work too; Kuma's oldest keys, which sign and verify with the same secret (`HS256`), do not.
+//! Keys that are made here are RSA (`RS256`), as those that were made for Kuma. Ed25519 keys (`EdDSA`), which were made
+//! here before, work too; Kuma's oldest keys, which sign and verify with the same secret (`HS256`), do not.
 
 mod authority;
 mod certified;
@@ -36,7 +36,7 @@ pub use outside::Outside;
 pub(crate) use sources::{Data, provided};
 pub use tokens::{Tokens, User};
 
-/// An identifier that nobody had before and nobody can guess: a random UUID.
+/// Returns an identifier that is unique and cannot be guessed: a random UUID.
 pub(crate) fn fresh_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }

@@ -1,11 +1,12 @@
-//! Jobs: what only one process does, of all that share a store.
+//! Jobs: work that only one of the processes on a store does.
 
 use tokio::sync::watch;
 
-/// Does a job while this process leads, as [`Store::leads`](crate::store::Store::leads) says it: waits until then, and
-/// begins anew when it leads again after it lost that. Ends when the job does, or when nobody leads any more.
+/// Runs a job while this process leads, according to [`Store::leads`](crate::store::Store::leads): waits until then,
+/// and starts again when it regains the lead. Ends when the job does, or when nobody leads any more.
 ///
-/// A process that loses the lead may be told late: what a job writes must be right though another process does the same.
+/// A process that loses the lead may learn so late: what a job writes must be right even if another process does the
+/// same.
 pub async fn once<F: Future<Output = ()>>(mut leads: watch::Receiver<bool>, mut job: impl FnMut() -> F) {
     loop {
         if leads.wait_for(|leads| *leads).await.is_err() {

@@ -1,4 +1,4 @@
-//! The control plane: stores, compile loop, discovery over gRPC, REST, identity.
+//! Control plane: stores, compile loop, discovery over gRPC, REST, identity.
 //!
 //! ```text
 //!  sources ──Candidate──▶ run: change::compile ──▶ Fleet ──▶ discovery ⇢ proxies

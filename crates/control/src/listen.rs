@@ -1,4 +1,4 @@
-//! Accepting connections for as long as they are wanted, whatever the process is short of meanwhile.
+//! Accepting of connections, resilient to a temporary lack of resources of the process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,28 +6,28 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long is waited before another attempt: most likely there are no file descriptors left, and some come back soon.
+/// Pause before another attempt: most likely there are no file descriptors left, and some come back soon.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a connection is silent before the kernel asks whether the other side is there; it is given up after twice that.
+/// Idle time after which the kernel probes the peer; the connection is given up after twice that.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// The next connection to a listener of `what`. A connection that ended before it was accepted is passed over; what the
-/// process is short of is told and waited for.
+/// Returns the next connection to a listener of `what`. A connection that ended before it was accepted is passed over;
+/// a lack of resources is logged and waited out.
 ///
-/// It may be dropped at any time, and asked again: no connection is lost.
+/// Cancel safe: it may be dropped at any time, and called again; no connection is lost.
 pub(crate) async fn next_connection(listener: &TcpListener, what: &'static str) -> (TcpStream, SocketAddr) {
     let (stream, address) = next_of(|| listener.accept(), what).await;
-    // cannot fail for what is connected; without it, answers only come later
+    // cannot fail for a connected socket; without it, answers only come later
     let _ = stream.set_nodelay(true);
     notice_death(&stream);
     (stream, address)
 }
 
-/// Lets the kernel find out that the other side is gone though it never said so: it lost power, or the way to it is cut.
+/// Enables TCP keepalive, so that the kernel finds peers that vanished silently: by a loss of power or a cut network.
 fn notice_death(stream: &TcpStream) {
     use rustix::net::sockopt;
-    // none of them fails for what is connected; without them a dead connection only stays longer
+    // none of them fails for a connected socket; without them a dead connection only stays longer
     let _ = sockopt::set_socket_keepalive(stream, true);
     let _ = sockopt::set_tcp_keepidle(stream, SILENCE);
     let _ = sockopt::set_tcp_keepintvl(stream, SILENCE / 3);
@@ -35,7 +35,7 @@ fn notice_death(stream: &TcpStream) {
     let _ = sockopt::set_tcp_user_timeout(stream, 2 * SILENCE.as_millis() as u32);
 }
 
-/// The same of any listener.
+/// Returns the next connection as [`next_connection`] does, for any listener.
 pub(crate) async fn next_of<C, A: Future<Output = io::Result<C>>>(
     accept: impl Fn() -> A,
     what: &'static str,

@@ -1,15 +1,15 @@
-//! How a file looks without reading it.
+//! Fingerprint of a file without reading it.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Which file or folder something is, whatever it is called: its device and inode.
+/// Identity of a file or folder, whatever its path: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity(u64, u64);
 
 impl Identity {
-    /// Of what has this metadata.
+    /// Returns the identity in the metadata.
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self(metadata.dev(), metadata.ino())
     }
@@ -19,13 +19,13 @@ impl Identity {
         Self(device, inode)
     }
 
-    /// Of what is at a path now.
+    /// Returns the identity of the file that is at a path now.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         std::fs::metadata(path).map(|metadata| Self::of(&metadata))
     }
 }
 
-/// How a file looks without reading it: whatever changes it changes this.
+/// Fingerprint of a file without reading it: every change of the file changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Look {
     identity: Identity,
@@ -35,7 +35,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// How a file looks now; `None`: there is none.
+    /// Returns the fingerprint of a file as it is now; `None`: it does not exist.
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(metadata) => Ok(metadata.is_file().then(|| Self::of(&metadata))),
@@ -44,7 +44,7 @@ impl Look {
         }
     }
 
-    /// How a file with this metadata looks.
+    /// Returns the fingerprint in the metadata.
     pub(crate) fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             identity: Identity::of(metadata),

@@ -1,8 +1,8 @@
-//! The page for people: files in the binary, which ask the API of the server that they come from.
+//! Web page for people: files in the binary, which query the API of the server that they come from.
 //!
-//! Nothing is built and nothing comes from elsewhere: a browser is told to take scripts, styles and answers from this server only,
-//! and to run none that stands in a page. The page has no rights of its own: it asks like any other caller, with a token if its
-//! user has one.
+//! There is no build step and no foreign content: the headers allow a browser scripts, styles and answers from this
+//! server only, and no inline scripts. The page has no permissions of its own: it calls as any other caller, with a
+//! token if its user has one.
 
 use axum::Router;
 use axum::extract::Path;
@@ -13,7 +13,7 @@ use axum::routing::get;
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Every file, by its path below `/gui/`.
+/// All files, by path below `/gui/`.
 const FILES: &[(&str, &str, &str)] = &[
     ("", HTML, include_str!("page/index.html")),
     ("icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -34,7 +34,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("views/weights.js", SCRIPT, include_str!("page/views/weights.js")),
 ];
 
-/// What a browser may do with the page.
+/// Headers that restrict what a browser does with the page.
 const HEADERS: &[(&str, &str)] = &[
     (
         "content-security-policy",
@@ -49,7 +49,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("cache-control", "no-cache"),
 ];
 
-/// `/gui` and everything below it.
+/// Routes for `/gui` and everything below it.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/gui", get(async || Redirect::permanent("gui/")))
@@ -78,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    /// The files of a folder and of those below it.
+    /// Collects the files of a folder and of those below it.
     fn found(folder: &Path, below: &str, all: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let entry = entry.unwrap();

@@ -1,7 +1,7 @@
-//! Files in folders of others, read without waiting: regular ones of bounded size.
+//! Non-blocking reads of files in foreign folders: regular files of bounded size only.
 //!
-//! A folder is believed to hold anything: FIFOs, sockets, devices, links to `/proc`, images of disks. Whoever follows one looks at
-//! these, says a word, and steps over them.
+//! A folder may hold anything: FIFOs, sockets, devices, links to `/proc`, disk images. A reader that follows one notes
+//! these and skips them.
 
 use std::fs::{FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -10,10 +10,10 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The largest file that is read: hundreds of thousands of resources.
+/// Limit on the size of a file, in bytes: hundreds of thousands of resources.
 pub(crate) const LARGEST: u64 = 64 << 20;
 
-/// Why something in a folder is stepped over; `None`: it is a file that can be read.
+/// Returns the reason why something in a folder is skipped; `None`: it is a readable file.
 pub(crate) fn oddity(metadata: &Metadata) -> Option<String> {
     if metadata.is_file() {
         return (metadata.len() > LARGEST).then(too_large);
@@ -24,13 +24,13 @@ pub(crate) fn oddity(metadata: &Metadata) -> Option<String> {
 /// Reads a file. Never waits for a writer.
 ///
 /// # Errors
-/// It is no regular file, it is larger than [`LARGEST`], it has nothing to read yet, or the system says so.
+/// It is no regular file, it is larger than [`LARGEST`], it has nothing to read yet, or the system reports an error.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // opening some devices does something
+    // opening some devices has side effects
     refuse_odd(&std::fs::metadata(path)?)?;
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    // it may have become another thing in between
+    // it may have been replaced in between
     refuse_odd(&file.metadata()?)?;
     let mut bytes = Vec::new();
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
@@ -38,7 +38,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         io::ErrorKind::WouldBlock => io::Error::new(error.kind(), "it has no end, as files do"),
         _ => error,
     })?;
-    // those of /proc say that they are empty
+    // files of /proc have a size of 0
     if read as u64 > LARGEST {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large()))
     } else {
@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether an error of [`read`] says that there is no file to be read, rather than that it cannot be.
+/// Returns `true` if an error of [`read`] means that there is no regular file, rather than a failed read.
 pub(crate) fn is_odd(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, InvalidInput, WouldBlock};
     matches!(error.kind(), InvalidInput | FileTooLarge | WouldBlock)
@@ -86,7 +86,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Puts a thing of every sort that is no file to be read into a folder, each called as a file of resources.
+    /// Creates in a folder one of each kind of thing that is no regular file, named like files of resources.
     pub(crate) fn put_odd_things(folder: &Path) -> Vec<String> {
         let at = |name: &str| folder.join(format!("{name}.yaml"));
         mkfifoat(CWD, at("fifo"), Mode::RUSR | Mode::WUSR).unwrap();

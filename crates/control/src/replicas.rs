@@ -1,4 +1,5 @@
-//! Several control planes on one store: each tells the others what its proxies run, so that any of them answers for all.
+//! Replicas: several control planes on one store tell each other the state of their proxies, so that any of them
+//! answers for all.
 //!
 //! ```text
 //!  Standing, Statuses ──▶ notes on the Board of the store ⇢ other control planes
@@ -20,24 +21,24 @@ use tokio_util::sync::CancellationToken;
 use crate::store::{Board, Notes, StoreError};
 use book::Book;
 
-/// How often others are asked, and told what is new.
+/// Interval at which notes are exchanged.
 const BEAT: Duration = Duration::from_secs(1);
-/// How often it is said that this one lives though nothing is new: several times in the 15 s after which it is taken for dead.
+/// Interval of signs of life without news: several within the 15 s after which a control plane is taken for dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(4);
-/// How long the last words may take.
+/// Limit on the time for the farewell.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// What is known of the other control planes on the store.
+/// State of the other control planes on the store.
 #[derive(Clone, Debug, Default)]
 pub struct Others {
-    /// Those that live, by name.
+    /// Live control planes, by name.
     pub replicas: Arc<Vec<Replica>>,
-    /// Why nothing is known of others; `None`: they are known, or there can be none.
+    /// Reason why nothing is known of others; `None`: they are known, or there can be none.
     pub unknown: Option<Arc<str>>,
 }
 
-/// Tells others what is new here, and takes note of what they tell, until it is `closing`. `own` says what is known here, with
-/// a mark of the moment; `None`: nothing has moved since the mark that it is given.
+/// Publishes news of this control plane, and takes over those of others, until `closing` is cancelled. `own` returns
+/// the state here, with a mark of the moment; `None`: nothing has changed since the given mark.
 pub async fn exchange<M>(
     board: Arc<dyn Board>,
     own: impl Fn(Option<&M>) -> Option<(M, Replica)>,
@@ -83,14 +84,14 @@ async fn exchange_every<M>(
 }
 
 struct Exchange<M> {
-    /// This process, on the board.
+    /// Name of this process on the board.
     who: String,
     board: Arc<dyn Board>,
-    /// What others were told, by name of the note.
+    /// Published notes, by name.
     told: BTreeMap<String, String>,
-    /// When that was; `None`: others are to be told everything.
+    /// Mark of the published notes; `None`: everything is to be published.
     mark: Option<M>,
-    /// When the board heard of this process last; `None`: never.
+    /// Time when the board last heard of this process; `None`: never.
     last_sign: Option<Instant>,
     since: i64,
     book: Book,
@@ -100,7 +101,7 @@ impl<M> Exchange<M> {
     async fn turn(&mut self, own: &impl Fn(Option<&M>) -> Option<(M, Replica)>) -> Result<(), StoreError> {
         let Notes { mark, notes, alive } = self.board.read(&self.who, self.since).await?;
         if mark < self.since {
-            // it has lost what there was: everything anew
+            // it has lost its content: read everything again
             self.since = Notes::FIRST;
             self.book = Book::default();
             return Ok(());
@@ -111,7 +112,7 @@ impl<M> Exchange<M> {
         self.tell(own, alone).await
     }
 
-    /// Tells others what is new. Where there is nobody else, only that this one lives.
+    /// Publishes news. If there are no others, only a sign of life.
     async fn tell(
         &mut self,
         own: &impl Fn(Option<&M>) -> Option<(M, Replica)>,
@@ -130,7 +131,7 @@ impl<M> Exchange<M> {
             self.last_sign.replace(Instant::now()).is_none() || was_known
         };
         match now {
-            // a board that has forgotten this process has what was left just now, and is told all of it again
+            // a board that has forgotten this process got only the news just now: publish everything again
             _ if !is_known => (self.mark, self.told) = (None, BTreeMap::new()),
             Some(now) => (self.mark, self.told) = now,
             None => {}
@@ -138,7 +139,7 @@ impl<M> Exchange<M> {
         Ok(())
     }
 
-    /// How what is to be told differs from what was told.
+    /// Returns the difference between the current and the published notes.
     fn news(&self, now: &BTreeMap<String, String>) -> Vec<(String, Option<String>)> {
         let names: BTreeSet<&String> = now.keys().chain(self.told.keys()).collect();
         let new = names.into_iter().filter(|name| now.get(*name) != self.told.get(*name));

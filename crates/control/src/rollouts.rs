@@ -1,12 +1,12 @@
-//! Rollouts: one process takes every MeshTCPRollout from step to step, and writes where it stands into its status.
+//! Rollouts: one process advances every MeshTCPRollout through its steps, and writes its state into the status.
 //!
 //! ```text
-//!  Current: rollouts, plans ──▶ Applied: who has it ─┐
-//!  what proxies report, here and at others ──▶ Seen ─┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
+//!  Current: rollouts, plans ──▶ Applied: proxies with it ─┐
+//!  reports of proxies, here and at others ──▶ Seen ───────┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
 //! ```
 //!
-//! The state is the status: whoever leads next goes on from what stands there. What was counted between two leaders is left
-//! out, of both sides.
+//! The state is the status: the next leader goes on from it. Connections counted between two leaders are left out, on
+//! both sides.
 
 mod clock;
 mod place;
@@ -31,19 +31,19 @@ use clock::Clock;
 pub use place::Place;
 pub use seer::Seer;
 
-/// How often each rollout is looked at.
+/// Interval at which each rollout is looked at.
 const LOOKS: Duration = Duration::from_secs(1);
-/// How often what is counted is written down though nothing happened.
+/// Interval at which counts are written without other news.
 const WRITES: Duration = Duration::from_secs(10);
 
-/// How fast the job goes.
+/// Intervals of the job.
 #[derive(Clone, Copy)]
 struct Pace {
     looks: Duration,
     writes: Duration,
 }
 
-/// Takes rollouts from step to step, as long as it is polled.
+/// Advances rollouts, as long as it is polled.
 pub async fn keep(place: Place, seer: Arc<Seer>, others: watch::Receiver<Others>) {
     keep_at(Pace { looks: LOOKS, writes: WRITES }, place, seer, others).await;
 }
@@ -82,7 +82,7 @@ async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Recei
             let one = running.entry(key.clone()).or_insert_with(|| Running::of(entry, rollout, now));
             one.hear(entry);
             let sides = one.since_last(seen.iter().map(|(who, seen)| (who, &seen.sides)));
-            // what was decided last is not in force yet
+            // the last decision is not in force yet
             if rollout.in_force == Some(one.ramp.weight) {
                 let input = Input {
                     now,
@@ -105,19 +105,19 @@ async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Recei
     }
 }
 
-/// A rollout that is taken from step to step here.
+/// Rollout that is advanced here.
 struct Running {
     ramp: Ramp,
-    /// The document that was looked at last for what somebody asks.
+    /// Document that was last checked for requests.
     heard: Arc<Entry>,
-    /// What each control plane had counted at the last look.
+    /// Counts of each control plane at the last look.
     counted: BTreeMap<Arc<str>, Sides>,
-    /// What stands in the store, and since when.
+    /// Stored state, and the time of its writing.
     written: Option<(Ramp, Instant)>,
 }
 
 impl Running {
-    /// One that goes on from its status, or begins.
+    /// Resumes from the status of a rollout, or begins it.
     fn of(entry: &Arc<Entry>, rollout: &Rollout, now: Timestamp) -> Self {
         let known = Ramp::of_status(&entry.document.value()["status"]);
         let written = known.clone().map(|ramp| (ramp, Instant::now()));
@@ -125,7 +125,7 @@ impl Running {
         Self { ramp, heard: Arc::clone(entry), counted: BTreeMap::new(), written }
     }
 
-    /// Takes in what somebody asks by the document.
+    /// Takes over a request from the document.
     fn hear(&mut self, entry: &Arc<Entry>) {
         if !Arc::ptr_eq(&self.heard, entry) {
             self.heard = Arc::clone(entry);
@@ -138,7 +138,7 @@ impl Running {
         self.ramp.asked = asked.filter(|asked| asked.id != self.ramp.obeyed).or(self.ramp.asked.take());
     }
 
-    /// What was counted since the last look; nothing by who is new here.
+    /// Returns the counts since the last look; those of a control plane that is new here are left out.
     fn since_last<'a>(&mut self, seen: impl Iterator<Item = (&'a Arc<str>, &'a Sides)>) -> Sides {
         let mut sum = Sides::default();
         for (who, now) in seen {
@@ -149,7 +149,7 @@ impl Running {
         sum
     }
 
-    /// Whether what stands in the store is too old: something happened, or more was counted a while ago.
+    /// Returns `true` if the stored state is outdated: something happened, or counts changed more than `after` ago.
     fn is_to_write(&self, after: Duration) -> bool {
         let Some((written, since)) = &self.written else { return true };
         let happened = |ramp: &Ramp| {
@@ -171,14 +171,14 @@ impl Running {
         happened(written) != happened(&self.ramp) || (since.elapsed() >= after && *written != self.ramp)
     }
 
-    /// Writes where it stands into the status.
+    /// Writes the state into the status.
     async fn write(&mut self, place: &Place, key: &ResourceKey) -> Result<(), String> {
         let make = |status: &Value| {
-            // somebody may have asked for something since
+            // there may be a new request since
             self.take_request(status);
             json!(self.ramp)
         };
-        // where somebody was faster, the next look writes it
+        // if a concurrent change came first, the next look writes it
         if place.amend(key, make).await? {
             self.written = Some((self.ramp.clone(), Instant::now()));
         }

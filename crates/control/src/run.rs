@@ -1,12 +1,12 @@
-//! The one loop: what a source says becomes what proxies run.
+//! Main loop: it turns the state of a source into the configurations that proxies run.
 //!
 //! ```text
-//!  Source ──▶ Live: settle ─▶ compile ─▶ Sink examines ─▶ accepted ─▶ Sink adopts ──▶ Turn: what is told about it
-//!    ▲                                        │                            └──▶ Current, for everyone who asks
+//!  Source ──▶ Live: settle ─▶ compile ─▶ Sink examines ─▶ accepted ─▶ Sink adopts ──▶ Turn: news for the log
+//!    ▲                                        │                            └──▶ Current, for all readers
 //!    └────────────── objections ◀─────────────┘
 //! ```
 //!
-//! A [`Sink`] is what carries the result: the [fleet](crate::fleet) of a control plane, or a proxy in the same process. The
+//! A [`Sink`] carries the result: the [fleet](crate::fleet) of a control plane, or a proxy in the same process. The
 //! loop has neither clock nor signals of its own: both come by [`Wakes`].
 
 mod current;
@@ -36,61 +36,63 @@ use crate::guard::caught;
 use crate::hosts::HostResolver;
 use crate::identity::Outside;
 
-/// What carries the states that were accepted.
+/// Receiver of accepted states.
 pub trait Sink {
-    /// What there is to tell of a step.
+    /// News of a step, for the log.
     type News;
 
-    /// The dialect that a proxy speaks; `None`: either.
+    /// Returns the dialect that a proxy speaks; `None`: either.
     fn family(&self, proxy: &ProxyId) -> Option<Family>;
 
-    /// The dialects of which it is told what they cannot say, whoever attaches.
+    /// Returns the dialects whose limitations are reported whatever proxies attach.
     fn families(&self) -> &'static [Family];
 
-    /// What keeps a state from being accepted: problems with the source that is to blame; none: nothing.
+    /// Returns the objections to a state: problems, each with the source that is to blame; empty: it may be accepted.
     fn examine(&mut self, compiled: &Compiled, candidate: &Candidate) -> Vec<Problem>;
 
-    /// Puts an accepted state into force. `revision` is that of the source, if it counts its changes. It may be the state that
-    /// is in force already, when a panic may have left it half done.
+    /// Puts an accepted state into force. `revision` is that of the source, if it counts its changes. It may be the
+    /// state that is in force already, if a panic may have left it half done.
     fn adopt(&mut self, accepted: Accepted<'_>, now: Instant) -> Self::News;
 
-    /// Does what is due though no new state was accepted; `None`: there is nothing to tell.
+    /// Does what is due without a new accepted state; `None`: there is no news.
     fn attend(&mut self, now: Instant) -> Option<Self::News>;
 
-    /// The tag-based services whose instances all have a certificate, as mesh and service, where a mesh takes plaintext too;
-    /// `None`: nobody counts here, or they are what they were, and plans stay as they are.
+    /// Returns the tag-based services whose instances all have a certificate, as mesh and service, where a mesh accepts
+    /// plaintext too; `None`: nobody counts them here, or they are unchanged, and plans stay as they are.
     fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>>;
 
-    /// What is known of the secrets about services outside the mesh; `None`: nobody reads them here.
+    /// Returns the state of the secrets for services outside the mesh; `None`: nobody reads them here.
     fn outside(&self) -> Option<Arc<Outside>>;
 
-    /// Who resolves the host names at which proxies are dialled; `None`: proxies do, each for itself.
+    /// Returns the resolver of the host names at which proxies are dialled; `None`: proxies resolve them, each for
+    /// itself.
     fn hosts(&self) -> Option<&HostResolver>;
 
-    /// What proxies have announced about themselves; `None`: nothing new since this was asked last, and plans stay as they are.
+    /// Returns the features that proxies have announced; `None`: they are unchanged since the last call, and plans stay
+    /// as they are.
     fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>>;
 
-    /// When something will be due; `None`: nothing, unless something wakes the loop.
+    /// Returns the time when something will be due; `None`: not before something wakes the loop.
     fn due(&self) -> Option<Instant>;
 }
 
-/// A state that was accepted.
+/// State that was accepted.
 #[derive(Clone, Debug)]
 pub struct Accepted<'a> {
-    /// What was in force before it.
+    /// State in force before it.
     pub before: &'a Compiled,
-    /// What is to be in force.
+    /// State to put into force.
     pub compiled: &'a Arc<Compiled>,
-    /// The resources that it is made of.
+    /// Resources that it is made of.
     pub ledger: &'a change::Ledger,
-    /// Its revision where resources are stored; `None`: the source does not count its changes.
+    /// Revision of the store; `None`: the source does not count its changes.
     pub revision: Option<Revision>,
-    /// Which life of the store the revision is of; `None`: it has one only, or does not tell.
+    /// Epoch of the store that the revision is from; `None`: the store has only one, or reports none.
     pub epoch: Option<Arc<str>>,
 }
 
-/// Takes every turn that something gives a reason for, until there is one to leave, which is returned. `told` hears of each
-/// turn that brought something. A panic costs the turn in which it happens: what is in force goes on.
+/// Takes turns whenever there is a reason, until it is time to leave; returns why. `told` is called for each turn with
+/// news. A panic costs the turn in which it happens: the state in force stays.
 pub fn run<S: Sink, W: Wakes>(
     live: &mut Live<S>,
     wakes: &mut W,

@@ -1,10 +1,10 @@
-//! Where resources come from: files and folders that people edit, or a store.
+//! Sources of resources: files and folders that people edit, or a store.
 //!
 //! ```text
-//!  FolderSource, StoreSource ──refresh──▶ what is new ──settle──▶ Candidate ──▶ adopted, or objected to: the last good stays
+//!  FolderSource, StoreSource ──refresh──▶ news ──settle──▶ Candidate ──▶ adopted, or refused: the last good one stays
 //! ```
 //!
-//! Whatever is wrong with a part of a source costs that part alone: it stays as it was last good.
+//! A problem with a part of a source affects that part alone: it stays at its last good content.
 
 mod folder;
 mod status_file;
@@ -20,76 +20,76 @@ pub use folder::{Files, FolderSource, Loaded, OpenError, Sighting, Watch, is_res
 pub use status_file::StatusFile;
 pub use stored::{Feeder, StoreSource};
 
-/// Puts a candidate into force; or changes nothing, and says what it objects to, with the source that is to blame.
+/// Puts a candidate into force; or changes nothing, and returns its objections, with the source that is to blame.
 pub type Adopt<'a> = dyn FnMut(&Candidate) -> Result<(), Vec<Problem>> + 'a;
 
-/// Where resources come from.
+/// Source of resources.
 pub trait Source: Send {
-    /// Takes in what is new.
+    /// Takes in changes.
     fn refresh(&mut self, now: Instant);
 
-    /// Reads everything again at the next [`Source::refresh`], whether or not it looks changed. What is told of changes is
-    /// never behind needs nothing of this.
+    /// Reads everything again at the next [`Source::refresh`], whether or not it looks changed. A source that is
+    /// notified of changes is never behind and need not do anything.
     fn read_again(&mut self) {}
 
-    /// Whether something was taken in since the last settling.
+    /// Returns `true` if changes were taken in since the last settling.
     fn is_unsettled(&self) -> bool;
 
-    /// Offers what there is now to `adopt`, and keeps of each part what was adopted. What is objected to is held back, if
-    /// it is known what that is, and the rest is offered again.
+    /// Offers the current content to `adopt`, and remembers of each part what was adopted. Parts with objections are
+    /// held back, if they are known, and the rest is offered again.
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled;
 
-    /// When to look again though nothing wakes us; `None`: not at all.
+    /// Returns the time of the next look if nothing wakes the loop; `None`: none is needed.
     fn look_again_at(&self) -> Option<Instant> {
         None
     }
 
-    /// Everything that is wrong or doubtful now, sorted by place.
+    /// Returns all current errors and warnings, sorted by place.
     fn problems(&self) -> Problems;
 
-    /// The parts, sorted, and what is in force of each.
+    /// Returns the parts, sorted, and the state in force of each.
     fn states(&self) -> Vec<(Arc<str>, SourceState)>;
 
-    /// The text of a part as it was last seen, to show where a problem is; `None`: it has none.
+    /// Returns the text of a part as it was last seen, to show the place of a problem; `None`: it has none.
     fn text(&self, _part: &str) -> Option<Arc<str>> {
         None
     }
 
-    /// The last change that was taken in; `None`: the source does not count its changes.
+    /// Returns the last revision that was taken in; `None`: the source does not count its changes.
     fn revision(&self) -> Option<Revision> {
         None
     }
 
-    /// Which life of the source its revisions are of: after a failover of a database a revision may be another state than
-    /// before. `None`: it has one only, or does not tell.
+    /// Returns the epoch of its revisions: after a failover of a database a revision may be another state than before.
+    /// `None`: the source has only one, or reports none.
     fn epoch(&self) -> Option<Arc<str>> {
         None
     }
 
-    /// Whether it could not be read when it was last tried. What is in force stays.
+    /// Returns `true` if the last attempt to read it failed. The state in force stays.
     fn is_away(&self) -> bool {
         false
     }
 
-    /// What becomes of a reference that was just written and leads nowhere.
+    /// Returns how newly written references that lead nowhere are treated.
     fn dangling(&self) -> Dangling;
 
-    /// What and where it is, in words and without secrets.
+    /// Describes the source and its place, in words and without secrets.
     fn describe(&self) -> String;
 }
 
-/// What is in force of a part of a source: a file, or a stored resource.
+/// State in force of a part of a source: a file, or a stored resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceState {
-    /// What it says now.
+    /// Its current content.
     Current,
-    /// What it said when it was last good.
+    /// Its last good content.
     LastGood,
     /// Nothing: it never was good.
     Nothing,
 }
 
-/// What became of a state of a source.
+/// Result of offering a state of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
     /// It was adopted, except for the parts that have errors or were held back.
@@ -98,11 +98,11 @@ pub enum Settled {
     Refused,
 }
 
-/// What becomes of a reference that was just written and leads nowhere.
+/// Treatment of a newly written reference that leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dangling {
     /// The part is held back until it leads somewhere: most likely somebody is in the middle of an edit.
     HeldBack,
-    /// It is told: whoever wrote it got an answer already that it is accepted.
+    /// It is reported as a warning: its author has been told already that it is accepted.
     Told,
 }

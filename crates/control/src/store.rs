@@ -1,23 +1,23 @@
-//! Where resources are kept.
+//! Stores of resources.
 //!
 //! ```text
-//!  API, apply ──put, delete (if the version is as expected)──▶ Store ──watch──▶ changes, in the order of their revisions
+//!  API, apply ──put, delete (if the version is as expected)──▶ Store ──watch──▶ changes, in order of their revisions
 //!                                       get, list ◀──────────────┘
 //! ```
 //!
 //! Every store keeps the same promises, and one suite holds all of them to it (`tests/stores/`):
 //!
 //! * an accepted change has a [`Revision`], one counter for the whole store that grows with each change;
-//! * what was accepted is there after a crash, and is seen by every reader that asks later;
+//! * an accepted change survives a crash, and is seen by every later read;
 //! * a change that expects a version is accepted only on top of that version: no update is lost;
-//! * a watch from a revision gives every later change once and in order, or says that it cannot
+//! * a watch from a revision yields every later change once and in order, or reports that it cannot
 //!   ([`StoreError::TooOld`]): then list again, and watch from the revision of the listing.
 //!
-//! What is kept and cannot be read (of a kind of a newer version, or damaged) costs itself alone: a listing names it
+//! An unreadable resource (of a kind of a newer version, or damaged) affects itself alone: a listing names it
 //! ([`Listing::unreadable`]), and it stays as it is until somebody writes or removes it.
 //!
-//! A store keeps documents, it does not judge them: whoever puts validates. A folder that only people edit is none, but a
-//! [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
+//! A store keeps documents and does not judge them: validation is up to the writer. A folder that only people edit is
+//! no store, but a [source](crate::sources); one that is changed over the API too is a [`PlainStore`].
 
 mod board;
 mod changes;
@@ -55,30 +55,30 @@ pub use plain::PlainStore;
 pub use postgres::PostgresStore;
 pub use stored::{Effect, Expected, Listing, Put, Selection, Stored, Unreadable, Written};
 
-/// Where resources are kept. Used as `Arc<dyn Store>`.
+/// Store of resources. Used as `Arc<dyn Store>`.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync {
-    /// What is stored under a key now; `None`: nothing.
+    /// Returns the resource stored under a key; `None`: there is none.
     ///
     /// # Errors
-    /// When the store cannot be read: [`StoreError::Lost`], [`StoreError::Damaged`].
+    /// If the store cannot be read: [`StoreError::Lost`], [`StoreError::Damaged`].
     async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError>;
 
-    /// Everything that is selected, as of one moment, by kind, then name, then mesh.
+    /// Returns all selected resources, as of one moment, by kind, then name, then mesh.
     ///
     /// # Errors
     /// As [`Store::get`].
     async fn list(&self, selection: &Selection) -> Result<Listing, StoreError>;
 
-    /// Stores a document in the Universal format under a key, if what is there is as expected. A document that is equal
-    /// to what is there changes nothing, and has no new revision ([`Effect::Unchanged`]).
+    /// Stores a document in the Universal format under a key, if the stored one is as expected. A document that is
+    /// equal to the stored one changes nothing, and has no new revision ([`Effect::Unchanged`]).
     ///
-    /// When it returns, the document is there whatever happens. When it fails with [`StoreError::Lost`], it may or may
-    /// not have been stored: read before trying again.
+    /// Once it returns, the document is durable. If it fails with [`StoreError::Lost`], it may or may not have been
+    /// stored: read before trying again.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`]: something else is there than expected. [`StoreError::Unfit`]: the document does not say
-    /// that it is what the key names. Others: it cannot be stored now.
+    /// [`StoreError::Conflict`]: the stored one is not as expected. [`StoreError::Unfit`]: the document does not match
+    /// its key. Others: it cannot be stored now.
     async fn put(
         &self,
         key: &ResourceKey,
@@ -86,42 +86,43 @@ pub trait Store: fmt::Debug + Send + Sync {
         expected: Expected,
     ) -> Result<Written, StoreError>;
 
-    /// Stores several documents as [`Store::put`] does, in their order: all of them or none, and no reader sees a part. Each
-    /// that changes something has a revision of its own; a watch gives all of them at once.
+    /// Stores several documents as [`Store::put`] does, in their order: all of them or none, and no reader sees a part.
+    /// Each effective one has a revision of its own; a watch yields all of them at once.
     ///
-    /// Where each is a file of its own and the disk fails in between, those that were written are there.
+    /// If each is a file of its own and the disk fails in between, those that were written remain.
     ///
     /// # Errors
     /// As [`Store::put`], of the first document that cannot be stored.
     async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError>;
 
-    /// Removes what is stored under a key, if it is as expected. Returns the revision of the removal.
+    /// Removes the resource under a key, if it is as expected. Returns the revision of the removal.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]: nothing is there. Others as [`Store::put`].
+    /// [`StoreError::NotFound`]: there is none. Others as [`Store::put`].
     async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError>;
 
-    /// All changes after a revision, those that were made already and those to come.
+    /// Watches all changes after a revision, past and future ones.
     ///
     /// # Errors
     /// [`StoreError::TooOld`]: not all changes since are known any more. Others as [`Store::get`].
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError>;
 
-    /// The revision of the last change; also a sign of life: it asks where the resources really are.
+    /// Returns the revision of the last change; also a health check: it asks the actual storage.
     ///
     /// # Errors
     /// As [`Store::get`].
     async fn revision(&self) -> Result<Revision, StoreError>;
 
-    /// What and where it is, in words and without secrets: `PostgreSQL mesh@db.example:5432/mesh`.
+    /// Describes the store and its place, in words and without secrets: `PostgreSQL mesh@db.example:5432/mesh`.
     fn describe(&self) -> String;
 
-    /// Whether this process does the jobs that only one may do, of all that share the store. It may change at any time:
-    /// begin a [job](crate::jobs) only while it is true. Always true for stores that no other process shares.
+    /// Returns the lead of this process among those that share the store: only the leader does certain jobs. It may
+    /// change at any time: begin a [job](crate::jobs) only while it is `true`. Always `true` for stores that no other
+    /// process shares.
     fn leads(&self) -> watch::Receiver<bool>;
 
-    /// Keeps accepted changes beside the resources, for who asks later: of each resource the last 50, and no more than 1 MiB.
-    /// They are no part of the change: what was accepted is so whether or not this succeeds.
+    /// Keeps accepted changes beside the resources as history: of each resource the last 50, and no more than 1 MiB.
+    /// They are no part of the change: it stays accepted whether or not this succeeds.
     ///
     /// # Errors
     /// As [`Store::put`]: they are not kept.
@@ -129,7 +130,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// The changes of a resource that are kept, the newest first.
+    /// Returns the kept changes of a resource, the newest first.
     ///
     /// # Errors
     /// As [`Store::get`].
@@ -137,7 +138,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Where processes that share the store leave notes for each other; `None`: no other process shares it.
+    /// Returns the board for notes among the processes that share the store; `None`: no other process shares it.
     fn board(&self) -> Option<Arc<dyn Board>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What proxies report of their connections, for everyone who asks.
+//! Telemetry: the reports of proxies about their traffic, for all readers.
 //!
 //! ```text
 //!  proxies ⇢ TrafficReport ──▶ Telemetry: change::traffic ──▶ API, page, rollouts
@@ -24,21 +24,21 @@ use xds::proto::l4::TrafficReport;
 pub use asked::{InvalidQuestion, question};
 pub use events::{Moves, follow};
 
-/// What proxies report. Cloning shares it. It is locked while a report is taken in or a page is made; nothing is waited for
-/// meanwhile.
+/// Telemetry of proxies. Cloning shares it. It is locked while a report is taken in or a page is made, never across a
+/// wait.
 #[derive(Clone, Debug)]
 pub struct Telemetry(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     traffic: Traffic,
-    /// The same with what other control planes on the store tell; `None`: there never was another.
+    /// Sums with those of other control planes on the store; `None`: there never was another.
     everywhere: Option<Everywhere>,
-    /// What others are told, and when it was made.
+    /// State for the other control planes, and the time of its making.
     told: (Timestamp, Arc<ToldParts>),
-    /// Who reports for each proxy: its last stream.
+    /// Number of the stream that reports for each proxy: its last one.
     reporters: BTreeMap<ProxyId, u64>,
-    /// How many streams there were.
+    /// Number of streams so far.
     streams: u64,
 }
 
@@ -52,7 +52,7 @@ impl Default for Telemetry {
     }
 }
 
-/// Who reports for a proxy, until it is dropped or another one does.
+/// Reporter of a proxy, until it is dropped or another one attaches.
 #[derive(Debug)]
 pub struct Reporter {
     telemetry: Telemetry,
@@ -61,7 +61,7 @@ pub struct Reporter {
 }
 
 impl Telemetry {
-    /// Takes note of who reports for a proxy from now on.
+    /// Attaches a reporter for a proxy, in place of an earlier one.
     pub fn attach(&self, proxy: ProxyId) -> Reporter {
         let mut state = self.lock();
         state.streams += 1;
@@ -70,7 +70,7 @@ impl Telemetry {
         Reporter { telemetry: self.clone(), proxy, number }
     }
 
-    /// The page that is asked for, over all control planes on the store.
+    /// Returns the requested page, over all control planes on the store.
     pub fn page(&self, question: &TrafficQuestion) -> TrafficPage {
         let now = Timestamp::now();
         let mut state = self.lock();
@@ -82,7 +82,7 @@ impl Telemetry {
         }
     }
 
-    /// What the other control planes on the store are told; it is made anew each [`STEP`].
+    /// Returns the state for the other control planes on the store; it is renewed each [`STEP`].
     pub fn told(&self) -> Arc<ToldParts> {
         let now = Timestamp::now();
         let mut state = self.lock();
@@ -90,7 +90,7 @@ impl Telemetry {
         if Duration::try_from(now - *made).is_ok_and(|time| time >= STEP) || told.is_empty() {
             traffic.step(now);
             let new = traffic.told();
-            // who has it already is told nothing
+            // readers that have it already get nothing
             if **told != new {
                 *told = Arc::new(new);
             }
@@ -99,7 +99,7 @@ impl Telemetry {
         Arc::clone(told)
     }
 
-    /// Takes what the other control planes tell that live.
+    /// Takes over the state of the other live control planes.
     pub fn hear(&self, others: &[Replica]) {
         let mut state = self.lock();
         let State { traffic, everywhere, .. } = &mut *state;
@@ -111,16 +111,16 @@ impl Telemetry {
         everywhere.hear(traffic, told, Timestamp::now());
     }
 
-    /// What was counted, since counting began here, of the connections for which a policy (`Kind mesh/name`) decides in a
-    /// mesh: one entry for each destination, direction and backend. Who wants to know what happened in a time takes the
-    /// difference of two answers.
+    /// Returns the counts, since counting began here, of the connections for which a policy (`Kind mesh/name`) decides
+    /// in a mesh: one entry for each destination, direction and backend. The counts of a period are the difference of
+    /// two answers.
     pub fn of_route(&self, mesh: &str, route: &str) -> Vec<(Flow, Counts)> {
         let state = self.lock();
         let flows = state.traffic.of_route(mesh, route);
         flows.map(|(flow, merged)| (flow.clone(), merged.counts.clone())).collect()
     }
 
-    /// Whether a proxy reports.
+    /// Returns `true` if a proxy reports.
     pub fn is_reporting(&self, proxy: &ProxyId) -> bool {
         self.lock().reporters.contains_key(proxy)
     }
@@ -131,11 +131,11 @@ impl Telemetry {
 }
 
 impl Reporter {
-    /// Takes what the proxy says is new. What comes after another has begun to report for it is left. Says how many proxies
-    /// report.
+    /// Takes a report of the proxy. It is ignored if another reporter has attached for it. Returns the number of
+    /// proxies that report.
     ///
     /// # Errors
-    /// It is no report that a proxy of ours makes, or more than is kept.
+    /// It is no valid report of a proxy of ours, or more than is kept.
     pub fn take(&self, report: TrafficReport) -> Result<usize, UnfitReport> {
         let report = Report::read(&Arc::from(self.proxy.mesh()), report)?;
         let now = Timestamp::now();
@@ -184,7 +184,7 @@ mod tests {
         first.take(report(3, true)).unwrap();
         let second = telemetry.attach(proxy);
         second.take(report(4, true)).unwrap();
-        // the end of the first is heard of late
+        // the end of the first is noticed late
         first.take(report(9, false)).unwrap();
         drop(first);
         assert_eq!(active(), 4);

@@ -1,7 +1,7 @@
-//! Whom a browser takes us for: `Host` and `Origin`, looked at by every HTTP door.
+//! Protection from foreign web pages: checks of `Host` and `Origin` for every HTTP server.
 //!
-//! A page of another site may send requests to this host, and under a name of its own that leads here it may read the answers,
-//! too. It cannot do so under an address, or under a name that leads elsewhere.
+//! A page of another site may send requests to this host, and under a name of its own that resolves to this host it may
+//! read the answers, too. It cannot do so under an address, or under a name that leads elsewhere.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -10,39 +10,39 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, HeaderName, ORIGIN};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What servers add that pass a request on.
+/// Headers that servers add which forward a request.
 const PASSED_ON: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
 
-/// The names under which a server may be asked, besides IP addresses and `localhost`.
+/// Names under which a server may be addressed, besides IP addresses and `localhost`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownAs(BTreeSet<String>);
 
-/// Why a request is not meant for this server.
+/// Reason why a request is not meant for this server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Stranger {
-    /// Its `Host` is a name that this server does not know as its own.
+    /// Its `Host` is not a known name of this server.
     #[error(
         "`{0}` is no name of this server: ask it by an IP address or as localhost, or start it with --host-name {0}"
     )]
     Host(String),
-    /// `Host` is no host, or there are two.
+    /// `Host` is invalid, or there are two.
     #[error("the header `Host` is not understood")]
     Nonsense,
-    /// A page of another site asks.
+    /// A page of another site sent it.
     #[error("a web page of another site may not ask: `Origin` is not what `Host` says")]
     Origin,
 }
 
 impl KnownAs {
-    /// These names, in any case.
+    /// Creates a set of names, in any case.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self(names.into_iter().map(|name| name.trim_end_matches('.').to_ascii_lowercase()).collect())
     }
 
-    /// Whether a request was meant for this server. One without `Host` is from no browser.
+    /// Checks that a request was meant for this server. One without `Host` is from no browser.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why not.
     pub fn admits(&self, headers: &HeaderMap) -> Result<(), Stranger> {
         let host = match one(headers, HOST) {
             Said::Nothing => None,
@@ -63,8 +63,8 @@ impl KnownAs {
     }
 }
 
-/// Whether a request may come from a person or program on this host: over a loopback address, and neither sent by a web page
-/// nor marked as passed on. It proves nothing: a server that passes connections on need not say so.
+/// Returns `true` if a request may come from a person or program on this host: over a loopback address, and neither
+/// sent by a web page nor marked as forwarded. It proves nothing: a server that forwards connections need not say so.
 pub(crate) fn looks_local(peer: IpAddr, headers: &HeaderMap) -> bool {
     if !peer.to_canonical().is_loopback() || is_passed_on(headers) {
         return false;
@@ -77,12 +77,12 @@ pub(crate) fn looks_local(peer: IpAddr, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether a server says that it passed the request on for somebody else.
+/// Returns `true` if a server marked the request as forwarded.
 pub(crate) fn is_passed_on(headers: &HeaderMap) -> bool {
     PASSED_ON.iter().any(|name| headers.contains_key(*name))
 }
 
-/// Whether no page asks, or one that came from here.
+/// Returns `true` if the request was not sent by a page, or by one of this server.
 fn is_of_the_same_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     let origin = match one(headers, ORIGIN) {
         Said::Nothing => return true,
@@ -93,11 +93,11 @@ fn is_of_the_same_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     origin.name == host.name && origin.port.unwrap_or(default_port) == host.port.unwrap_or(default_port)
 }
 
-/// What a header says that is there once at most.
+/// Value of a header that may occur at most once.
 enum Said<'h> {
     Nothing,
     Once(&'h str),
-    /// Twice, or no text: of two the browser and we could believe different ones.
+    /// It occurs twice, or is no text: of two, the browser and this server could trust different ones.
     Unclear,
 }
 
@@ -110,7 +110,7 @@ fn one(headers: &HeaderMap, name: HeaderName) -> Said<'_> {
     }
 }
 
-/// A host and a port as `Host` has them.
+/// Host and port as in `Host`.
 #[derive(Debug, PartialEq, Eq)]
 struct Authority {
     name: String,
@@ -148,7 +148,7 @@ impl Authority {
     }
 }
 
-/// The host and port of an `Origin`, and the port that its scheme has by itself.
+/// Parses the host and port of an `Origin`; returns them with the default port of its scheme.
 fn origin_authority(origin: &str) -> Option<(Authority, u16)> {
     let (rest, port) = match origin.split_once("://")? {
         ("http", rest) => (rest, 80),

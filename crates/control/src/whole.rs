@@ -1,4 +1,4 @@
-//! Files that come all at once, for the eyes of our own user: a reader sees the old content or the new one.
+//! Atomic writes of files that only our own user can read: a reader sees the old content or the new one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::identity::fresh_id;
 
-/// Gives a file a content. It is on the disk under a name of its own before it takes the place of what was there; when it
-/// fails, that stays.
+/// Replaces the content of a file. The new content is on the disk in a file of its own before that takes the place of
+/// the old one; if it fails, the old one stays.
 ///
 /// # Errors
-/// When the folder or the disk does not let us, or what is there is a device, a socket, a folder: nothing that is made so.
+/// If the folder or the disk does not permit it, or the path is a device, a socket or a folder, which cannot be
+/// replaced.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
         return Err(io::Error::new(
@@ -30,16 +31,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_folder(path)
 }
 
-/// A new file beside another, under a name that nobody can have taken before: neither a file nor a link that somebody put there
-/// is opened.
+/// Creates a new file beside another, under an unpredictable name: neither a file nor a link that somebody put there is
+/// opened.
 fn beside(path: &Path) -> io::Result<(File, PathBuf)> {
-    // without the other's name, which may be as long as names may be
+    // without the other's name, which may have the maximum length already
     let beside = path.with_file_name(format!(".{}.new", fresh_id()));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     Ok((file, beside))
 }
 
-/// Waits until the folder of a path has on the disk which files are in it.
+/// Syncs the folder of a path, so that its entries are on the disk.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

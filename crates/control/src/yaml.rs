@@ -1,20 +1,20 @@
-//! A tree as YAML: block style, plain text wherever that reads back as the same text.
+//! Rendering of a tree as YAML: block style, plain text wherever that parses as the same text.
 
 use serde_json::Value;
 
-/// The tree as one document that reads back as the very same tree: YAML, or JSON where YAML would change it.
+/// Renders the tree as one document that parses as the very same tree: YAML, or JSON where YAML would change it.
 pub fn exact(tree: &Value) -> String {
     let text = document(tree);
-    // as text: the order of members counts, and a whole number is not a broken one
+    // as text: the order of members matters, and an integer is no fraction
     let json = tree.to_string();
     let is_same = read_one("", &text).is_ok_and(|read| json == format!("{read}"));
     if is_same { text } else { format!("{tree:#}\n") }
 }
 
-/// Reads a text that is one document, as [`exact`] writes it or as people do.
+/// Parses a text that is one document, as written by [`exact`] or by people.
 ///
 /// # Errors
-/// In words: it cannot be read, or is none or several.
+/// In words: it cannot be parsed, or contains no or several documents.
 pub fn read_one(name: &str, text: &str) -> Result<Value, String> {
     if text.trim_start().starts_with('{')
         && let Ok(document) = serde_json::from_str(text)
@@ -32,7 +32,7 @@ pub fn read_one(name: &str, text: &str) -> Result<Value, String> {
     }
 }
 
-/// The tree as one document.
+/// Renders the tree as one document.
 pub fn document(tree: &Value) -> String {
     let mut out = String::new();
     match tree {
@@ -63,7 +63,7 @@ fn block(tree: &Value, indent: usize, out: &mut String) {
                 out.push('-');
                 match item {
                     Value::Object(members) if !members.is_empty() => {
-                        // the first member stands behind the dash
+                        // the first member follows the dash
                         let mut below = String::new();
                         block(item, indent + 2, &mut below);
                         out.push(' ');
@@ -108,7 +108,7 @@ fn text(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { xds::escape_quoted(Value::from(text).to_string()) }
 }
 
-/// Whether text without quotes is the same text for every reader of YAML.
+/// Returns `true` if text without quotes is the same text for every reader of YAML.
 fn is_plain(text: &str) -> bool {
     const WORDS: [&str; 9] = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
     let starts = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '/' || c == '_');

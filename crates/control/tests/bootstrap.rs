@@ -1,5 +1,5 @@
-//! What kuma-dp 2.14.3 was recorded asking before it starts its Envoy, and what it has to be told
-//! (`bootstrap/recorded.jsonl`): over TLS without ALPN, as it asks, and in plaintext.
+//! Tests with recorded bootstrap requests of kuma-dp 2.14.3, and their expected answers (`bootstrap/recorded.jsonl`):
+//! over TLS without ALPN, as it asks, and in plaintext.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -39,7 +39,7 @@ use xds::order::ENVOY_CLUSTER;
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, PROXY_SORT};
 
 const RECORDED: &str = include_str!("bootstrap/recorded.jsonl");
-/// The Dataplane that is stored from this exchange on.
+/// Exchange from which on the Dataplane is stored.
 const STORED_FROM: &str = "--name --mesh, stored";
 
 struct Server {
@@ -51,7 +51,7 @@ struct Server {
 }
 
 impl Server {
-    /// Over TLS with a certificate of its own, which wants tokens; or in plaintext.
+    /// Starts a server: over TLS with a certificate of its own and required tokens, or in plaintext.
     async fn start(over_tls: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
@@ -135,12 +135,12 @@ fn sorted(mut node: Value) -> Value {
     node
 }
 
-/// Without the nulls, which mean nothing in protobuf's JSON.
+/// Removes the nulls, which mean nothing in protobuf's JSON.
 fn said(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let members = members.into_iter().filter(|(_, value)| !value.is_null());
-            // false is what is not said
+            // false is the default and is left out
             let members = members.filter(|(key, value)| key != "kumaDpCompatible" || *value != json!(false));
             Value::Object(members.map(|(key, value)| (key, said(value))).collect())
         }
@@ -226,7 +226,7 @@ async fn in_plaintext_nobody_has_to_be_believed_and_what_heals_is_asked_again() 
 const DATAPLANE: &str = r#"{"type":"Dataplane","mesh":"MESH","name":"web-1","networking":{"address":"127.0.0.1",
     "inbound":[{"port":1,"tags":{"kuma.io/service":"web"}}]}}"#;
 
-/// Opens a stream as an Envoy that its kuma-dp started, and waits for what it is told first.
+/// Opens a stream as an Envoy that its kuma-dp started, and waits for the first response.
 async fn attach(server: &Server, sort: &str, node_id: &str, brought: &str) -> Result<(), Status> {
     let channel =
         Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! What the discovery service says to clients that ask wrongly, and what it keeps of those that it does not know.
+//! Tests of the discovery service with invalid requests, and of the state that it keeps for unknown clients.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -190,7 +190,7 @@ async fn what_a_stream_asks_for_is_bounded_however_many_requests_say_it() {
     };
     let (requests, mut responses) =
         server.open("DeltaAggregatedResources", vec![asks(0), asks(20_000)]).await.unwrap();
-    // the same names again are no more names
+    // the same names again do not count twice
     requests.send(asks(0)).await.unwrap();
     for more in 2..6 {
         let _ = requests.send(asks(20_000 * more)).await;
@@ -295,7 +295,7 @@ async fn who_asks_nothing_is_sent_away_and_others_stay() {
     let mut heard = Vec::new();
     let read = tokio::io::AsyncReadExt::read_to_end(&mut silent, &mut heard);
     let _ = tokio::time::timeout(Duration::from_secs(30), read).await.expect("it is closed");
-    // longer than anything may last on which nothing is asked
+    // longer than the limit on connections without requests
     tokio::time::sleep(Duration::from_secs(20)).await;
     let mut set = ResourceSet::default();
     set.insert(xds::TypeUrl::new(L4_CLUSTER), "a", *b"");
@@ -303,7 +303,7 @@ async fn who_asks_nothing_is_sent_away_and_others_stay() {
     assert_eq!(responses.message().await.unwrap().unwrap().resources[0].name, "a");
 }
 
-/// Reports under a name, and gives what comes of it when all is said.
+/// Reports under a name, and returns the final result.
 async fn report(channel: Channel, name: &str, reports: Vec<TrafficReport>) -> Result<u64, Code> {
     let mut grpc = tonic::client::Grpc::new(channel);
     grpc.ready().await.unwrap();

@@ -1,4 +1,4 @@
-//! A real Envoy attaches, in both protocols, and stays content through changes, refusals and restarts.
+//! Tests with a real Envoy that attaches, in both protocols, and keeps working through changes, refusals and restarts.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use xds::{Family, ResourceSet, order};
 
-/// A control plane that can be killed: its runtime is its own.
+/// Control plane that can be killed: it has a runtime of its own.
 struct ControlPlane {
     address: SocketAddr,
     publisher: Arc<Publisher>,
@@ -31,7 +31,7 @@ struct ControlPlane {
 impl ControlPlane {
     async fn start(address: &str) -> Self {
         let runtime = Runtime::new().unwrap();
-        // One that was just killed may hold the address a moment longer.
+        // a control plane that was just killed may hold the address a moment longer
         let bind = async || std::net::TcpListener::bind(address).ok();
         let listener = eventually("the address is free", bind).await;
         listener.set_nonblocking(true).unwrap();
@@ -81,7 +81,7 @@ fn proxy() -> ProxyId {
     ProxyId::dataplane("default", "web-1")
 }
 
-/// A server that says its name to whoever connects, and then echoes.
+/// Starts a server that sends its name to each client, and then echoes.
 async fn backend(name: u8) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -97,7 +97,7 @@ async fn backend(name: u8) -> SocketAddr {
     address
 }
 
-/// Connects and hears who answers; `None` when nobody does.
+/// Connects and returns the name of the server; `None` if nobody answers.
 async fn who(address: SocketAddr) -> Option<char> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     let mut name = [0];
@@ -105,7 +105,7 @@ async fn who(address: SocketAddr) -> Option<char> {
     Some(char::from(name[0]))
 }
 
-/// Waits until new connections go to a backend: workers take over a little after Envoy says that it accepted.
+/// Waits until new connections go to a backend: workers switch shortly after Envoy reports that it accepted.
 async fn answers(address: SocketAddr, expected: char) {
     eventually("the backend answers", async || who(address).await.filter(|name| *name == expected)).await;
 }
@@ -160,7 +160,7 @@ fn set(trees: &[Value]) -> ResourceSet {
 async fn attached(api_type: &str) -> (ControlPlane, Envoy, SocketAddr, SocketAddr) {
     let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let (a, b) = (backend(b'a').await, backend(b'b').await);
-    // Nothing is published yet: Envoy waits, and is served when there is something.
+    // nothing is published yet: Envoy waits, and is served when there is something
     let envoy = Envoy::start("default.web-1", control_plane.address, api_type).await;
     eventually("Envoy attaches", async || control_plane.statuses.get(&proxy())).await;
     control_plane
@@ -186,17 +186,17 @@ async fn changes_arrive_and_nobody_fails(api_type: &str) {
     });
     for round in 0..10 {
         let timeout = if round % 2 == 0 { "1s" } else { "2s" };
-        // The backend is swapped, the other cluster goes.
+        // the backend is swapped, the other cluster is removed
         control_plane
             .roll_out(set(&[cluster("b", timeout), endpoints("b", b), listener(&[("b", 1)])]), &envoy)
             .await;
         answers(address, 'b').await;
-        // The cluster changes and its endpoints do not.
+        // the cluster changes and its endpoints do not
         let timeout = if round % 2 == 0 { "3s" } else { "4s" };
         control_plane
             .roll_out(set(&[cluster("b", timeout), endpoints("b", b), listener(&[("b", 1)])]), &envoy)
             .await;
-        // Only the endpoints change.
+        // only the endpoints change
         control_plane
             .roll_out(set(&[cluster("b", timeout), endpoints("b", a), listener(&[("b", 1)])]), &envoy)
             .await;
@@ -233,7 +233,7 @@ async fn a_refusal_is_told_and_changes_nothing(api_type: &str) {
     assert!(rejection.message.contains("must be greater than or equal to 1"), "{}", rejection.message);
     assert_eq!(who(address).await, Some('a'), "what ran before runs on");
 
-    // Other changes go on, and the refused listener, which does not name what they bring, is not sent again.
+    // other changes go on, and the refused listener, which does not use them, is not sent again
     control_plane.publish(with(0, "fourth"));
     eventually("the other cluster arrives", async || {
         envoy.admin("/clusters").await?.contains("fourth::observability_name").then_some(())
@@ -245,8 +245,8 @@ async fn a_refusal_is_told_and_changes_nothing(api_type: &str) {
     answers(address, 'b').await;
 }
 
-/// Kills the control plane and starts another. Returns how many bytes of responses the other one sent until Envoy was
-/// in sync with it.
+/// Kills the control plane and starts another. Returns the size of the responses, in bytes, that the other one sent
+/// until Envoy was in sync with it.
 async fn survives_a_restart(api_type: &str) -> u64 {
     let (control_plane, envoy, a, _) = attached(api_type).await;
     let mut connection = TcpStream::connect(envoy.listener("outbound").await).await.unwrap();
@@ -289,7 +289,7 @@ async fn a_refusal_in_state_of_the_world_is_told_and_changes_nothing() {
 #[tokio::test]
 async fn a_restart_sends_nothing_again_in_delta() {
     let bytes = survives_a_restart("DELTA_GRPC").await;
-    // Two empty wildcard answers: their type, version and nonce.
+    // two empty wildcard answers: their type, version and nonce
     assert!(bytes < 300, "{bytes}");
 }
 
@@ -299,7 +299,7 @@ async fn a_restart_sends_everything_once_in_state_of_the_world() {
     assert!(bytes > 300, "{bytes}");
 }
 
-/// It asks for clusters and listeners only after that was answered, or, in state of the world, waited for.
+/// Envoy asks for clusters and listeners only after its runtime was answered, or, in state of the world, waited for.
 async fn starts_though_nobody_knows_its_runtime(api_type: &str) {
     let control_plane = ControlPlane::start("127.0.0.1:0").await;
     let a = backend(b'a').await;

@@ -1,4 +1,4 @@
-//! Callers that attach and accept everything at once, and report what connections do while they are told to.
+//! Callers that attach, accept everything at once, and report traffic on request.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ const METHOD: PathAndQuery = PathAndQuery::from_static(
 
 const REPORT: PathAndQuery = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
 
-/// How many rows of a caller are new every second: two routes with two backends each.
+/// New rows per caller and second: two routes with two backends each.
 const ROWS: usize = 4;
 
-/// How many connections are opened at a time.
+/// Limit on streams being opened at the same time.
 const AT_A_TIME: usize = 200;
 
-/// Opens the streams of all callers. They end when what is returned is dropped. They report while they are `reporting`.
+/// Opens the streams of all callers. They end when the returned set is dropped, and report while `reporting` is `true`.
 pub(crate) async fn attach(callers: usize, address: &str, reporting: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut running = JoinSet::new();
     for first in (0..callers).step_by(AT_A_TIME) {
@@ -74,7 +74,7 @@ async fn follow(caller: usize, address: String, opened: mpsc::Sender<()>, report
     }
 }
 
-/// Reports rows that are new as often as it is told to, each caller at a time of its own.
+/// Reports new rows at the requested interval, each caller with a phase of its own.
 async fn report(caller: usize, channel: Channel, mut reporting: watch::Receiver<bool>) {
     reporting.wait_for(|reporting| *reporting).await.unwrap();
     let (reports, queue) = mpsc::channel(1);

@@ -1,4 +1,4 @@
-//! How long one change of a weight takes to reach every proxy of a control plane, and what it costs.
+//! Time that one change of a weight takes to reach every proxy of a control plane, and its cost.
 //!
 //! ```sh
 //! cargo xtask fanout                                                     # all sizes, into docs/performance.md
@@ -8,10 +8,9 @@
 //! The control plane runs in a child process: plans, fleet and discovery as in `meshtcp control-plane`, without files.
 //! The callers of the mesh in [`mesh`] attach in this process, each on a connection of its own, in delta, and accept
 //! everything at once. The change is one weight in one route; times are from the acceptance of the change until the
-//! control plane has heard that a proxy runs it. At last all callers report what their connections do, as often as the
-//! control plane wants to hear it. CPU time and memory are those of the control plane alone. Each process has one
-//! descriptor a caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more than
-//! their sum.
+//! control plane has heard that a proxy runs it. Finally all callers report their traffic at the interval that the
+//! control plane asks for. CPU time and memory are those of the control plane alone. Each process has one descriptor
+//! per caller, and the clients of all sizes are up at once: the sizes need `ulimit -n` of a little more than their sum.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails is no measurement")]
 
@@ -28,7 +27,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// How often each change is made; the median is told.
+/// Repetitions of each change; the median is reported.
 const TIMES: usize = 9;
 
 fn main() {
@@ -43,7 +42,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut meshes: Vec<Attached> =
         sizes.into_iter().map(|callers| Attached::start(callers, &runtime)).collect();
-    // all sizes in turn: what the machine is slow at meanwhile, it is slow at for each of them
+    // all sizes in turn, so that a slow phase of the machine affects each of them
     for (what, title) in [("all", "weight of all"), ("team", "weight of 1 %")] {
         meshes.iter_mut().for_each(|mesh| mesh.rows.push(Row::new(title)));
         for time in 0..TIMES {
@@ -66,9 +65,9 @@ fn main() {
     runtime.shutdown_background();
 }
 
-/// A control plane to which all its callers have attached, and what its changes took.
+/// A control plane with all its callers attached, and the measurements of its changes.
 struct Attached {
-    /// The streams of the callers, which end first.
+    /// Streams of the callers; dropped first.
     _streams: JoinSet<()>,
     reporting: watch::Sender<bool>,
     callers: usize,
@@ -87,7 +86,7 @@ impl Attached {
         Self { _streams: streams, reporting, callers, control_plane, rows: vec![row] }
     }
 
-    /// Lets all callers report for a while. CPU time is that of ten seconds: 100 ms are 1 % of a core.
+    /// Lets all callers report for a while. CPU time is measured over ten seconds: 100 ms are 1 % of a core.
     fn report(&mut self) {
         let mut row = Row::new("reports, 10 s");
         progress(self.callers, row.what);
@@ -97,7 +96,7 @@ impl Attached {
         self.rows.push(row);
     }
 
-    /// Makes a change once more.
+    /// Makes a change once and records its measurements.
     fn change(&mut self, what: &str, time: usize) {
         let row = self.rows.last_mut().expect("there is a row for attaching");
         progress(self.callers, &format!("{}, {} of {TIMES}", row.what, time + 1));
@@ -105,13 +104,13 @@ impl Attached {
     }
 }
 
-/// One change, and what the server answered each time.
+/// Measurements of one kind of change, one per repetition.
 struct Row {
     what: &'static str,
     answers: Vec<Value>,
 }
 
-/// What the server answers, and the unit of it.
+/// Keys of the server's answer, and their units.
 const COLUMNS: [(&str, &str); 9] = [
     ("told", ""),
     ("p50", " ms"),
@@ -124,7 +123,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("bytes", " KiB"),
 ];
 
-/// Says on standard error what is going on, in one line.
+/// Prints progress to standard error, in one line.
 fn progress(callers: usize, what: &str) {
     eprint!("\r\x1b[K{callers} proxies: {what}");
 }
@@ -143,7 +142,7 @@ impl Row {
         println!("| {callers} | {} | {} |", self.what, cells.join(" | "));
     }
 
-    /// Prints how many times as much it is as for fewer callers: the median of the rounds, each divided by its own.
+    /// Prints the ratio to the run with fewer callers: the median over the rounds, each divided by its counterpart.
     fn print_growth(&self, before: &Self, less: usize, more: usize) {
         let cells = COLUMNS.map(|(key, _)| {
             let rounds = self.answers.iter().zip(&before.answers);
@@ -163,7 +162,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
-/// The child process.
+/// Child process with the control plane.
 struct ControlPlane {
     child: Child,
     commands: ChildStdin,

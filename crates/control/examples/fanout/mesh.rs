@@ -1,4 +1,4 @@
-//! A mesh of any size, made up: what is measured is measured on it.
+//! A made-up mesh of any size, on which the measurements are taken.
 //!
 //! | what | how many |
 //! |---|---|
@@ -18,12 +18,12 @@ const SERVICES: usize = 100;
 const TEAMS: usize = 100;
 const DIALLED: usize = 10;
 
-/// The resources, some of which can be changed.
+/// Resources of the mesh; some of them can be changed.
 pub(crate) struct Mesh {
     entries: Vec<Arc<Entry>>,
-    /// Where the route stands that decides an outbound of every caller.
+    /// Index of the route that decides an outbound of every caller.
     of_all: usize,
-    /// Where the route stands that decides an outbound of one caller in a hundred.
+    /// Index of the route that decides an outbound of one caller in a hundred.
     of_a_team: usize,
 }
 
@@ -31,18 +31,18 @@ pub(crate) struct Mesh {
 #[derive(Clone, Copy, Debug)]
 #[allow(dead_code, reason = "the fan-out and the bench make different ones")]
 pub(crate) enum Change {
-    /// The weight in a route that decides an outbound of every caller.
+    /// New weight in a route that decides an outbound of every caller.
     WeightOfAll(usize),
-    /// The weight in a route that decides an outbound of one caller in a hundred.
+    /// New weight in a route that decides an outbound of one caller in a hundred.
     WeightOfATeam(usize),
-    /// One more caller, whom nobody dials.
+    /// An additional caller that nobody dials.
     Caller(usize),
-    /// One more Dataplane that offers a service, which every tenth caller dials or nearly so.
+    /// An additional Dataplane that offers a service, which about every tenth caller dials.
     Endpoint(usize),
 }
 
 impl Mesh {
-    /// A mesh with so many callers.
+    /// Creates a mesh with the given number of callers.
     pub(crate) fn new(callers: usize) -> Self {
         let mut entries = vec![parsed("type: Mesh\nname: default\n")];
         for service in 0..SERVICES {
@@ -55,12 +55,12 @@ impl Mesh {
         Self { entries, of_all: first + 1, of_a_team: first + SERVICES }
     }
 
-    /// All resources.
+    /// Returns all resources as a ledger.
     pub(crate) fn ledger(&self) -> Ledger {
         self.entries.iter().cloned().collect()
     }
 
-    /// Makes a change.
+    /// Applies a change.
     pub(crate) fn make(&mut self, change: Change) {
         match change {
             Change::WeightOfAll(weight) => self.entries[self.of_all] = route_of_all(1, weight),
@@ -71,12 +71,12 @@ impl Mesh {
     }
 }
 
-/// What plans the mesh.
+/// Creates the compiler that plans the mesh.
 pub(crate) fn compiler() -> Compiler {
     Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() }
 }
 
-/// The proxy of a caller.
+/// Proxy of the caller with the given index.
 pub(crate) fn proxy(caller: usize) -> ProxyId {
     ProxyId::dataplane("default", format!("caller-{caller}").as_str())
 }

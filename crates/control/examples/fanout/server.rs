@@ -1,4 +1,4 @@
-//! The control plane: the loop of `meshtcp control-plane`, with a made-up mesh as its source.
+//! Control plane under measurement: the loop of `meshtcp control-plane`, with a made-up mesh as its source.
 
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use super::mesh::{Change, Mesh, compiler};
 use super::source::{MadeUp, Shared};
 
-/// How long answers of proxies are collected before the loop looks at them, as in `meshtcp control-plane`.
+/// Period over which answers of proxies are collected before the loop looks at them, as in `meshtcp control-plane`.
 const COLLECT: Duration = Duration::from_millis(20);
 
 struct Server {
@@ -85,12 +85,12 @@ fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
 }
 
 impl Server {
-    /// Waits until something is so.
+    /// Waits until the predicate holds.
     fn until(&mut self, so: impl FnMut(&Arc<Standing>) -> bool) -> Arc<Standing> {
         Arc::clone(&*self.runtime.block_on(self.standing.wait_for(so)).unwrap())
     }
 
-    /// Waits until every caller runs what it should.
+    /// Waits until every caller runs its configuration.
     fn attached(&mut self) -> Value {
         let statuses = Arc::clone(&self.statuses);
         let is_told = |standing: &Arc<Standing>| standing.served.len() >= self.callers;
@@ -106,7 +106,7 @@ impl Server {
         json!({ "told": self.callers, "planned": planned, "cpu": cpu(), "memory": memory(), "bytes": self.kibibytes() })
     }
 
-    /// Takes reports for two seconds, and then says what ten more of them took.
+    /// Takes reports for two seconds, then returns the cost of ten more seconds of them.
     fn reports(&self) -> Value {
         std::thread::sleep(Duration::from_secs(2));
         let before = cpu();
@@ -116,7 +116,7 @@ impl Server {
         json!({ "told": reporting, "cpu": taken, "memory": memory() })
     }
 
-    /// Makes a change, and waits until every proxy that it concerns runs it.
+    /// Makes a change, and waits until every affected proxy runs it.
     fn change(&mut self, change: Change) -> Value {
         let (cpu_before, bytes_before) = (cpu(), self.kibibytes());
         let before = self.standing.borrow().revision;
@@ -147,7 +147,7 @@ impl Server {
         })
     }
 
-    /// The bytes of all responses so far.
+    /// Size of all responses so far, in KiB.
     fn kibibytes(&self) -> f64 {
         let types = [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER];
         let bytes: u64 = types.iter().map(|url| self.metrics.bytes_of(&TypeUrl::new(*url))).sum();
@@ -155,13 +155,13 @@ impl Server {
     }
 }
 
-/// The CPU time of this process so far, user and kernel, in milliseconds.
+/// CPU time of this process so far, user and kernel, in milliseconds.
 pub(crate) fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
-/// The resident memory of this process in MiB.
+/// Resident memory of this process, in MiB.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

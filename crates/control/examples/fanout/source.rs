@@ -1,4 +1,4 @@
-//! The made-up mesh as a source of resources, which notes what it costs to accept a state.
+//! The made-up mesh as a source of resources, which measures the cost of accepting a state.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -10,16 +10,16 @@ use model::Problems;
 use super::mesh::Mesh;
 use super::server::cpu;
 
-/// The mesh, and what is known of its last state.
+/// The mesh and the measurements of its last state.
 pub(crate) struct Shared {
     pub(crate) mesh: Mesh,
-    /// Whether it changed since it was accepted.
+    /// `true`: it changed since it was last accepted.
     pub(crate) changed: bool,
-    /// The CPU time that accepting took, in milliseconds.
+    /// CPU time that accepting took, in milliseconds.
     pub(crate) accepting: f64,
 }
 
-/// The mesh as a source.
+/// Source of resources over the made-up mesh.
 pub(crate) struct MadeUp(pub(crate) Arc<Mutex<Shared>>);
 
 impl Source for MadeUp {

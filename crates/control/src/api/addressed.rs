@@ -1,4 +1,4 @@
-//! What the path of a request names.
+//! Resources named by the path of a request.
 
 use model::kind::Scope;
 use model::{Kind, ResourceKey};
@@ -8,22 +8,22 @@ use super::collection::Collection;
 use super::refusal::Refusal;
 use crate::store::Store;
 
-/// The key of what the path names.
+/// Returns the key of the resource that the path names.
 pub(super) fn keys_of(ask: &Ask, kind: Kind) -> ResourceKey {
     ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
 }
 
-/// What is said of a mesh that is not there.
+/// Title of the refusal for a missing mesh.
 pub(super) const NO_MESH: &str = "Failed to retrieve Mesh";
 
-/// Refuses a mesh that is not there.
+/// Refuses a mesh that does not exist.
 pub(super) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal> {
     let key = ResourceKey::global(Kind::Mesh, mesh);
     let found = store.get(&key).await.map_err(|error| Refusal::of_store(NO_MESH, &error))?;
     found.map(|_| ()).ok_or_else(|| Refusal::not_found(NO_MESH))
 }
 
-/// Whether the path names one resource: in a mesh exactly when resources of the kind are in one.
+/// Returns `true` if the path names one resource: in a mesh exactly when resources of the kind are in one.
 pub(super) fn is_addressed(ask: &Ask, collection: Collection) -> bool {
     ask.mesh().is_some() == (collection.scope() == Scope::Mesh)
 }

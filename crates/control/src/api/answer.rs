@@ -1,4 +1,4 @@
-//! What a request is answered with.
+//! Answer to a request.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,13 +9,13 @@ use axum::response::IntoResponse;
 use serde_json::Value;
 use tokio_stream::Stream;
 
-/// The header with the revision of the store that a change made.
+/// Header with the store revision of a change.
 pub(super) const REVISION: HeaderName = HeaderName::from_static("meshtcp-revision");
 
-/// Text of server-sent events, piece by piece.
+/// Stream of server-sent events, as text chunks.
 pub(super) type Events = Pin<Box<dyn Stream<Item = Result<String, Infallible>> + Send>>;
 
-/// What a request is answered with.
+/// Successful answer to a request.
 pub(crate) struct Answer {
     status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -24,29 +24,29 @@ pub(crate) struct Answer {
 
 enum Content {
     Json(Value),
-    /// The same, written down already.
+    /// JSON that is serialised already.
     Written(&'static str),
     Text(String),
     Events(Events),
 }
 
 impl Answer {
-    /// A tree.
+    /// Creates an answer with a JSON tree.
     pub(super) fn json(tree: Value) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Json(tree) }
     }
 
-    /// A tree that is always the same, as text.
+    /// Creates an answer with a constant JSON text.
     pub(super) fn written(json: &'static str) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Written(json) }
     }
 
-    /// Plain text.
+    /// Creates an answer in plain text.
     pub(super) fn text(text: impl Into<String>) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Text(text.into()) }
     }
 
-    /// Server-sent events.
+    /// Creates an answer with server-sent events.
     pub(super) fn events(events: Events) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), content: Content::Events(events) }
     }
@@ -55,7 +55,7 @@ impl Answer {
         Self { status, ..self }
     }
 
-    /// With a header more. A value that no header can have is left out.
+    /// Adds a header. A value that is invalid in a header is left out.
     pub(super) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.push((name, value));
@@ -68,7 +68,7 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response<Body> {
         let Self { status, headers, content } = self;
         let (kind, body) = match content {
-            // two spaces, and `&` as it is: links stay readable
+            // indented by two spaces, with `&` unescaped: links stay readable
             Content::Json(tree) => ("application/json", Body::from(format!("{tree:#}\n"))),
             Content::Written(json) => ("application/json", Body::from(json)),
             Content::Text(text) => ("text/plain; charset=utf-8", Body::from(text)),

@@ -1,4 +1,4 @@
-//! One request, read as far as every operation needs it.
+//! Request as parsed for every operation.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -16,9 +16,9 @@ pub(crate) struct Ask {
     pub(super) caller: Caller,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
-    /// The path as it was sent.
+    /// Path as it was sent.
     pub(super) path: String,
-    /// The parameters in the path.
+    /// Parameters in the path, by name.
     pub(super) parameters: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -30,7 +30,7 @@ impl Ask {
         &self.api.desk
     }
 
-    /// A parameter of the path; empty for one that the path does not have.
+    /// Returns a parameter of the path; empty if the path does not have it.
     pub(super) fn parameter(&self, name: &str) -> &str {
         self.parameters
             .iter()
@@ -39,17 +39,17 @@ impl Ask {
             .unwrap_or_default()
     }
 
-    /// The last value of a parameter of the query.
+    /// Returns the last value of a query parameter.
     pub(super) fn asked(&self, name: &str) -> Option<&str> {
         self.query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The mesh in the path; `None`: all of them.
+    /// Mesh in the path; `None`: all meshes.
     pub(super) fn mesh(&self) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == "mesh").map(|(_, value)| value.as_str())
     }
 
-    /// The collection in the path, if the caller may see it there.
+    /// Returns the collection in the path, if the caller may see it there.
     pub(super) fn collection(&self) -> Result<Collection, Refusal> {
         let found = Collection::at(self.parameter("plural"))
             .filter(|found| self.mesh().is_none() || found.scope() == model::kind::Scope::Mesh);
@@ -64,13 +64,13 @@ impl Ask {
         self.caller.refused(&format!("cannot access the resource of type \"{}\"", collection.name()))
     }
 
-    /// Where the request went, for links to what comes next.
+    /// Place of the request, for links to the next page.
     pub(super) fn place(&self) -> Place<'_> {
         let host = self.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         Place { scheme: self.scheme, host: host.unwrap_or("localhost"), path: &self.path, query: &self.query }
     }
 
-    /// The documents in the body: JSON, or YAML when it says so.
+    /// Parses the documents in the body: JSON, or YAML if the content type says so.
     pub(super) fn documents(&self) -> Result<Vec<Document>, Refusal> {
         let name = if self.is_yaml() { "body.yaml" } else { "body.json" };
         let (documents, problems) = read_bytes(name, &self.body);
@@ -86,7 +86,7 @@ impl Ask {
         }
     }
 
-    /// The one JSON object in the body.
+    /// Parses the one JSON object in the body.
     pub(super) fn object(&self) -> Result<serde_json::Map<String, serde_json::Value>, Refusal> {
         serde_json::from_slice(&self.body)
             .map_err(|error| Refusal::bad(format!("the body is no JSON object: {error}")))
@@ -98,7 +98,7 @@ impl Ask {
     }
 }
 
-/// Whether a body may be read by what the request says it is. One that says nothing is taken for JSON.
+/// Checks that the content type of the body can be read. A missing one means JSON.
 pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let encoding = headers.get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap_or("?").trim());
     if let Some(encoding) = encoding.filter(|it| !it.is_empty() && !it.eq_ignore_ascii_case("identity")) {
@@ -117,7 +117,7 @@ pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 impl Refusal {
-    /// A path that leads nowhere. The router answers it with plain text.
+    /// Refusal of a path that does not exist. The router answers it with plain text.
     pub(super) fn no_page() -> Self {
         Self::new(StatusCode::NOT_FOUND, NO_PAGE, NO_PAGE)
     }
@@ -127,5 +127,5 @@ impl Refusal {
     }
 }
 
-/// What is answered where nothing is. Clients compare it, to tell a wrong port from a missing resource.
+/// Body for unknown paths. Clients compare it, to tell a wrong port from a missing resource.
 pub(super) const NO_PAGE: &str = "404: Page Not Found";

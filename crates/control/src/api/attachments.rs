@@ -1,5 +1,5 @@
-//! What policies are attached to, as older clients are shown it: a proxy itself, its inbounds, its outbounds, and the services
-//! that it dials. Policies of the targetRef generation are attached to the proxy.
+//! Policies attached to the parts of a proxy, in the shape of older clients: the proxy itself, its inbounds, its
+//! outbounds, and the services that it dials. Policies of the targetRef generation are attached to the proxy.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,16 +12,16 @@ use serde_json::{Map, Value, json};
 use super::document;
 use crate::store::Stored;
 
-/// The name under which connections that no outbound takes are logged.
+/// Name under which connections that no outbound takes are logged.
 const PASSED_THROUGH: &str = "pass_through";
 
-/// A part of a proxy, with the policies that are attached to it.
+/// Part of a proxy, with the policies that are attached to it.
 pub(super) struct Attachment<'a> {
     place: Place,
     policies: Vec<&'a Stored>,
 }
 
-/// A part of a proxy.
+/// Part of a proxy.
 enum Place {
     Dataplane,
     Inbound { name: String, service: String },
@@ -30,12 +30,12 @@ enum Place {
 }
 
 impl Attachment<'_> {
-    /// Whether a policy is among those.
+    /// Returns `true` if the policy is attached.
     pub(super) fn has(&self, policy: &ResourceKey) -> bool {
         self.policies.iter().any(|it| it.key == *policy)
     }
 
-    /// The part, in words of the clients.
+    /// Describes the part as clients expect it.
     pub(super) fn place(&self) -> Value {
         match &self.place {
             Place::Dataplane => json!({ "type": "dataplane" }),
@@ -49,7 +49,7 @@ impl Attachment<'_> {
         }
     }
 
-    /// The same with the policies, by kind.
+    /// Describes the part with its policies, by kind.
     pub(super) fn shown(&self) -> Value {
         let mut by_kind: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for policy in &self.policies {
@@ -61,14 +61,14 @@ impl Attachment<'_> {
     }
 }
 
-/// What a mesh has, by kind and key.
+/// Resources of a mesh, by kind and key.
 pub(super) struct Inside<'a> {
     by_kind: BTreeMap<Kind, Vec<&'a Stored>>,
     by_key: BTreeMap<&'a ResourceKey, &'a Stored>,
 }
 
 impl<'a> Inside<'a> {
-    /// Everything of a mesh.
+    /// Indexes all resources of a mesh.
     pub(super) fn of(stored: &'a [Stored]) -> Self {
         let mut by_kind: BTreeMap<Kind, Vec<&Stored>> = BTreeMap::new();
         stored.iter().for_each(|it| by_kind.entry(it.key.kind).or_default().push(it));
@@ -76,7 +76,7 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// The parts of a proxy that policies are attached to.
+/// Returns the parts of a proxy with their attached policies.
 pub(super) fn of<'a>(view: &View<'_>, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
     let mut policies = Vec::new();
     for kind in Kind::ALL.iter().copied().filter(|kind| kind.is_policy()) {
@@ -86,12 +86,12 @@ pub(super) fn of<'a>(view: &View<'_>, inside: &Inside<'a>) -> Vec<Attachment<'a>
     parts(&view.resource().key(), inside, policies)
 }
 
-/// The same, of policies of the tag-based model only.
+/// Returns the parts of a proxy with their attached policies of the tag-based model only.
 pub(super) fn of_tags<'a>(dataplane: &ResourceKey, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
     parts(dataplane, inside, Vec::new())
 }
 
-/// `newer`: what is attached to the proxy itself besides policies of the tag-based model.
+/// Builds the parts of a proxy. `newer`: policies attached to the proxy itself besides those of the tag-based model.
 fn parts<'a>(dataplane: &ResourceKey, inside: &Inside<'a>, newer: Vec<&'a Stored>) -> Vec<Attachment<'a>> {
     let Some(dataplane) = inside.by_key.get(dataplane) else { return Vec::new() };
     let proxy = Proxy { inside, networking: &dataplane.document["networking"] };
@@ -127,10 +127,10 @@ fn parts<'a>(dataplane: &ResourceKey, inside: &Inside<'a>, newer: Vec<&'a Stored
     found
 }
 
-/// Greater fits better: more matched tags, then more of them by value instead of by `*`.
+/// Rank of a match; greater fits better: more matched tags, then more of them by value instead of by `*`.
 type Rank = (usize, usize);
 
-/// A proxy, as the tag-based model sees it.
+/// Proxy as the tag-based model sees it.
 struct Proxy<'i, 'a> {
     inside: &'i Inside<'a>,
     networking: &'a Value,
@@ -151,18 +151,18 @@ impl<'i, 'a> Proxy<'i, 'a> {
         format!("{address}:{port}:{}", inbound.get("servicePort").unwrap_or(port))
     }
 
-    /// How well selectors fit the proxy, by the tags of any of its inbounds or of its gateway.
+    /// Returns how well selectors fit the proxy, by the tags of any of its inbounds or of its gateway.
     fn source(&self, selectors: &Value) -> Option<Rank> {
         let gateway = self.networking.get("gateway").into_iter();
         self.part("inbound").chain(gateway).filter_map(|tagged| fit(selectors, &tagged["tags"])).max()
     }
 
-    /// The policy of a kind that selects the proxy best.
+    /// Returns the policy of a kind that selects the proxy best.
     fn selected(&self, kind: Kind) -> Option<&'a Stored> {
         best(self.of_kind(kind).filter_map(|it| Some((self.source(&it.document["selectors"])?, it))))
     }
 
-    /// The policy of a kind that fits a destination of the proxy best.
+    /// Returns the policy of a kind that fits a destination of the proxy best.
     fn best(&self, kind: Kind, destination: &Value) -> Option<&'a Stored> {
         let ranked = self.of_kind(kind).filter_map(|it| {
             let source = self.source(&it.document["sources"])?;
@@ -172,7 +172,7 @@ impl<'i, 'a> Proxy<'i, 'a> {
         best(ranked)
     }
 
-    /// All policies of a kind that fit a destination of the proxy.
+    /// Returns all policies of a kind that fit a destination of the proxy.
     fn all(&self, kind: Kind, destination: &Value) -> Vec<&'a Stored> {
         let fits = |it: &&Stored| {
             self.source(&it.document["sources"]).is_some()
@@ -181,7 +181,7 @@ impl<'i, 'a> Proxy<'i, 'a> {
         self.of_kind(kind).filter(fits).collect()
     }
 
-    /// The policies about whoever connects to an inbound.
+    /// Returns the policies for connections to an inbound, whatever their source.
     fn on_the_way_in(&self, inbound: &Value) -> Vec<&'a Stored> {
         let fits = |it: &&Stored| fit(&it.document["destinations"], inbound).is_some();
         let mut policies: Vec<&Stored> =
@@ -193,7 +193,7 @@ impl<'i, 'a> Proxy<'i, 'a> {
         policies
     }
 
-    /// The services that its connections may reach, and whether it dials them by name.
+    /// Returns the services that its connections may reach, each with `true` if it is dialled by name.
     fn services(&self) -> BTreeMap<String, bool> {
         let mut services = BTreeMap::from([(PASSED_THROUGH.to_owned(), true)]);
         for outbound in self.part("outbound") {
@@ -212,7 +212,7 @@ impl<'i, 'a> Proxy<'i, 'a> {
     }
 }
 
-/// How well selectors fit tags; `None`: not at all.
+/// Returns how well selectors fit tags; `None`: not at all.
 fn fit(selectors: &Value, tags: &Value) -> Option<Rank> {
     let fits = |wanted: &&Map<String, Value>| {
         wanted.iter().all(|(key, value)| tags.get(key).is_some_and(|tag| value == "*" || tag == value))
@@ -221,7 +221,7 @@ fn fit(selectors: &Value, tags: &Value) -> Option<Rank> {
     wanted.filter(fits).map(|it| (it.len(), it.values().filter(|value| *value != "*").count())).max()
 }
 
-/// The one that fits best; of several the newest, and then the first.
+/// Returns the best match; among equals the newest, then the first.
 fn best<'a>(ranked: impl Iterator<Item = (Rank, &'a Stored)>) -> Option<&'a Stored> {
     let ranked = ranked.enumerate().map(|(at, (rank, it))| ((rank, it.created, Reverse(at)), it));
     ranked.max_by_key(|(rank, _)| *rank).map(|(_, found)| found)

@@ -1,43 +1,43 @@
-//! Who calls, and what they may do.
+//! Caller of the API and their permissions.
 
 use std::fmt;
 
 use super::refusal::Refusal;
 
-/// The user that a caller is who needs no token.
+/// User name of an admin who needs no token.
 const ADMIN: &str = "mesh-system:admin";
 const AUTHENTICATED: &str = "mesh-system:authenticated";
 const UNAUTHENTICATED: &str = "mesh-system:unauthenticated";
 const WRITER: &str = "mesh-system:writer";
 const READER: &str = "mesh-system:reader";
 
-/// Who calls.
+/// Caller of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(super) name: String,
     pub(super) groups: Vec<String>,
-    /// What a caller may do who has not said who they are.
+    /// Role of a caller who has not authenticated.
     anonymous: Role,
-    /// How they could do more; empty: nothing is to be said.
+    /// Advice on getting more permissions; empty: none.
     advice: String,
 }
 
-/// What a caller may do. Greater may do more.
+/// Permissions of a caller. A greater role includes the lesser ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Nothing but ask what this server is.
+    /// May only ask what this server is.
     #[default]
     Nobody,
-    /// Read everything but secrets.
+    /// May read everything but secrets.
     Reader,
-    /// Change everything but secrets.
+    /// May change everything but secrets.
     Writer,
-    /// Everything: secrets and tokens too.
+    /// May read and change everything, secrets and tokens included.
     Admin,
 }
 
 impl Role {
-    /// `nobody`, `reader`, `writer` or `admin`.
+    /// Returns `nobody`, `reader`, `writer` or `admin`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Nobody => "nobody",
@@ -49,23 +49,23 @@ impl Role {
 }
 
 impl Caller {
-    /// Whoever is admin by the way they came.
+    /// Creates an admin who is recognised by the way of connecting.
     pub(super) fn admin() -> Self {
         Self::named(ADMIN.into(), vec![ADMIN.into(), AUTHENTICATED.into()])
     }
 
-    /// Whoever has not said who they are, and may do this much.
+    /// Creates a caller who has not authenticated, with the given role.
     pub(super) fn anonymous(role: Role) -> Self {
         let caller = Self::named("mesh-system:anonymous".into(), vec![UNAUTHENTICATED.into()]);
         Self { anonymous: role, ..caller }
     }
 
-    /// The same, who is told this where they are refused something.
+    /// Sets the advice that is shown with a refusal.
     pub(super) fn advised(self, advice: String) -> Self {
         Self { advice, ..self }
     }
 
-    /// Whom a token names.
+    /// Creates the caller that a token names.
     pub(super) fn user(name: String, mut groups: Vec<String>) -> Self {
         groups.push(AUTHENTICATED.into());
         Self::named(name, groups)
@@ -75,13 +75,13 @@ impl Caller {
         Self { name, groups, anonymous: Role::Nobody, advice: String::new() }
     }
 
-    /// Why they are refused something, in words of what they may not do: `may not …`.
+    /// Creates the refusal of an action, in words: `may not …`.
     pub(super) fn refused(&self, what: &str) -> Refusal {
         let advice = if self.advice.is_empty() { String::new() } else { format!(": {}", self.advice) };
         Refusal::denied(format!("user \"{self}\" {what}{advice}"))
     }
 
-    /// What they may do. Someone with a token that names no group of ours may read.
+    /// Returns the role. A user whose groups are all unknown here may read.
     pub(super) fn role(&self) -> Role {
         let is_in = |group: &str| self.groups.iter().any(|it| it == group);
         match () {
@@ -94,7 +94,7 @@ impl Caller {
 }
 
 impl fmt::Display for Caller {
-    /// `name/group,group`.
+    /// Writes `name/group,group`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.name, self.groups.join(","))
     }

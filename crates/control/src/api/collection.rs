@@ -1,20 +1,20 @@
-//! What there are lists of: every kind of resource, and what is computed. One table; paths, `/_resources` and
-//! `/policies` come from it.
+//! Collections that can be listed: every kind of resource, and computed insights. One table; paths, `/_resources` and
+//! `/policies` are derived from it.
 
 use model::Kind;
 use model::kind::Scope;
 use serde_json::{Value, json};
 
-/// Something that there is a list of.
+/// Collection that can be listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Collection {
-    /// Resources that somebody wrote.
+    /// Stored resources of a kind.
     Kept(Kind),
-    /// What is put together when it is asked for.
+    /// Insights, computed on request.
     Computed(Insight),
 }
 
-/// What a control plane knows of its resources and proxies, put together when it is asked for.
+/// Summary of resources and proxies, computed on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Insight {
     Dataplane,
@@ -35,7 +35,7 @@ impl Insight {
         Insight::ZoneEgress,
     ];
 
-    /// Name, path and scope.
+    /// Returns name, path and scope.
     const fn row(self) -> (&'static str, &'static str, Scope) {
         match self {
             Insight::Dataplane => ("DataplaneInsight", "dataplane-insights", Scope::Mesh),
@@ -49,7 +49,7 @@ impl Insight {
 }
 
 impl Collection {
-    /// Every collection, by name.
+    /// Returns every collection, by name.
     pub(super) fn all() -> Vec<Self> {
         let kept = Kind::ALL.iter().copied().map(Collection::Kept);
         let mut all: Vec<Self> = kept.chain(Insight::ALL.map(Collection::Computed)).collect();
@@ -57,7 +57,7 @@ impl Collection {
         all
     }
 
-    /// The collection at a path; some have a second one.
+    /// Returns the collection at a path; some have a second path.
     pub(super) fn at(path: &str) -> Option<Self> {
         let found = Self::all().into_iter().find(|collection| collection.path() == path);
         found.or(match path {
@@ -68,7 +68,7 @@ impl Collection {
         })
     }
 
-    /// The kind, as in `type`.
+    /// Name of the kind, as in `type`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Collection::Kept(kind) => kind.as_str(),
@@ -76,7 +76,7 @@ impl Collection {
         }
     }
 
-    /// The path, below the mesh where there is one.
+    /// Path, below the mesh where there is one.
     pub(super) fn path(self) -> &'static str {
         match self {
             Collection::Kept(kind) => kind.plural(),
@@ -84,7 +84,7 @@ impl Collection {
         }
     }
 
-    /// The short name in identifiers; empty where there is none.
+    /// Short name in identifiers; empty if there is none.
     fn short_name(self) -> &'static str {
         match self {
             Collection::Kept(kind) if kind.has_kri() => kind.short_name().unwrap_or_default(),
@@ -92,7 +92,7 @@ impl Collection {
         }
     }
 
-    /// To what its items belong.
+    /// Scope of its items.
     pub(super) fn scope(self) -> Scope {
         match self {
             Collection::Kept(kind) => kind.scope(),
@@ -100,27 +100,27 @@ impl Collection {
         }
     }
 
-    /// Whether it is of policies that are attached to parts of proxies, as older clients are shown them.
+    /// Returns `true` for policies that are attached to parts of proxies in the shape of older clients.
     pub(super) fn is_attached(self) -> bool {
         matches!(self, Collection::Kept(kind) if is_legacy_policy(kind))
     }
 
-    /// Whether it is of policies, of either generation.
+    /// Returns `true` for policies of either generation.
     pub(super) fn is_of_policies(self) -> bool {
         matches!(self, Collection::Kept(kind) if kind.is_policy() || is_legacy_policy(kind))
     }
 
-    /// Whether it is meshtcp's own.
+    /// Returns `true` if the collection is meshtcp's own.
     pub(super) fn is_own(self) -> bool {
         matches!(self, Collection::Kept(kind) if kind.is_own())
     }
 
-    /// Whether only admins may see it.
+    /// Returns `true` if only admins may see it.
     pub(super) fn is_secret(self) -> bool {
         matches!(self, Collection::Kept(Kind::Secret | Kind::GlobalSecret))
     }
 
-    /// Its row in `/_resources`.
+    /// Returns its row in `/_resources`.
     pub(super) fn described(self) -> Value {
         let mut row = json!({
             "name": self.name(),
@@ -141,7 +141,7 @@ impl Collection {
                 "hasToTargetRef": to,
                 "hasFromTargetRef": from,
                 "hasRulesTargetRef": rules,
-                // what such an item says of whom it is for is more than a rule can say
+                // a rule cannot express the target of such an item
                 "isFromAsRules": from
                     && rules
                     && !matches!(kind, Kind::MeshFaultInjection | Kind::MeshTrafficPermission),
@@ -150,7 +150,7 @@ impl Collection {
         row
     }
 
-    /// Its row in `/policies`; `None` when it is no policy.
+    /// Returns its row in `/policies`; `None`: it is no policy.
     pub(super) fn described_policy(self) -> Option<Value> {
         let Collection::Kept(kind) = self else { return None };
         let reach = Reach::of(kind);
@@ -170,7 +170,7 @@ impl Collection {
     }
 }
 
-/// Which lists a kind of policy has beside its top-level target.
+/// Lists that a kind of policy has beside its top-level target.
 struct Reach {
     to: bool,
     from: bool,
@@ -197,7 +197,7 @@ impl Reach {
     }
 }
 
-/// Whether it is a policy of the tag-based model.
+/// Returns `true` for a policy of the tag-based model.
 fn is_legacy_policy(kind: Kind) -> bool {
     matches!(
         kind,
@@ -217,7 +217,8 @@ fn is_legacy_policy(kind: Kind) -> bool {
     )
 }
 
-/// Whether a Global gets its resources from zones only: an export for one leaves them out (spec 09 §7).
+/// Returns `true` if a Global gets resources of the kind from zones only: an export for one leaves them out (spec 09
+/// §7).
 fn stays_in_its_zone(kind: Kind) -> bool {
     matches!(
         kind,
@@ -231,7 +232,7 @@ fn stays_in_its_zone(kind: Kind) -> bool {
     )
 }
 
-/// `Mesh TCP Route`: the words of a name.
+/// Splits a name into words: `Mesh TCP Route`.
 fn singular(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut text = String::new();
@@ -247,11 +248,11 @@ fn singular(name: &str) -> String {
         }
         text.push(*letter);
     }
-    // a name of its own
+    // a proper name
     text.replace("Open Telemetry", "OpenTelemetry")
 }
 
-/// `Mesh TCP Routes`.
+/// Plural of a name, in words: `Mesh TCP Routes`.
 fn plural(name: &str) -> String {
     let words = singular(name);
     let vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u');

@@ -1,8 +1,9 @@
-//! What is computed of a resource whenever it is shown: host names, counts, whether it works. None of it is stored.
+//! Computed parts of a resource: host names, counts, conditions. They are computed whenever it is shown and never
+//! stored.
 //!
-//! A client sends back what it was shown; [`take_out`] takes it out again, so that it is computed anew next time.
-//! Virtual IPs are stored, by one control plane for all (`crate::addresses`); so are host names, which are shown as they are to be
-//! also before they are. Left out on purpose: the server names of zone proxies.
+//! A client sends back what it was shown; [`take_out`] removes it, and it is computed again next time. Virtual
+//! IPs are stored, by one control plane for all (`crate::addresses`); so are host names, which are also shown before
+//! they are stored. Left out on purpose: the server names of zone proxies.
 
 mod conditions;
 mod services;
@@ -21,19 +22,19 @@ use serde_json::{Map, Value, json};
 use super::Desk;
 use crate::store::Stored;
 
-/// What is known at one moment.
+/// State of one moment, from which parts are computed.
 pub(super) struct Computed {
     compiled: Arc<Compiled>,
     statuses: BTreeMap<ProxyId, ProxyStatus>,
-    /// The proxies that have certificates.
+    /// Proxies that have certificates.
     certified: BTreeSet<ProxyKey>,
-    /// The host names of services.
+    /// Host names of services.
     addresses: Addresses,
     zone: Option<String>,
 }
 
 impl Computed {
-    /// What is known now of resources of a kind.
+    /// Collects the current state for resources of a kind.
     pub(super) fn now(desk: &Desk, kind: Kind) -> Self {
         let of_services = kind == Kind::MeshService;
         let compiled = Arc::clone(&desk.plane.standing().compiled);
@@ -53,7 +54,7 @@ impl Computed {
         }
     }
 
-    /// A stored resource with what is computed of it, where it does not say so itself.
+    /// Adds the computed parts to a stored resource, where it does not set them itself.
     pub(super) fn fill(&self, mut stored: Stored) -> Stored {
         self.addresses.write_names(&stored.key, &mut stored.document);
         let Some(Members { spec, status }) = self.members(&stored) else { return stored };
@@ -86,22 +87,22 @@ impl Computed {
     }
 }
 
-/// The proxies that have certificates.
+/// Returns the proxies that have certificates.
 fn certified(desk: &Desk) -> BTreeSet<ProxyKey> {
     let Some(issuer) = &desk.setup.issuer else { return BTreeSet::new() };
     let report = Arc::clone(&issuer.report().borrow());
     report.certified().map(|(proxy, _)| proxy).collect()
 }
 
-/// What is computed, by where it stands.
+/// Computed members of a document, by place.
 struct Members {
-    /// Over what the document says.
+    /// Members of `spec`; they override those of the document.
     spec: Map<String, Value>,
-    /// Where the document says nothing.
+    /// Members of `status`, where the document has none.
     status: Map<String, Value>,
 }
 
-/// Takes out of a document of a kind what is computed of such resources. `zone`: that of this control plane.
+/// Removes computed parts from a document of a kind. `zone`: that of this control plane.
 pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
     let label = document["labels"][ZONE_TAG].as_str().map(str::to_owned);
     let Some(members) = document.as_object_mut() else { return };
@@ -111,7 +112,7 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
     {
         spec.retain(|name, _| !["state", "identities"].contains(&name.as_str()));
     }
-    // whatever a client sends of what only tells what was seen, it was told
+    // observed state is not taken from a client, which only sends back what it was shown
     let seen: &[&str] = match kind {
         Kind::MeshService => &["dataplaneProxies", "hostnameGenerators"],
         Kind::MeshExternalService => &["hostnameGenerators"],
@@ -125,7 +126,7 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
         if let Some(Value::Array(addresses)) = status.get_mut("addresses") {
             addresses.retain(|address| address.get("hostnameGeneratorRef").is_none());
         }
-        // that they are ready stays true (spec 07 §8.2); that they are not is only what was seen
+        // readiness persists (spec 07 §8.2); its absence is only an observation
         if status.get("tls") == Some(&json!({ "status": services::NOT_READY })) {
             status.shift_remove("tls");
         }
@@ -136,12 +137,12 @@ pub(super) fn take_out(zone: Option<&str>, kind: Kind, document: &mut Value) {
     }
 }
 
-/// Whether a resource with such a label of its zone is of the zone of this control plane.
+/// Returns `true` if a resource with this zone label belongs to the zone of this control plane.
 fn is_here(label: Option<&str>, zone: Option<&str>) -> bool {
     zone.is_some() && label.is_none_or(|label| Some(label) == zone)
 }
 
-/// Puts members into a status where it says nothing of them.
+/// Adds members to the status that it does not have.
 fn fill_in(document: &mut Map<String, Value>, computed: Map<String, Value>) {
     if computed.is_empty() {
         return;
@@ -154,7 +155,7 @@ fn fill_in(document: &mut Map<String, Value>, computed: Map<String, Value>) {
     }
 }
 
-/// Whether a value is empty throughout.
+/// Returns `true` if a value is empty throughout.
 fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -189,7 +190,7 @@ mod tests {
             taken(Some("east"), Kind::MeshService, shown.clone()),
             json!({ "spec": { "selector": {} }, "status": status })
         );
-        // without zones, and of another zone, the state is what somebody wrote
+        // without zones, and of another zone, the state is what was written
         assert_eq!(taken(None, Kind::MeshService, shown.clone())["spec"], shown["spec"]);
         let mut other = shown.clone();
         other["labels"] = json!({ "kuma.io/zone": "west" });

@@ -1,4 +1,4 @@
-//! From a request to an operation: who calls, whether they may, what they sent.
+//! Dispatch of requests to operations: caller, permission, body.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::guard::caught_task;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The routes of all operations.
+/// Builds the router of all operations.
 pub(super) fn router(api: Api) -> Router {
     let mut paths: BTreeMap<&'static str, MethodRouter<Api>> = BTreeMap::new();
     for operation in super::operations() {
@@ -51,7 +51,7 @@ pub(super) fn router(api: Api) -> Router {
 }
 
 async fn not_allowed(uri: Uri) -> Response {
-    // what only looks like a resource because it is one word, such as the page of another server
+    // a single unknown word is no resource, for example a page of another server
     let first = uri.path().split('/').find(|part| !part.is_empty()).unwrap_or_default();
     let is_known = |path: &str| path.split('/').nth(1) == Some(first);
     if Collection::at(first).is_none() && !super::operations().iter().any(|it| is_known(it.path)) {
@@ -89,7 +89,7 @@ async fn dispatch(api: Api, operation: Arc<Operation>, request: Request) -> Resp
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    // what an admin may see is not for a cache, and nothing here is for a frame or a script of another site
+    // answers to admins must not be cached, and nothing here is for a frame or a script of another site
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -105,12 +105,12 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
         }
         false => Vec::new(),
     };
-    // a page that is not there is not there for anybody
+    // an unknown page is unknown to everybody
     if parameters.iter().any(|(name, value)| name == "plural" && Collection::at(value).is_none()) {
         return Err(Refusal::no_page());
     }
     if operation.body.is_some() {
-        // what is wrong for everybody needs no rights to be told
+        // errors that do not depend on the caller need no permission
         check_media_type(&parts.headers)?;
     }
     let caller = recognise(api, operation, &parts).await?;
@@ -178,7 +178,7 @@ fn path_of(uri: &Uri) -> String {
     uri.path().to_owned()
 }
 
-/// The id that the caller gave, where it is harmless in a log; otherwise one of ours.
+/// Returns the request id of the caller if it is harmless in a log; otherwise a new one.
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     let harmless = |id: &&str| {

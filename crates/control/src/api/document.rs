@@ -1,4 +1,4 @@
-//! How a stored resource is shown: in the Universal format, or as a Kubernetes manifest.
+//! Representation of a stored resource: in the Universal format, or as a Kubernetes manifest.
 
 use jiff::Timestamp;
 use model::draft::is_label_value;
@@ -12,22 +12,22 @@ use serde_json::{Map, Value, json};
 use super::refusal::Refusal;
 use crate::store::Stored;
 
-/// What stands around a body; the rest of a document is the body.
+/// Members of a document outside its body; all others are the body.
 const ENVELOPE: [&str; 8] =
     ["type", "mesh", "name", "creationTime", "modificationTime", "labels", "kri", "snis"];
 
-/// How resources are shown.
+/// Format in which resources are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Universal,
-    /// With the namespace that the manifest is for.
+    /// Kubernetes manifest, for the given namespace.
     Kubernetes {
         namespace: Option<String>,
     },
 }
 
 impl Format {
-    /// Reads `format` and `namespace`.
+    /// Parses `format` and `namespace`.
     pub(super) fn read(format: Option<&str>, namespace: Option<&str>) -> Result<Self, Refusal> {
         match format {
             None | Some("universal" | "") => Ok(Format::Universal),
@@ -50,7 +50,7 @@ impl Format {
     }
 }
 
-/// What a resource is called everywhere. Of kinds without a short name there is no KRI, but this there is.
+/// Returns the identifier of a resource. It exists for kinds without a short name too, which have no KRI.
 pub(super) fn id(stored: &Stored) -> ResourceId {
     let label = |key: &str| stored.document["labels"][key].as_str().unwrap_or_default();
     let name = stored.key.name.as_str();
@@ -69,7 +69,7 @@ pub(super) fn id(stored: &Stored) -> ResourceId {
     }
 }
 
-/// In the Universal format, with what the store knows.
+/// Renders a resource in the Universal format, with what the store knows of it.
 pub(super) fn universal(stored: &Stored) -> Value {
     let Stored { key, document, created, modified, version: _ } = stored;
     let mut shown = Map::new();
@@ -94,8 +94,8 @@ pub(super) fn universal(stored: &Stored) -> Value {
     Value::Object(shown)
 }
 
-/// The server names that clients with an identity of their workload send to each port of a real service; a port whose name
-/// would be none is left out.
+/// Returns the server names that clients with a workload identity send to each port of a real service; a port without a
+/// valid one is left out.
 fn server_names(stored: &Stored) -> Vec<Value> {
     let spec = &stored.document["spec"];
     let port = |port: &Value| {
@@ -114,11 +114,11 @@ fn server_names(stored: &Stored) -> Vec<Value> {
     }
 }
 
-/// Type, mesh, name and labels: how lists of what is concerned name a resource.
+/// Returns type, mesh, name and labels, as lists of affected resources show them.
 pub(super) fn meta(kind: Kind, mesh: &str, name: &str, labels: &Value) -> Value {
     let labels = if labels.is_object() { labels.clone() } else { json!({}) };
     let mut meta = json!({ "type": kind.as_str(), "mesh": mesh, "name": name, "labels": labels });
-    // a display name that is the name is no label of the resource's own
+    // a display name equal to the name is no label of the resource's own
     if let Some(labels) = meta["labels"].as_object_mut()
         && labels.get(DISPLAY_NAME_LABEL).is_some_and(|display| display == name)
     {
@@ -127,13 +127,13 @@ pub(super) fn meta(kind: Kind, mesh: &str, name: &str, labels: &Value) -> Value 
     meta
 }
 
-/// What stands around the body of a resource.
+/// Returns the members outside the body of a resource.
 pub(super) fn envelope(stored: &Stored) -> Value {
     let Value::Object(shown) = universal(stored) else { return Value::Null };
     shown.into_iter().filter(|(key, _)| ENVELOPE.contains(&key.as_str()) && key != "snis").collect()
 }
 
-/// A computed insight as a Kubernetes manifest.
+/// Renders a computed insight as a Kubernetes manifest.
 pub(super) fn manifest_of_insight(insight: &Value) -> Value {
     json!({
         "apiVersion": "kuma.io/v1alpha1",
@@ -150,7 +150,8 @@ fn body(document: &Value) -> impl Iterator<Item = (String, Value)> + '_ {
         .map(|(key, value)| (key.clone(), value.clone()))
 }
 
-/// As a Kubernetes manifest: the older kinds carry their mesh beside `metadata`, the newer ones in a label.
+/// Renders a resource as a Kubernetes manifest: the older kinds carry their mesh beside `metadata`, the newer ones in a
+/// label.
 fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     let Stored { key, document, .. } = stored;
     let id = id(stored);
@@ -166,7 +167,7 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
         Value::Object(labels) => labels.clone(),
         _ => Map::new(),
     };
-    // a cluster computes them for itself; the older kinds have their mesh beside
+    // a cluster computes these itself; the older kinds have their mesh beside `metadata`
     for computed in
         [DISPLAY_NAME_LABEL, NAMESPACE_LABEL, ENV_LABEL, ORIGIN_LABEL, ZONE_TAG, PROXY_TYPE_LABEL, MESH_TAG]
     {
@@ -199,7 +200,7 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     Value::Object(manifest)
 }
 
-/// Names the mesh in a label; one that is too long for it in the annotation that is read in its place.
+/// Adds the mesh as a label; if it is too long for a label, as the annotation that is read instead.
 fn name_mesh(metadata: &mut Map<String, Value>, mesh: &str) {
     let part = if is_label_value(mesh) { "labels" } else { "annotations" };
     if let Value::Object(members) = metadata.entry(part).or_insert_with(|| json!({})) {
@@ -207,7 +208,7 @@ fn name_mesh(metadata: &mut Map<String, Value>, mesh: &str) {
     }
 }
 
-/// Secrets of the mesh are Secrets of Kubernetes with a type of their own.
+/// Renders a secret of the mesh as a Kubernetes Secret with a type of its own.
 fn secret(stored: &Stored, mut metadata: Map<String, Value>) -> Value {
     let kind = match stored.key.kind {
         Kind::GlobalSecret => "system.kuma.io/global-secret",

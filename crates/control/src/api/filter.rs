@@ -1,19 +1,19 @@
-//! Which resources of a list are asked for.
+//! Filters of a list.
 
 use serde_json::Value;
 
 use super::refusal::Refusal;
 
-/// Which resources of a list are asked for: all of it must hold.
+/// Filter of a list; all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
-    /// A part of the name.
+    /// Substring of the name; `None`: any.
     name: Option<String>,
     /// Labels, with their values.
     labels: Vec<(String, String)>,
-    /// Tags of an inbound or of the gateway, with their values. Of dataplanes only.
+    /// Tags of an inbound or of the gateway, with their values. Dataplanes only.
     tags: Vec<(String, String)>,
-    /// Of dataplanes only.
+    /// Sort of gateway; `None`: any dataplane. Dataplanes only.
     gateway: Option<Gateway>,
 }
 
@@ -26,8 +26,7 @@ enum Gateway {
 }
 
 impl Filter {
-    /// Reads `name`, `filter[labels.KEY]`, and of dataplanes `tag` and `gateway`. What is not about filters is left to
-    /// others.
+    /// Parses `name`, `filter[labels.KEY]`, and for dataplanes `tag` and `gateway`. Other parameters are ignored.
     pub(super) fn read(query: &[(String, String)], dataplanes: bool) -> Result<Self, Refusal> {
         let mut filter = Self::default();
         for (key, value) in query {
@@ -67,7 +66,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Whether a document in the Universal format is asked for.
+    /// Returns `true` if a document in the Universal format matches.
     pub(super) fn holds(&self, document: &Value) -> bool {
         let Self { name, labels, tags, gateway } = self;
         let name_of = document["name"].as_str().unwrap_or_default();
@@ -124,7 +123,7 @@ mod tests {
         assert_eq!(found(&[("filter[labels.team]", "a")]), (true, false));
         assert_eq!(found(&[("filter[labels.team]", "a"), ("filter[labels.x]", "a")]), (false, false));
         assert_eq!(found(&[("tag", "at:x:1")]), (true, false));
-        // both tags of one inbound
+        // both tags must be on one inbound
         assert_eq!(found(&[("tag", "at:x:1"), ("tag", "version:v1")]), (false, false));
         assert_eq!(found(&[("gateway", "true")]), (false, true));
         assert_eq!(found(&[("gateway", "builtin")]), (false, true));

@@ -1,4 +1,4 @@
-//! What is there before anybody has stored anything.
+//! Initial content of a store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::{Bearer, Claims, TokenError, Tokens};
 use crate::store::{Expected, Selection, Store, StoreError};
 
-/// The secret with the first token.
+/// Name of the secret with the first token.
 const ADMIN_TOKEN: &str = "admin-user-token";
-/// Ten years.
+/// Lifetime of the first token: ten years.
 const LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The host names of services in a control plane that is a zone, as there are in each of Kuma's: name, whom it is for, template.
+/// HostnameGenerators of a control plane that is a zone, the same as in Kuma: name, selected kind, template.
 const HOST_NAMES: [(&str, &str, &str); 2] = [
     ("local-universal-mesh-service", "meshService", "{{ .DisplayName }}.svc.mesh.local"),
     ("local-mesh-external-service", "meshExternalService", "{{ .DisplayName }}.extsvc.mesh.local"),
 ];
 
-/// Makes a mesh `default` where there is no mesh, the secrets that exist with a mesh where they are missing, and a token for an
-/// admin where there is none; in a zone also the Zone, a key for its tokens, and the generators of host names. Of several
-/// processes that share a store each may do it: what is there stays.
+/// Creates a mesh `default` if there is no mesh, the secrets that belong to a mesh if they are missing, and an admin
+/// token if there is none; in a zone also the Zone, a key for its tokens, and the HostnameGenerators. Several processes
+/// that share a store may each do it: what exists stays.
 ///
 /// # Errors
-/// When the store cannot be used, or no key can be made.
+/// If the store cannot be used, or no key can be made.
 pub async fn prepare(store: &Arc<dyn Store>, zone: Option<&str>) -> Result<(), TokenError> {
     let absent = |put: Result<_, StoreError>| match put {
         Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
@@ -45,7 +45,7 @@ pub async fn prepare(store: &Arc<dyn Store>, zone: Option<&str>) -> Result<(), T
         for remark in remarks {
             tracing::warn!(mesh = mesh.key.name, "{remark}");
         }
-        // who comes second finds all of them
+        // of several writers all but the first find everything there
         match store.put_all(puts).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -65,7 +65,7 @@ pub async fn prepare(store: &Arc<dyn Store>, zone: Option<&str>) -> Result<(), T
     }
 }
 
-/// Whether a resource is one that a control plane makes by itself. Such a one has no labels but those that it is given.
+/// Returns `true` for a resource that a control plane makes by itself. It has no labels but those that it is given.
 pub(super) fn is_made_here(key: &ResourceKey, zone: Option<&str>) -> bool {
     let ResourceKey { kind, mesh, name } = key;
     match kind {
@@ -94,7 +94,7 @@ async fn prepare_zone(store: &Arc<dyn Store>, zone: &str) -> Result<(), TokenErr
         });
         (ResourceKey::global(Kind::HostnameGenerator, name), generator)
     });
-    // whoever removed a generator has a zone already
+    // an existing zone may have had a generator removed on purpose
     if store.get(&itself.0).await?.is_none() {
         for (key, document) in generators.into_iter().chain([itself]) {
             match store.put(&key, document, Expected::Absent).await {

@@ -1,4 +1,4 @@
-//! Who has which certificate, and new ones now.
+//! Certificates of proxies: who has which, and rotation on request.
 
 use axum::http::Method;
 use change::certificates::CertificateReport;
@@ -16,7 +16,7 @@ const OF_MESH: &[Query] = &[Query { name: "mesh", about: "Only of this mesh", so
 const OF_PROXY: &[Query] =
     &[Query { name: "name", about: "Only of this proxy of the mesh", sort: Sort::Text }];
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let rotate = Operation::new(
         Method::POST,
@@ -47,7 +47,7 @@ async fn report(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(report)))
 }
 
-/// How many proxies attached here get a new certificate.
+/// Number of attached proxies that get a new certificate.
 #[derive(Serialize, JsonSchema)]
 struct Rotated {
     rotated: usize,

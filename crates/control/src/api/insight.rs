@@ -1,4 +1,4 @@
-//! How many there are of what, and how they are: summaries that are put together when they are asked for.
+//! Insights: counts and states of resources and proxies, computed on request.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ const TITLE: &str = "Could not retrieve resources";
 const KUMA_DP: &str = "kuma-dp";
 const ENVOY: &str = "envoy";
 
-/// The rows. Lists of insights are lists like any other.
+/// Returns the operations. Lists of insights are ordinary lists.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/global-insight", "Counts everything", "Object", |ask| Box::pin(global(ask))),
@@ -37,7 +37,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// The items of a computed collection: of the mesh in the path, or of all.
+/// Returns the items of a computed collection: of the mesh in the path, or of all meshes.
 pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Refusal> {
     match computed {
         Insight::Dataplane => overview::dataplane_insights(ask).await,
@@ -45,7 +45,7 @@ pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Re
             let all = All::read(ask).await?;
             Ok(all.of_kind(Kind::Mesh).map(|mesh| all.mesh(mesh)).collect())
         }
-        // the newest profile knows services as resources only
+        // the newest profile has services as resources only
         Insight::Service if ask.desk().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
         Insight::Service => {
             let all = All::read(ask).await?;
@@ -104,10 +104,10 @@ async fn global(ask: Ask) -> Outcome {
     })))
 }
 
-/// The programs that a proxy is of, with their versions.
+/// Returns the programs that make up a proxy, with their versions.
 fn programs(connection: Option<&Connection>) -> Vec<(&str, String)> {
     let unknown = || "unknown".to_owned();
-    // of a proxy that is not attached nobody knows which it is
+    // the versions of a proxy that is not attached are unknown
     let Some(connection) = connection else { return vec![(KUMA_DP, unknown()), (ENVOY, unknown())] };
     let agent = connection.agent.as_str();
     let (program, version) = agent.split_once(' ').unwrap_or((agent, "unknown"));
@@ -119,17 +119,17 @@ fn is_policy(item: &Stored) -> bool {
     Collection::Kept(item.key.kind).is_of_policies()
 }
 
-/// Everything at one moment.
+/// Consistent view of everything at one moment.
 struct All {
     items: Vec<Stored>,
-    /// That of this control plane.
+    /// Zone of this control plane; `None`: it is in no zone.
     zone: Option<String>,
     statuses: BTreeMap<ProxyId, ProxyStatus>,
-    /// The mTLS backend that each certificate is of.
+    /// mTLS backend of each proxy's certificate.
     backends: BTreeMap<ProxyKey, String>,
 }
 
-/// What sort of proxy a Dataplane is for.
+/// Sort of proxy that a Dataplane is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     Standard,
@@ -157,7 +157,7 @@ impl Sort {
     }
 }
 
-/// How a proxy or service is.
+/// State of a proxy or service.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Online,
@@ -190,7 +190,7 @@ impl Count {
 struct Service {
     sort: &'static str,
     proxies: Count,
-    /// How many of its proxies have a certificate of each mTLS backend.
+    /// Number of its proxies with a certificate, by mTLS backend.
     backends: BTreeMap<String, usize>,
 }
 
@@ -230,7 +230,7 @@ impl Service {
         if !self.backends.is_empty() {
             shown["issuedBackends"] = json!(self.backends);
         }
-        // the name that Kuma's DNS has for a service by tag, and the zones that it is in
+        // the name in Kuma's DNS of a service by tag, and its zones
         if let Some(zone) = zone {
             shown["addressPort"] = json!(format!("{name}.mesh:80"));
             shown["zones"] = json!([zone]);
@@ -239,7 +239,7 @@ impl Service {
     }
 }
 
-/// A service outside the mesh, of which nobody knows whether it is there.
+/// Returns the insight of a service outside the mesh, whose state is unknown.
 fn outside_service(service: &Stored) -> Value {
     let name = service.document["tags"][SERVICE_TAG].as_str().unwrap_or(&service.key.name);
     json!({
@@ -283,13 +283,14 @@ impl All {
         }
     }
 
-    /// The mTLS backend that the certificate of a proxy is of; `None`: it has none.
+    /// Returns the mTLS backend that signed the certificate of a proxy; `None`: it has no certificate.
     fn backend(&self, dataplane: &Stored) -> Option<&str> {
         let key = ProxyKey::new(dataplane.key.mesh_or_empty(), dataplane.key.name.as_str());
         self.backends.get(&key).map(String::as_str)
     }
 
-    /// How the proxies of a mesh are that have certificates, by mTLS backend: by that which issued, and by those that they take.
+    /// Returns the states of the proxies with certificates in a mesh, by mTLS backend: by the one that issued, and by
+    /// the ones that they accept.
     fn mtls(&self, mesh: &str) -> Value {
         let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
         for dataplane in self.of_kind(Kind::Dataplane).filter(|it| it.key.mesh_or_empty() == mesh) {
@@ -311,7 +312,7 @@ impl All {
         count
     }
 
-    /// How many zone proxies of a kind there are, and how many of them are attached.
+    /// Returns the number of zone proxies of a kind, and how many of them are attached.
     fn zone_proxies(&self, kind: Kind) -> Value {
         let is_online = |stored: &&Stored| {
             let status = ProxyId::of(&stored.key).and_then(|proxy| self.statuses.get(&proxy));
@@ -329,7 +330,7 @@ impl All {
         count
     }
 
-    /// How many there are of each kind: in a mesh, or in all and beside them what names hosts.
+    /// Returns the number of resources of each kind: in one mesh; or in all, together with the HostnameGenerators.
     fn resources(&self, mesh: Option<&str>) -> Value {
         let mut totals: BTreeMap<&str, usize> = BTreeMap::new();
         for item in self.items.iter().filter(|it| match mesh {
@@ -341,7 +342,7 @@ impl All {
         totals.into_iter().map(|(kind, total)| (kind.to_owned(), json!({ "total": total }))).collect()
     }
 
-    /// The services that tags name, by mesh and name.
+    /// Returns the services that tags name, by mesh and name.
     fn services(&self) -> BTreeMap<(String, String), Service> {
         let mut services: BTreeMap<(String, String), Service> = BTreeMap::new();
         for dataplane in self.of_kind(Kind::Dataplane) {

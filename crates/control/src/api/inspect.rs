@@ -1,4 +1,4 @@
-//! Questions about one proxy, answered from what it should run.
+//! Questions about one proxy, answered from its desired configuration.
 
 mod dump;
 mod layout;
@@ -34,7 +34,7 @@ const DUMP: &[Query] = &[
     Query { name: "usedonly", about: "Kept for older clients", sort: Sort::Flag },
 ];
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let get = Operation::get;
     vec![
@@ -153,12 +153,12 @@ pub(super) fn operations() -> Vec<Operation> {
     .collect()
 }
 
-/// The proxy in the path.
+/// Returns the proxy in the path.
 fn proxy(ask: &Ask) -> Option<ProxyId> {
     ProxyId::of_kind(kind(&ask.path), ask.parameter("mesh"), ask.parameter("name"))
 }
 
-/// What sort of proxy a path is about.
+/// Returns the kind of proxy resource that a path is about.
 fn kind(path: &str) -> Kind {
     match path.trim_start_matches('/').split('/').next() {
         Some("zoneingresses" | "zone-ingresses") => Kind::ZoneIngress,
@@ -167,7 +167,7 @@ fn kind(path: &str) -> Kind {
     }
 }
 
-/// What every proxy runs, with the one in the path, which is among them.
+/// Returns the compiled state of all proxies with the proxy in the path, which is among them.
 async fn compiled(ask: &Ask) -> Result<(Arc<Compiled>, ProxyId), Refusal> {
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let proxy = proxy(ask).filter(|proxy| compiled.proxies.contains_key(proxy));
@@ -183,7 +183,7 @@ async fn about(
     Ok(Answer::json(show(&ask, proxy)?))
 }
 
-/// Answers from what the proxy sees, on a thread that may take its time.
+/// Answers from the view of the proxy, on a thread for blocking work.
 async fn viewed(
     ask: Ask,
     show: fn(&View<'_>, &CompiledProxy, &Ask) -> Result<serde_json::Value, Refusal>,
@@ -197,7 +197,7 @@ async fn viewed(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
-/// The identifier in a parameter of the path.
+/// Parses the identifier in a parameter of the path.
 fn section(ask: &Ask, parameter: &str) -> Result<ResourceId, Refusal> {
     let text = ask.parameter(parameter);
     let invalid = || Refusal::bad(format!("bad request: invalid identifier string: \"{text}\""));
@@ -213,7 +213,7 @@ async fn routes(ask: Ask) -> Outcome {
     Ok(Answer::json(body).with_status(status))
 }
 
-/// Where a value comes from, as an identifier.
+/// Renders the origins of a value as identifiers.
 fn origins(origins: &[plan::PolicyOrigin]) -> Vec<serde_json::Value> {
     origins.iter().map(|origin| json!({ "kri": origin.policy.to_string() })).collect()
 }

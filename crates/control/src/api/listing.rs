@@ -1,8 +1,8 @@
-//! What lists may be asked for.
+//! Query parameters of lists.
 
 use super::operation::{Query, Sort};
 
-/// Which part of a list.
+/// Parameters for paging.
 pub(super) const PAGING: &[Query] = &[
     Query {
         name: "size",
@@ -16,7 +16,7 @@ pub(super) const PAGING: &[Query] = &[
     },
 ];
 
-/// Which items of a list.
+/// Parameters for filtering.
 pub(super) const FILTERS: &[Query] = &[
     Query { name: "name", about: "Only those whose name contains it", sort: Sort::Text },
     Query {
@@ -26,7 +26,7 @@ pub(super) const FILTERS: &[Query] = &[
     },
 ];
 
-/// Which dataplanes of a list.
+/// Parameters for filtering dataplanes.
 pub(super) const DATAPLANE_FILTERS: &[Query] = &[
     Query { name: "tag", about: "Only dataplanes with this tag, as key:value", sort: Sort::Text },
     Query {

@@ -1,4 +1,4 @@
-//! What is counted about requests.
+//! Request metrics of the API.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// What is counted about requests. Cloning shares the numbers.
+/// Request metrics of the API. Cloning shares the numbers.
 #[derive(Clone, Debug)]
 pub struct ApiMetrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Histogram,
-    /// Connections that are open.
+    /// Number of open connections.
     pub(super) connections: Gauge,
 }
 
-/// A sort of request. Paths are those of the table, so a caller cannot make up labels.
+/// Labels of a request. Paths are those of the table, so a caller cannot make up labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     method: String,

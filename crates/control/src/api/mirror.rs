@@ -1,4 +1,4 @@
-//! The resources of files as a store that the API can read.
+//! Resources of files as a store that the API can read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use tokio::sync::Mutex;
 
 use crate::store::{Expected, MemoryStore, Store, StoreError};
 
-/// The resources of files as a store that the API can read. What is written to it does not reach the files.
+/// Resources of files as a store that the API can read. Writes to it do not reach the files.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
     store: MemoryStore,
-    /// What was reflected last. Held for one reflection.
+    /// State of the last reflection; locked during one.
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Entries, and where they stand in the store: a document that is shown may be called otherwise.
+/// Entries, with their keys in the store: a document may be shown under another name.
 type Seen = BTreeMap<ResourceKey, (ResourceKey, Arc<Entry>)>;
 
 impl Mirror {
-    /// The store.
+    /// Returns the store.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::new(self.store.clone())
     }
 
-    /// Keeps the resources of a ledger and no others. Those that it has already cost nothing.
+    /// Makes the store hold exactly the resources of a ledger. Those that it has already cost nothing.
     ///
     /// # Errors
-    /// None in practice: memory does not fail, and these documents say what they are.
+    /// None in practice: memory does not fail, and these documents match their keys.
     pub async fn reflect(&self, ledger: &Ledger) -> Result<(), StoreError> {
         let mut seen = self.seen.lock().await;
         let mut there = Seen::new();
@@ -56,7 +56,7 @@ impl Mirror {
     }
 }
 
-/// The Universal document of a resource that may be written as a Kubernetes manifest; with the labels that were computed.
+/// Returns the Universal document of a resource that may be written as a Kubernetes manifest; with the computed labels.
 pub fn universal(entry: &Entry) -> Value {
     let Entry { document, resource } = entry;
     let kind = resource.kind();
@@ -128,7 +128,7 @@ spec: { networking: { address: 10.0.0.1, inbound: [{ port: 1, tags: { kuma.io/se
         );
         assert_eq!(items[1].document["networking"]["address"], "10.0.0.1");
         assert_eq!(items[2].document["spec"], json!({ "targetRef": { "kind": "Mesh" } }));
-        // every one of them is what a store would accept
+        // every one of them is acceptable to a store
         for item in &items {
             let document = model::draft::Document::from_value("x", item.document.clone());
             let parsed = model::draft::parse(&document, &Options::default());

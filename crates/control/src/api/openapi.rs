@@ -1,4 +1,4 @@
-//! The API as an OpenAPI document, made of the rows that the router is made of.
+//! OpenAPI document of the API, made of the rows that the router is made of.
 
 use axum::http::Method;
 use model::Kind;
@@ -11,7 +11,7 @@ use super::caller::Role;
 use super::collection::Collection;
 use super::operation::{Body, Operation, Query, Schema, Sort};
 
-/// The document. Equal on every machine: it depends on nothing but the program.
+/// Builds the document. It is equal on every machine: it depends on nothing but the program.
 pub fn document() -> Value {
     let mut paths: std::collections::BTreeMap<&str, Map<String, Value>> = std::collections::BTreeMap::new();
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -93,7 +93,7 @@ fn described(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     shown
 }
 
-/// `get_meshes_mesh_plural_name`.
+/// Operation id of a path: `get_meshes_mesh_plural_name`.
 fn id(method: &Method, path: &str) -> String {
     let mut id = method.as_str().to_ascii_lowercase();
     for part in path
@@ -103,7 +103,7 @@ fn id(method: &Method, path: &str) -> String {
         id.push('_');
         id.push_str(&part.replace(['-', '+'], "_"));
     }
-    // two spellings of one path differ in nothing but a character that no id may have
+    // two spellings of one path differ only in a character that is invalid in an id
     if path.contains("/-") { format!("{id}_hyphen") } else { id }
 }
 
@@ -187,7 +187,7 @@ fn bad_words(status: u16) -> &'static str {
     }
 }
 
-/// A body that is accepted where a mesh `default` is.
+/// Returns an example body that is accepted if a mesh `default` exists.
 fn example(schema: &str, path: &str) -> Option<Value> {
     Some(match (schema, path) {
         ("Resource", "/{plural}/{name}") => json!({ "type": "Mesh", "name": "default" }),
@@ -222,7 +222,7 @@ fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
-/// The shapes of what callers send, and of what is answered as Kuma's API does: those have no type of ours.
+/// Returns the schemas of request bodies, and of answers in the shape of Kuma's API, which have no type of ours.
 fn named() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
     let texts = || json!({ "type": "array", "items": { "type": "string" } });

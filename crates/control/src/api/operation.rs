@@ -1,5 +1,5 @@
-//! One row a thing that can be asked: where, by whom, with what, and how it is answered. The router and the OpenAPI
-//! document are both made of these rows.
+//! Operations of the API, one row each: path, permission, input, answers. The router and the OpenAPI document are both
+//! made of these rows.
 
 use std::pin::Pin;
 
@@ -11,35 +11,35 @@ use super::ask::Ask;
 use super::caller::Role;
 use super::refusal::Refusal;
 
-/// What comes of a request.
+/// Result of a request.
 pub(super) type Outcome = Result<Answer, Refusal>;
-/// What will come of a request.
+/// Future result of a request.
 pub(super) type Pending = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
-/// One thing that can be asked.
+/// One operation.
 pub(super) struct Operation {
     pub(super) method: Method,
-    /// The path, with `{parameters}`.
+    /// Path, with `{parameters}`.
     pub(super) path: &'static str,
-    /// What a caller must at least be allowed to do.
+    /// Least role that a caller needs.
     pub(super) needs: Role,
-    /// Whether nobody is asked who they are.
+    /// `true`: callers are not authenticated.
     pub(super) open: bool,
-    /// What it is, in one line.
+    /// Summary, in one line.
     pub(super) summary: &'static str,
     pub(super) query: Vec<&'static Query>,
-    /// The schema of the body, where there is one.
+    /// Name of the schema of the body; `None`: there is no body.
     pub(super) body: Option<&'static str>,
-    /// Whether the body may be that of many resources: 16 times as large as that of one, in 3 times the time.
+    /// `true`: the body may hold many resources: 16 times the size limit and 3 times the time limit of one.
     pub(super) of_many: bool,
-    /// How it is answered when all is well.
+    /// Successful answers, by status.
     pub(super) good: Vec<(u16, Body)>,
-    /// How else it may be answered.
+    /// Statuses of other answers.
     pub(super) bad: Vec<u16>,
     pub(super) run: fn(Ask) -> Pending,
 }
 
-/// A parameter of a query.
+/// Query parameter.
 #[derive(Debug)]
 pub(super) struct Query {
     pub(super) name: &'static str,
@@ -47,7 +47,7 @@ pub(super) struct Query {
     pub(super) sort: Sort,
 }
 
-/// What a parameter of a query may be.
+/// Type of a query parameter.
 #[derive(Debug)]
 pub(super) enum Sort {
     Text,
@@ -56,27 +56,27 @@ pub(super) enum Sort {
     OneOf(&'static [&'static str]),
 }
 
-/// What a body is.
+/// Content type of a body.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
-    /// JSON, of this schema.
+    /// JSON with this schema.
     Json(Schema),
     Text,
     /// Server-sent events.
     Events,
 }
 
-/// The shape of JSON.
+/// Schema of a JSON body.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Schema {
-    /// That of a type.
+    /// Schema of a type.
     Of(fn(&mut SchemaGenerator) -> schemars::Schema),
-    /// One that Kuma's API has, by its name in the document.
+    /// Schema of Kuma's API, by its name in the document.
     Named(&'static str),
 }
 
 impl Schema {
-    /// The shape of a type, as it is written.
+    /// Schema of a type, as it is serialised.
     pub(super) fn of<T: JsonSchema>() -> Self {
         Self::Of(SchemaGenerator::subschema_for::<T>)
     }
@@ -89,14 +89,15 @@ impl From<&'static str> for Schema {
 }
 
 impl Body {
-    /// JSON of a type.
+    /// JSON body of a type.
     pub(super) fn of<T: JsonSchema>() -> Self {
         Self::Json(Schema::of::<T>())
     }
 }
 
 impl Operation {
-    /// Something that readers may ask for, answered with JSON of a schema. What is not there may be in the path.
+    /// Creates a read-only operation for readers, answered with JSON of a schema. If the path has parameters, 404 is a
+    /// possible answer.
     pub(super) fn get(
         path: &'static str,
         summary: &'static str,
@@ -124,7 +125,7 @@ impl Operation {
         Self { method, path, needs, open: false, summary, query, body: None, of_many: false, good, bad, run }
     }
 
-    /// Whether it asks for, or changes, what a store holds.
+    /// Returns `true` if it reads or changes the content of a store.
     pub(super) fn is_about_resources(&self) -> bool {
         self.path == "/_apply" || self.path.starts_with("/meshes") || self.path.contains("{plural}")
     }
@@ -133,18 +134,18 @@ impl Operation {
         Self { needs, ..self }
     }
 
-    /// For everybody, whatever token they send.
+    /// Opens it to everybody, whatever token they send.
     pub(super) fn open(self) -> Self {
         Self { needs: Role::Nobody, open: true, ..self }
     }
 
-    /// A way to be answered when all is well.
+    /// Adds a successful answer.
     pub(super) fn good(mut self, status: u16, body: Body) -> Self {
         self.good.push((status, body));
         self
     }
 
-    /// A way to be answered when not.
+    /// Adds the status of another answer.
     pub(super) fn bad(mut self, status: u16) -> Self {
         self.bad.push(status);
         self
@@ -155,12 +156,12 @@ impl Operation {
         self
     }
 
-    /// Takes a body that is large.
+    /// Accepts a body with many resources.
     pub(super) fn of_many(self) -> Self {
         Self { of_many: true, ..self }
     }
 
-    /// Takes a body of a schema.
+    /// Accepts a body with a schema.
     pub(super) fn takes(mut self, schema: &'static str) -> Self {
         self.bad.extend([408, 413, 415]);
         Self { body: Some(schema), ..self }

@@ -1,4 +1,4 @@
-//! A resource together with what is known of what it stands for.
+//! Overviews: a resource together with the status of its proxy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::store::{Selection, Stored};
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
 
-/// The rows, under their new and their old names.
+/// Returns the operations, under their new and their old names.
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = Vec::new();
     for path in [
@@ -58,7 +58,7 @@ pub(super) fn operations() -> Vec<Operation> {
     rows
 }
 
-/// The kind in the path, if there are overviews of it there.
+/// Returns the kind in the path, if there are overviews of it there.
 fn kind(ask: &Ask) -> Result<Kind, Refusal> {
     let old = ask.path.trim_matches('/').split('/').find_map(|part| match part {
         "dataplanes+insights" => Some(Kind::Dataplane),
@@ -106,12 +106,12 @@ async fn get(ask: Ask) -> Outcome {
     Ok(Answer::json(overview(desk, &found, status.as_ref())))
 }
 
-/// What the proxy says that a resource stands for; `None`: nothing, or it stands for none.
+/// Returns the status of the proxy that a resource is for; `None`: there is no status, or it is for no proxy.
 fn status<'a>(statuses: &'a BTreeMap<ProxyId, ProxyStatus>, stored: &Stored) -> Option<&'a ProxyStatus> {
     statuses.get(&ProxyId::of(&stored.key)?)
 }
 
-/// The insights of the dataplanes of the mesh in the path, or of all.
+/// Returns the insights of the dataplanes of the mesh in the path, or of all meshes.
 pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal> {
     let desk = ask.desk();
     let selection = Selection { kind: Some(Kind::Dataplane), mesh: ask.mesh().map(str::to_owned) };
@@ -134,7 +134,7 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
         }
         shown
     };
-    // of one that never attached nothing is known
+    // nothing is known of a proxy that never attached
     let is_known = |stored: &&Stored| status(&statuses, stored).is_some();
     Ok(listing.items.iter().filter(is_known).map(show).collect())
 }
@@ -159,7 +159,7 @@ fn overview(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value
     overview
 }
 
-/// What a proxy has said since it attached; nothing while it is not attached.
+/// Returns the insight of a proxy since it attached; an empty one while it is not attached.
 fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let Some(ProxyStatus { connection: Some(connection), streams, types, .. }) = status else {
         return json!({ "subscriptions": [] });
@@ -221,7 +221,7 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
     insight
 }
 
-/// The versions of a proxy and of who started it, in full where the proxy says that here.
+/// Returns the versions of a proxy and of its agent; in full if the metadata of the proxy has them.
 fn version(agent: &str, kuma_dp: Option<&str>, metadata: Option<&Value>) -> Value {
     let (program, number) = agent.split_once(' ').unwrap_or((agent, ""));
     let started_by = json!({ "version": kuma_dp.unwrap_or_default() });
@@ -237,7 +237,7 @@ fn version(agent: &str, kuma_dp: Option<&str>, metadata: Option<&Value>) -> Valu
     version
 }
 
-/// The certificate of a proxy that attaches here; `None`: it has none.
+/// Returns the certificate of a proxy that attaches here; `None`: it has none.
 fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
     let report = Arc::clone(&desk.setup.issuer.as_ref()?.report().borrow());
     let (mesh, name) = (stored.key.mesh_or_empty(), stored.key.name.as_str());
@@ -255,13 +255,13 @@ fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
     }))
 }
 
-/// Who signed the certificate of a proxy, as the mesh calls it: its mTLS backend, where it has one.
+/// Returns the issuer of a proxy's certificate under the name in the mesh: its mTLS backend, where it has one.
 fn backend<'a>(snapshot: &'a Snapshot, row: &'a CertificateRow) -> &'a str {
     let backend = snapshot.mesh(&row.mesh).and_then(|mesh| mesh.mtls());
     backend.map_or(row.authority.as_str(), |backend| backend.name.as_str())
 }
 
-/// Who signed the certificate of each proxy that attaches here and has one.
+/// Returns the issuer of the certificate of each proxy that attaches here and has one.
 pub(super) fn backends(desk: &Desk) -> BTreeMap<ProxyKey, String> {
     let Some(issuer) = &desk.setup.issuer else { return BTreeMap::new() };
     let (report, standing) = (Arc::clone(&issuer.report().borrow()), desk.plane.standing());

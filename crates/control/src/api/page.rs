@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::refusal::Refusal;
 
-/// What means something in a query, or in no URL stands as it is. Brackets, as in `filter[key]`, stay readable.
+/// Characters that are percent-encoded: reserved in a query or invalid in a URL. Brackets, as in `filter[key]`, stay
+/// readable.
 const ESCAPED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -20,25 +21,25 @@ const ESCAPED: AsciiSet = NON_ALPHANUMERIC
 const DEFAULT_SIZE: usize = 100;
 const MAX_SIZE: usize = 1000;
 
-/// Which part of a list.
+/// Part of a list: size and offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Page {
     offset: usize,
     size: usize,
 }
 
-/// Where a list is asked for, for the link to its next part.
+/// Place of a list, for the link to its next part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     pub(super) scheme: &'a str,
     pub(super) host: &'a str,
     pub(super) path: &'a str,
-    /// The query as it was sent, decoded.
+    /// Query as it was sent, decoded.
     pub(super) query: &'a [(String, String)],
 }
 
 impl Page {
-    /// Reads `size` and `offset`.
+    /// Parses `size` and `offset`.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, Refusal> {
         let last =
             |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -69,7 +70,7 @@ impl Page {
         Ok(Self { offset, size })
     }
 
-    /// The part of a list that is asked for, as `{total, items, next}`.
+    /// Renders the requested part of a list, as `{total, items, next}`.
     pub(super) fn of<T>(self, all: &[T], place: Place<'_>, show: impl FnMut(&T) -> Value) -> Value {
         let Self { offset, size } = self;
         let items: Vec<Value> = all.iter().skip(offset).take(size).map(show).collect();

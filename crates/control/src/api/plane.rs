@@ -1,4 +1,4 @@
-//! What runs: the API's look at the fleet, and at what other control planes on the store say of theirs.
+//! Running state for the API: the fleet, and the state of other control planes on the store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::identity::{Issuer, ToldToOthers};
 use crate::replicas::Others;
 use crate::telemetry::{Moves, Telemetry};
 
-/// What runs, and what proxies say about it: those of this control plane, and those of the others on its store.
+/// Running state and the statuses of proxies: those of this control plane, and those of the others on its store.
 #[derive(Clone, Debug)]
 pub struct Plane {
     name: Arc<str>,
@@ -28,13 +28,13 @@ pub struct Plane {
     telemetry: Telemetry,
 }
 
-/// The moment of what was told to others.
+/// Mark of the state that was last passed on to others.
 #[derive(Clone, Debug)]
 pub struct Mark {
     standing: Arc<Standing>,
-    /// How often a status had changed.
+    /// Number of status changes so far.
     statuses: u64,
-    /// How many were turned away lately: they are forgotten by time.
+    /// Number of recently rejected proxies: they expire by time.
     turned_away: usize,
     certificates: ToldToOthers,
 }
@@ -49,29 +49,30 @@ impl Mark {
 }
 
 impl Plane {
-    /// A look at a fleet and at what its proxies say: of a control plane that is alone.
+    /// Creates a view of a fleet and of the statuses of its proxies, for a control plane without replicas.
     pub fn new(standing: watch::Receiver<Arc<Standing>>, statuses: Arc<Statuses>) -> Self {
         let (_, others) = watch::channel(Others::default());
         Self { name: "this".into(), standing, statuses, others, telemetry: Telemetry::default() }
     }
 
-    /// The same beside others on its store, who know it by this name.
+    /// Adds the other control planes on its store, who know it by this name.
     #[must_use]
     pub fn beside(self, name: Arc<str>, others: watch::Receiver<Others>) -> Self {
         Self { name, others, ..self }
     }
 
-    /// What proxies report here.
+    /// Returns the telemetry that proxies report here.
     pub fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }
 
-    /// How the fleet stands now.
+    /// Returns the current state of the fleet.
     pub(super) fn standing(&self) -> Arc<Standing> {
         Arc::clone(&self.standing.borrow())
     }
 
-    /// What this control plane knows of its proxies, for the others on its store; `None`: nothing has moved since `last`.
+    /// Returns what this control plane knows of its proxies, for the others on its store; `None`: nothing has changed
+    /// since `last`.
     pub fn news(&self, issuer: &Issuer, last: Option<&Mark>) -> Option<(Mark, Replica)> {
         let statuses = *self.statuses.changes().borrow();
         let (standing, turned_away) = (self.standing(), self.statuses.turned_away().len());
@@ -87,7 +88,7 @@ impl Plane {
         standing.replica(Arc::clone(&self.name), self.statuses.all(), self.statuses.turned_away())
     }
 
-    /// How the proxies and routes are that are asked about, wherever they are attached.
+    /// Reports the proxies and routes that are asked about, wherever they are attached.
     pub fn report(&self, question: &Question) -> FleetReport {
         let (standing, others) = (self.standing(), self.others.borrow().clone());
         let newest = standing.rollouts.all().next_back();
@@ -101,20 +102,20 @@ impl Plane {
         report(question, &facts)
     }
 
-    /// How far a revision has come everywhere; `None`: it is not taken over here yet.
+    /// Returns the progress of a revision everywhere; `None`: it has not been taken over here yet.
     pub(super) fn rollout(&self, revision: Revision) -> Option<Rollout> {
         let own = self.standing.borrow().rollouts.of(revision);
         rollout(revision, own, &self.others.borrow().replicas)
     }
 
-    /// How far the last revisions have come everywhere, the newest first.
+    /// Returns the progress of the last revisions everywhere, the newest first.
     pub(super) fn rollouts(&self) -> Vec<Rollout> {
         let (standing, others) = (self.standing(), self.others.borrow().clone());
         let all = standing.rollouts.all().rev();
         all.filter_map(|own| rollout(own.accepted.revision, Some(own), &others.replicas)).collect()
     }
 
-    /// Waits until something has moved, here or elsewhere, since the last call.
+    /// Waits until something has changed, here or elsewhere, since the last call.
     pub(super) async fn moved(&mut self) {
         tokio::select! {
             ended = self.standing.changed() => if ended.is_err() { std::future::pending().await },
@@ -122,7 +123,7 @@ impl Plane {
         }
     }
 
-    /// What a proxy was told last, in its own dialect, wherever it is attached; `None`: nothing.
+    /// Returns the last configuration of a proxy, in its own dialect, wherever it is attached; `None`: there is none.
     pub(super) fn told(&self, proxy: &ProxyId) -> Option<(Family, Arc<ResourceSet>)> {
         let standing = self.standing();
         let told = |family| {
@@ -137,14 +138,14 @@ impl Plane {
         told(Family::Envoy).or_else(|| told(Family::L4)).or_else(elsewhere)
     }
 
-    /// What a proxy said, wherever it is attached.
+    /// Returns the status of a proxy, wherever it is attached.
     pub(super) fn status(&self, proxy: &ProxyId) -> Option<ProxyStatus> {
         let others = self.others.borrow();
         let elsewhere = others.replicas.iter().filter_map(|it| Some(it.proxies.get(proxy)?.status.clone()));
         ProxyStatus::newest(self.statuses.get(proxy).into_iter().chain(elsewhere))
     }
 
-    /// What proxies said, wherever they are attached.
+    /// Returns the statuses of all proxies, wherever they are attached.
     pub(super) fn statuses(&self) -> BTreeMap<ProxyId, ProxyStatus> {
         let mut all = self.statuses.all();
         for (proxy, account) in self.others.borrow().replicas.iter().flat_map(|it| &it.proxies) {

@@ -1,4 +1,4 @@
-//! Whom a policy or a service concerns.
+//! Proxies affected by a policy or a service.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::store::Selection;
 
 const TITLE: &str = "Could not retrieve a resource";
 
-/// The rows. One client writes the hyphen where the server has the underscore.
+/// Returns the operations. One client writes the hyphen where the server has the underscore.
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = Vec::new();
     for path in [
@@ -89,7 +89,8 @@ fn attached(found: &Resource, attachments: &[Value]) -> Value {
     })
 }
 
-/// Whom a policy or a gateway concerns, in the shape of older clients. Nobody, where it is not there.
+/// Answers with the proxies affected by a policy or a gateway, in the shape of older clients. The list is empty if it
+/// does not exist.
 async fn older(ask: Ask) -> Outcome {
     let collection = ask.collection()?;
     let Collection::Kept(kind) = collection else { return Err(Refusal::no_page()) };
@@ -128,14 +129,14 @@ async fn older(ask: Ask) -> Outcome {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
-/// Answers from the dataplanes that what the path names concerns.
+/// Answers from the dataplanes that are affected by the resource in the path.
 async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value, Refusal>) -> Outcome {
     let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
     let filter = Filter::read(&ask.query, false)?;
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let work = move || {
         let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
-        // the path with the hyphen is a client's slip: where it leads to nothing, it leads nowhere
+        // the path with the hyphen is a client's mistake: if its resource is missing, the path is unknown
         let absent = || match ask.path.contains("/-resources/") {
             true => Refusal::no_page(),
             false => Refusal::not_found(TITLE),
@@ -156,7 +157,7 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
             }
             _ => false,
         };
-        // a gateway is asked about in the older shape only
+        // a gateway has the older shape only
         let is_gateway = kind == Kind::MeshGateway
             && ask.path.ends_with("/dataplanes")
             && !ask.path.contains("resources/");
@@ -183,7 +184,7 @@ fn dataplanes(
         .collect()
 }
 
-/// The host names of a service, with the zones that they are for.
+/// Answers with the host names of a service, with their zones.
 async fn hostnames(ask: Ask) -> Outcome {
     let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
     if !matches!(kind, Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService) {

@@ -1,4 +1,4 @@
-//! What a change would do, asked of the control plane itself: nothing is changed.
+//! Preview of a change by the control plane itself: nothing is changed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::store::Selection;
 
 const TITLE: &str = "Could not preview a change";
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let row = Operation::new(
         Method::POST,
@@ -38,14 +38,14 @@ async fn foretold(ask: Ask) -> Outcome {
     let listing = ask.desk().store.list(&Selection::default()).await;
     let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let desk = ask.api.desk.clone();
-    // it plans every proxy twice: one at a time leaves the machine to those who are served
+    // a preview plans every proxy twice: one at a time leaves the machine to other callers
     let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
     let (rules, ranges) = (desk.setup.rules.clone(), desk.setup.vips);
     let envoy = desk.plane.standing().envoy();
     let work = move || {
         let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
         let shown = documents.map(|it| super::document::Format::Universal.show(it));
-        // what cannot be understood is not in force either
+        // what cannot be parsed is not in force either
         let in_force: Ledger = shown.filter_map(|shown| stored(shown, rules.profile).ok()).collect();
         let zone = rules.zone.as_deref().map(Into::into);
         let context = Context { zone, tag_range: ranges.tags, ..Context::new(rules.profile) };
@@ -61,8 +61,8 @@ async fn foretold(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(foretold)))
 }
 
-/// The resources in the body: one, a list, or in YAML several documents. Secrets are left out: no proxy is told otherwise by
-/// them, and what they are now is not for readers.
+/// Parses the resources in the body: one, a list, or in YAML several documents. Secrets are left out: they change
+/// nothing that a preview shows, and their current values are not for readers.
 fn proposed(ask: &Ask) -> Result<Vec<Arc<Entry>>, Refusal> {
     let content = Content::read("the body", &ask.body, &ask.desk().setup.rules);
     if content.problems.has_errors() {
@@ -77,7 +77,7 @@ fn proposed(ask: &Ask) -> Result<Vec<Arc<Entry>>, Refusal> {
     Ok(entries.filter(|entry| !is_secret(entry.resource.kind())).collect())
 }
 
-/// Refuses what would be in a mesh that there is not, as whoever puts it is refused.
+/// Refuses resources in a mesh that does not exist, as a put does.
 fn of_known_meshes(proposed: &Ledger, put: &[Arc<Entry>]) -> Result<(), Refusal> {
     let is_lost = |entry: &&Arc<Entry>| {
         let key = entry.resource.key();
@@ -93,7 +93,7 @@ fn of_known_meshes(proposed: &Ledger, put: &[Arc<Entry>]) -> Result<(), Refusal>
     }
 }
 
-/// What is wrong, with the resource that it is wrong with: there may be many.
+/// Renders a problem, with the resource that it is in: there may be many.
 fn invalid(problem: &Problem) -> Invalid {
     let Problem { resource, violation, help, .. } = problem;
     let of = resource.as_ref().map(|resource| format!("{resource}: ")).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Recognising who calls: by a way in that only they have, by a token, or not at all.
+//! Authentication of callers: by a way of connecting that only they have, by a token, or not at all.
 //!
-//! That a connection comes from this host says little: a reverse proxy, a TCP forwarder or one of our own inbounds makes such
-//! connections for whoever reaches it.
+//! A connection from this host proves little: a reverse proxy, a TCP forwarder or one of our own inbounds makes such
+//! connections for anybody who reaches it.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use super::{Api, Setup};
 use crate::identity::TokenError;
 use crate::web::{is_passed_on, looks_local};
 
-/// Who calls.
+/// Authenticates the caller of a request.
 ///
 /// # Errors
-/// The token is none of ours, or cannot be verified now.
+/// The token is not one of ours, or cannot be verified now.
 pub(super) async fn recognise(api: &Api, operation: &Operation, parts: &Parts) -> Result<Caller, Refusal> {
     let setup = &api.desk.setup;
     if operation.open {
@@ -46,7 +46,7 @@ pub(super) async fn recognise(api: &Api, operation: &Operation, parts: &Parts) -
     }
 }
 
-/// What somebody may do who brings no token, and how they could do more.
+/// Permissions of a caller without a token, and how to get more.
 struct Standing {
     role: Role,
     advice: String,
@@ -70,7 +70,7 @@ fn standing(setup: &Setup, Peer { way, scheme }: Peer, parts: &Parts) -> Standin
         let role = setup.anonymous.max(setup.localhost);
         return Standing { role, advice: on_this_host(setup.socket.as_deref()) };
     }
-    // no page under a name of its own has a certificate that a browser takes
+    // a page under a name of its own has no certificate that a browser accepts
     match setup.known_as.admits(headers) {
         Err(stranger) if scheme != "https" && setup.anonymous > Role::Nobody => {
             Standing { role: Role::Nobody, advice: stranger.to_string() }

@@ -1,4 +1,4 @@
-//! Why a request is refused: one shape for every failure, the one that Kuma's clients read.
+//! Refusal of a request: one shape for every failure, the one that Kuma's clients read.
 
 use axum::http::{StatusCode, header};
 use model::problems::{SHOWN, Shown};
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use super::answer::Answer;
 use crate::store::StoreError;
 
-/// Why a request is refused.
+/// Refusal of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(super) status: StatusCode,
-    /// What could not be done. Never empty: clients take an empty title for no error at all.
+    /// Action that failed. Never empty: clients take an empty title for no error at all.
     pub(super) title: String,
-    /// Why not.
+    /// Reason.
     pub(super) detail: String,
-    /// The fields that are wrong.
+    /// Invalid fields.
     pub(super) invalid: Vec<Invalid>,
-    /// How many there are beside those.
+    /// Number of invalid fields beyond those.
     pub(super) more: usize,
-    /// Whether nothing was done, and the same will be answered in a moment.
+    /// `true`: nothing was done, and the same request will succeed in a moment.
     pub(super) again: bool,
 }
 
-/// A field that is wrong.
+/// Invalid field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Invalid {
     pub(super) field: String,
@@ -43,32 +43,32 @@ impl Refusal {
         }
     }
 
-    /// What was sent cannot be understood.
+    /// Creates the refusal of a request that cannot be parsed.
     pub(super) fn bad(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
     }
 
-    /// The resource or mesh in the path is not there.
+    /// Creates the refusal for a missing resource or mesh in the path.
     pub(super) fn not_found(title: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, title, "Not found")
     }
 
-    /// The caller may not do this.
+    /// Creates the refusal of an action that the caller may not do.
     pub(super) fn denied(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Access Denied", detail)
     }
 
-    /// What was asked for cannot be done with this resource.
+    /// Creates the refusal of an action that this resource does not support.
     pub(super) fn not_allowed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
     }
 
-    /// The process is about to end.
+    /// Creates the refusal of a process that is about to end.
     pub(super) fn leaving() -> Self {
         Self::later("this control plane instance is shutting down: ask again")
     }
 
-    /// What a store begins with is not there yet.
+    /// Creates the refusal while the initial content of the store does not exist yet.
     pub(super) fn starting() -> Self {
         Self::later("this control plane is starting, and has no mesh yet: ask again")
     }
@@ -77,18 +77,18 @@ impl Refusal {
         Self { again: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail) }
     }
 
-    /// As many ask for what takes long as may.
+    /// Creates the refusal when the limit on concurrent long requests is reached.
     pub(super) fn busy(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", detail)
     }
 
-    /// A fault of the program.
+    /// Creates the refusal for a fault of the program.
     pub(super) fn failed() -> Self {
         let detail = "the control plane failed while it answered; what proxies run goes on. Its log says where: please report it";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error", detail)
     }
 
-    /// One field is wrong.
+    /// Creates the refusal for one invalid field.
     pub(super) fn field(
         title: impl Into<String>,
         detail: impl Into<String>,
@@ -99,7 +99,7 @@ impl Refusal {
         Self { invalid, ..Self::new(StatusCode::BAD_REQUEST, title, detail) }
     }
 
-    /// A document has errors.
+    /// Creates the refusal of an invalid document.
     pub(super) fn invalid(title: impl Into<String>, problems: &Problems) -> Self {
         Self::invalid_by(title, problems, |problem| Invalid {
             field: problem.violation.field.clone(),
@@ -110,7 +110,8 @@ impl Refusal {
         })
     }
 
-    /// A document has errors, each of which is said by `said`. The first ones, and how many more there are.
+    /// Creates the refusal of an invalid document, whose problems are rendered by `said`: the first ones, and the
+    /// number of the others.
     pub(super) fn invalid_by(
         title: impl Into<String>,
         problems: &Problems,
@@ -128,14 +129,14 @@ impl Refusal {
         Self { invalid, more, ..Self::new(StatusCode::BAD_REQUEST, title, detail) }
     }
 
-    /// What the store said. `title`: what could not be done.
+    /// Creates the refusal for an error of the store. `title`: the action that failed.
     pub(super) fn of_store(title: &str, error: &StoreError) -> Self {
         match error {
             StoreError::NotFound(_) => Self::not_found(title),
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "Conflict", error.to_string()),
             StoreError::Unfit { .. } | StoreError::TooOld { .. } => Self::bad(error.to_string()),
             StoreError::Full { .. } | StoreError::Lost { .. } | StoreError::Denied { .. } => {
-                // the words of the system may tell where a database is: they are for the operator
+                // errors of the system may reveal where a database is: they are for the operator
                 tracing::error!(%error, "the store could not do what was asked");
                 let detail = match error {
                     StoreError::Full { .. } => {
@@ -157,12 +158,12 @@ impl Refusal {
         }
     }
 
-    /// The same under another title.
+    /// Sets another title.
     pub(super) fn titled(self, title: &str) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// The body. `details` and `causes` say the same in the words of older clients.
+    /// Renders the body. `details` and `causes` repeat the same for older clients.
     pub(super) fn body(&self) -> Value {
         let Self { status, title, detail, invalid, more, again: _ } = self;
         let mut body =

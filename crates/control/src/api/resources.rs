@@ -13,10 +13,10 @@ use super::caller::Role;
 use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
 use super::operation::{Body, Operation, Query, Schema, Sort};
 
-/// What could not be done.
+/// Title of a refused put.
 const PUT: &str = "Could not process a resource";
 
-/// How a resource is shown.
+/// Parameters for the format of a resource.
 const FORMAT: &[Query] = &[
     Query {
         name: "format",
@@ -26,7 +26,7 @@ const FORMAT: &[Query] = &[
     Query { name: "namespace", about: "The namespace of a Kubernetes manifest", sort: Sort::Text },
 ];
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = Vec::new();
     for (list, item) in

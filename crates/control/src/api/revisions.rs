@@ -1,4 +1,4 @@
-//! Whether a change is live: how every proxy and route is, and a stream of events until a revision has arrived.
+//! Progress of changes: the state of every proxy and route, and a stream of events until a revision has arrived.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use super::refusal::Refusal;
 
 use crate::store::Revision;
 
-/// How many proxies and routes are told at once, and when the caller does not say.
+/// Default page size, and limit, of proxies and routes.
 const PAGE: usize = 1000;
-/// At least this long between two events: a burst of answers is one.
+/// Least time between two events: a burst of answers is one event.
 const PACE: Duration = Duration::from_millis(50);
-/// The same is said again after this long, so that those in between do not take the stream for dead.
+/// Interval at which an unchanged event is repeated, so that intermediaries do not take the stream for dead.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long a stream goes on when the caller does not say.
+/// Default duration of a stream, in seconds.
 const WAIT: u64 = 300;
 
 const STATUS: &[Query] = &[
@@ -56,7 +56,7 @@ const EVENTS: &[Query] = &[Query {
     sort: Sort::Number { least: 0, most: Some(3600) },
 }];
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let events = Operation::get(
         "/_revisions/{revision}/_events",
@@ -82,7 +82,7 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// Looks at every proxy and every route, and tells a page of them.
+/// Answers with a page of the states of proxies and routes.
 async fn status(ask: Ask) -> Outcome {
     let question = question(&ask)?;
     let desk = Arc::clone(&ask.api.desk);
@@ -114,7 +114,7 @@ fn question(ask: &Ask) -> Result<Question, Refusal> {
     })
 }
 
-/// How far the last revisions have come, the newest first.
+/// Progress of the last revisions, the newest first.
 #[derive(Serialize, JsonSchema)]
 struct Revisions {
     revisions: Vec<Rollout>,
@@ -124,8 +124,8 @@ async fn all(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(Revisions { revisions: ask.desk().plane.rollouts() })))
 }
 
-/// Server-sent events: `waiting` until the revision is adopted, `rollout` whenever something moved, and one at the end:
-/// `live` when every proxy runs it, `timeout` when the caller need not wait any longer.
+/// Answers with server-sent events: `waiting` until the revision is adopted, `rollout` whenever something changes, and
+/// one at the end: `live` when every proxy runs it, `timeout` when the waiting time of the caller is over.
 async fn events(ask: Ask) -> Outcome {
     let text = ask.parameter("revision");
     let number: u64 =
@@ -147,7 +147,7 @@ async fn events(ask: Ask) -> Outcome {
     Ok(Answer::events(Box::pin(ReceiverStream::new(receiver))))
 }
 
-/// Ends when the caller is gone, too.
+/// Sends the events. Also ends when the caller disconnects.
 async fn follow(
     desk: Arc<Desk>,
     revision: Revision,

@@ -1,9 +1,9 @@
-//! Which dataplanes a service takes among its endpoints.
+//! Selection of dataplanes as endpoints of a service.
 
 use model::topology::{Dataplane, Inbound, ServiceSelector};
 use model::{Resource, Spec};
 
-/// Whether a service takes a dataplane among its endpoints.
+/// Returns `true` if a service selects a dataplane as an endpoint.
 pub(super) fn selects(selector: &ServiceSelector, found: &Resource) -> bool {
     let Spec::Dataplane(Dataplane { inbound, .. }) = found.spec() else { return false };
     match selector {

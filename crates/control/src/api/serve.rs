@@ -1,4 +1,4 @@
-//! The listener: plaintext or TLS, with limits for those who take their time.
+//! Listener of the API: plaintext or TLS, with time limits for slow callers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::door::{Place, Places, Requests, Share};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
-/// Where a request came from.
+/// Origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     pub(super) way: Way,
@@ -23,7 +23,7 @@ pub(super) struct Peer {
     pub(super) scheme: &'static str,
 }
 
-/// The way that a connection came.
+/// Transport by which a connection came.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Way {
     /// Over the network, from this address.
@@ -32,11 +32,11 @@ pub(super) enum Way {
     Socket,
 }
 
-/// Serves the API on a bound listener until `shutdown` is cancelled; then requests in flight get `grace` to end.
+/// Serves the API on a bound listener until `shutdown` is cancelled; then requests in flight get `grace` to finish.
 ///
 /// # Errors
 ///
-/// When there can be no TLS with the certificate.
+/// If TLS cannot be set up with the certificate.
 pub async fn serve(
     listener: TcpListener,
     certificate: Option<Certificate>,
@@ -66,8 +66,8 @@ async fn accept(
     admit(next, answered, api, shutdown, grace).await
 }
 
-/// Takes connections until `shutdown` is cancelled, each of them in a task of its own that `answered` makes, if it is to be
-/// served at all: it keeps its place meanwhile. Then those that are there get `grace` to end.
+/// Accepts connections until `shutdown` is cancelled. Each is served in a task of its own that `answered` makes, unless
+/// it is rejected, and keeps its place meanwhile. Then open connections get `grace` to end.
 pub(super) async fn admit<S, N, T>(
     mut next: impl FnMut() -> N,
     answered: impl Fn(S, Requests) -> Option<(T, Place)>,

@@ -1,5 +1,5 @@
-//! The way in for this host: a Unix socket, where the kernel says who is at the other end. No reverse proxy, TCP forwarder
-//! or inbound leads here by accident.
+//! Unix socket of the API for this host, where the kernel identifies the peer. No reverse proxy, TCP forwarder or
+//! inbound leads here by accident.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -14,14 +14,14 @@ use super::serve::{Peer, Way, admit};
 use crate::door::{Places, Requests, is_let_in};
 use crate::listen::next_of;
 
-/// How many connections are served at once. They are apart from those of the network: whoever fills that up does not shut out
-/// who could help.
+/// Limit on concurrent connections. It is separate from that of the network, so that filling up the latter does not
+/// shut out an admin who could help.
 const CONNECTIONS: usize = 64;
-/// How the socket is called in the log.
+/// Name of the socket in the log.
 const WHAT: &str = "the socket of the API";
 
-/// Serves the API on a bound Unix socket until `shutdown` is cancelled; then requests in flight get `grace` to end. Whoever
-/// connects as the user of this process, or as root, is admin; nobody else is served.
+/// Serves the API on a bound Unix socket until `shutdown` is cancelled; then requests in flight get `grace` to finish.
+/// A process of the same user, or of root, is admin; nobody else is served.
 ///
 /// # Errors
 /// None so far.

@@ -1,4 +1,4 @@
-//! What the page has to know before it asks: what this server offers, and what the caller may do.
+//! Session of the page: the features of this server, and the permissions of the caller.
 
 use axum::http::Method;
 use change::story::Story;
@@ -12,7 +12,7 @@ use super::caller::Role;
 use super::operation::{Body, Operation, Outcome, Schema};
 use super::refusal::Refusal;
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let story = Operation::new(
         Method::POST,
@@ -32,23 +32,23 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-/// What is offered here, and what the caller may do.
+/// Features offered here, and permissions of the caller.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Session {
     product: &'static str,
     version: &'static str,
-    /// The id of the process.
+    /// Id of the process.
     instance: String,
-    /// The release whose rules apply.
+    /// Release whose rules apply.
     profile: String,
-    /// The caller, as the API knows them.
+    /// Name of the caller, as the API knows them.
     name: String,
-    /// `nobody`, `reader`, `writer` or `admin`.
+    /// Role: `nobody`, `reader`, `writer` or `admin`.
     role: String,
-    /// Whether nobody may write here.
+    /// `true`: nobody may write here.
     read_only: bool,
-    /// The parts of the API that are there.
+    /// Parts of the API that are available.
     offers: [&'static str; 4],
 }
 

@@ -1,4 +1,4 @@
-//! What this server is, what it knows, and who calls.
+//! Information about this server, its resource kinds, and the caller.
 
 use std::sync::LazyLock;
 
@@ -13,38 +13,38 @@ use super::caller::Role;
 use super::collection::Collection;
 use super::operation::{Body, Operation, Query, Schema, Sort};
 
-/// It takes longer to make than to send, and anybody may ask.
+/// OpenAPI document. Cached: it takes longer to make than to send, and anybody may ask.
 static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::openapi::document()));
 
-/// Kuma's tools take every kind that is listed for one of Kuma's.
+/// Parameter for our own kinds. Kuma's tools take every listed kind for one of Kuma's.
 const OWN: &[Query] =
     &[Query { name: "own", about: "Also the kinds that are meshtcp's own", sort: Sort::Flag }];
 
-/// What this server is.
+/// Description of this server.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Index {
     hostname: String,
     product: String,
     version: String,
-    /// The id of the process.
+    /// Id of the process.
     instance_id: String,
-    /// The id of the store: control planes that share one are one.
+    /// Id of the store: control planes that share one are one cluster.
     cluster_id: String,
-    /// The release of Kuma whose rules apply.
+    /// Release of Kuma whose rules apply.
     based_on_kuma: String,
-    /// The path of the page.
+    /// Path of the page.
     gui: &'static str,
 }
 
-/// Who calls.
+/// Name and role of the caller.
 #[derive(Serialize, JsonSchema)]
 struct WhoAmI {
     name: String,
     groups: Vec<String>,
 }
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new(Method::GET, "/", "Says what this server is", |ask| {

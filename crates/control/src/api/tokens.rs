@@ -1,4 +1,4 @@
-//! Issuing tokens.
+//! Issuance of tokens.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::refusal::Refusal;
 use crate::identity::{Bearer, Claims, TokenError};
 
 const TITLE: &str = "Could not create a token";
-/// Ten years.
+/// Longest validity of a token: ten years.
 const LONG: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let row = |path, summary, body, run| {
         Operation::new(Method::POST, path, summary, run)
@@ -42,7 +42,7 @@ fn invalid(field: &str, reason: impl Into<String>) -> Refusal {
     Refusal::field("Invalid request", "Resource is not valid", field, reason)
 }
 
-/// What a token is asked for with, field by field.
+/// Parameters of a requested token, by field.
 struct Wanted(Map<String, Value>);
 
 impl Wanted {
@@ -73,7 +73,7 @@ impl Wanted {
         }
     }
 
-    /// For how long, as Go writes durations; `None` when it is not said.
+    /// Requested validity, as Go writes durations; `None`: not given.
     fn valid_for(&self) -> Result<Option<Duration>, Refusal> {
         let text = self.text("validFor")?;
         if text.is_empty() {

@@ -1,4 +1,4 @@
-//! What connections do, as proxies report it: asked once, or followed.
+//! Traffic as proxies report it: a single answer, or a stream.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ const QUERY: &[Query] = &[
     },
 ];
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let events = Operation::get(
         "/_traffic/_events",
@@ -80,7 +80,8 @@ async fn once(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(ask.desk().plane.telemetry().page(&question))))
 }
 
-/// Server-sent events: `traffic` with a page once a second, and `moved` when something of what proxies run has moved.
+/// Answers with server-sent events: `traffic` with a page once a second, and `moved` when the configuration of proxies
+/// changes.
 async fn events(ask: Ask) -> Outcome {
     let question = asked(&ask)?;
     let Ok(place) = Arc::clone(&ask.desk().followers).try_acquire_owned() else {
@@ -88,7 +89,7 @@ async fn events(ask: Ask) -> Outcome {
     };
     let plane = ask.desk().plane.clone();
     let events = follow(plane.telemetry().clone(), question, plane);
-    // the place is kept as long as the stream is
+    // the permit is held as long as the stream
     Ok(Answer::events(Box::pin(events.map(move |event| {
         let _ = &place;
         event

@@ -1,4 +1,4 @@
-//! What an Envoy says of itself when it attaches, because its kuma-dp said so when it asked how to start (spec 10 §A.3).
+//! Node metadata that an Envoy attaches with, taken from the bootstrap request of its kuma-dp (spec 10 §A.3).
 
 use dialect::envoy::bootstrap::Node;
 use model::reference::SERVICE_TAG;
@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::request::{Request, Role};
 
-/// The label that names the workload of a proxy.
+/// Label with the workload of a proxy.
 const WORKLOAD_LABEL: &str = "kuma.io/workload";
 
-/// The node of a proxy, whose admin pages are on a port for who knows no sockets.
+/// Builds the node of a proxy. `admin_port`: port of its admin pages for clients that know no sockets.
 pub(super) fn node(asked: &Request, role: Role, resource: &Resource, admin_port: u16) -> Node {
     let meta = resource.meta();
     Node {
@@ -20,7 +20,7 @@ pub(super) fn node(asked: &Request, role: Role, resource: &Resource, admin_port:
     }
 }
 
-/// The service that a proxy belongs to, for statistics.
+/// Service that a proxy belongs to, for statistics.
 fn cluster(role: Role, resource: &Resource) -> String {
     let Spec::Dataplane(dataplane) = resource.spec() else { return role.as_str().to_owned() };
     let inbounds = dataplane.inbound.iter().map(|inbound| &inbound.tags);
@@ -70,7 +70,7 @@ fn telemetry(said: &Value) -> Value {
     inventory
 }
 
-/// How connections are redirected, with the empty list that Kuma's own type writes.
+/// Redirection of connections, with the empty list that Kuma's own type writes.
 fn redirection(said: &Value) -> Value {
     let mut said = said.clone();
     if let Some(networks) = said.pointer_mut("/redirect/vnet").and_then(Value::as_object_mut) {

@@ -1,13 +1,13 @@
-//! What a kuma-dp says of itself when it asks how to start.
+//! Bootstrap request of a kuma-dp.
 
 use model::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The part of the path of a socket that the system takes.
+/// Longest part of a socket's path that the system accepts, in bytes.
 const SOCKET_BYTES: usize = 98;
 
-/// What a kuma-dp says of itself. What it leaves out or says is null, is empty; what nobody here knows is passed over.
+/// Bootstrap request of a kuma-dp. Missing and `null` members are empty; unknown ones are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Request {
@@ -15,18 +15,18 @@ pub(super) struct Request {
     pub(super) mesh: String,
     #[serde(deserialize_with = "or_empty")]
     pub(super) name: String,
-    /// `dataplane`, which is meant by nothing, too; `ingress`, `egress`.
+    /// `dataplane`, also if empty; `ingress`, `egress`.
     #[serde(deserialize_with = "or_empty")]
     pub(super) proxy_type: String,
     #[serde(deserialize_with = "or_empty")]
     pub(super) dataplane_token: String,
     #[serde(deserialize_with = "or_empty")]
     pub(super) dataplane_token_path: String,
-    /// A Dataplane in JSON, of who keeps it in a file of its own.
+    /// Dataplane in JSON, of a proxy that keeps it in a file of its own.
     #[serde(deserialize_with = "or_empty")]
     pub(super) dataplane_resource: String,
     pub(super) version: Value,
-    /// Whom it believes, in PEM.
+    /// CA certificates that it trusts, in PEM.
     #[serde(deserialize_with = "or_empty")]
     pub(super) ca_cert: String,
     #[serde(deserialize_with = "or_empty")]
@@ -35,12 +35,12 @@ pub(super) struct Request {
     pub(super) dns_port: u32,
     #[serde(deserialize_with = "or_empty")]
     pub(super) readiness_port: u32,
-    /// True: the application's probes go through the proxy. It is said in the negative and meant in the positive.
+    /// `true`: the application's probes go through the proxy. The name is negative, the meaning positive.
     #[serde(deserialize_with = "or_empty")]
     pub(super) app_probe_proxy_disabled: bool,
     #[serde(deserialize_with = "or_empty")]
     pub(super) features: Vec<String>,
-    /// Where its sockets are.
+    /// Folder of its sockets.
     #[serde(deserialize_with = "or_empty")]
     pub(super) workdir: String,
     #[serde(deserialize_with = "or_empty")]
@@ -49,7 +49,7 @@ pub(super) struct Request {
     pub(super) system_ca_path: String,
     #[serde(deserialize_with = "or_empty")]
     pub(super) ipv6_enabled: bool,
-    /// How connections are redirected to it; `None`: they are not.
+    /// Redirection of connections to the proxy; `None`: there is none.
     pub(super) dataplane_config: Option<Value>,
     #[serde(deserialize_with = "or_empty")]
     pub(super) spire_resources: SpireResources,
@@ -72,7 +72,7 @@ pub(super) struct SpireResources {
     pub(super) socket_path: String,
 }
 
-/// What a proxy is.
+/// Role of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Dataplane,
@@ -100,22 +100,22 @@ impl Role {
 }
 
 impl Request {
-    /// The socket that kuma-dp looks for Envoy's admin pages at; `None`: it looks at a port, as all did before 2.14.
+    /// Socket where kuma-dp looks for Envoy's admin pages; `None`: it looks at a port, as all versions before 2.14 do.
     pub(super) fn admin_socket(&self) -> Option<String> {
         let version = self.version["kumaDp"]["version"].as_str().unwrap_or_default();
         let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
-        // what has no number is a build of its own, of today
+        // a version without a number is a current development build
         let knows_sockets = numbers.next().zip(numbers.next()).is_none_or(|it| it >= (2, 14) || it == (0, 0));
         (knows_sockets && !self.workdir.is_empty()).then(|| self.socket("kuma-envoy-admin"))
     }
 
-    /// The socket that it is told to take access logs at, which it has by the name and mesh of its proxy.
+    /// Socket for its access logs, derived from the name and mesh of its proxy.
     pub(super) fn access_log_socket(&self, proxy: &Resource) -> String {
         let meta = proxy.meta();
         self.socket(&format!("kuma-al-{}-{}", meta.name, meta.mesh))
     }
 
-    /// A socket in its folder; without one, in that where Envoy is started.
+    /// Path of a socket in its folder; without one, in the working directory of Envoy.
     fn socket(&self, name: &str) -> String {
         let path = match self.workdir.trim_end_matches('/') {
             "" => name.to_owned(),
@@ -125,7 +125,7 @@ impl Request {
     }
 }
 
-/// Clients write `null` where they have nothing.
+/// Deserializes `null` as the default: clients write it where they have nothing.
 fn or_empty<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(source: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(source).map(Option::unwrap_or_default)
 }

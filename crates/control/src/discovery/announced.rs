@@ -1,14 +1,14 @@
-//! What a proxy announces about itself, in its first request (spec 10 §A.5).
+//! Features that a proxy announces in its first request (spec 10 §A.5).
 
 use plan::{ProxyFeatures, Redirection};
 use xds::proto::discovery::{Metadata, MetadataValue, Node};
 
-/// Where a node says what it can do.
+/// Member of the node metadata with the features of the proxy.
 const FEATURES: &str = "features";
-/// Where it says how connections are redirected to it.
+/// Member of the node metadata with the redirection of connections.
 const TRANSPARENT: &str = "transparentProxy";
 
-/// What a node announces; what is not known here is left out.
+/// Parses the features that a node announces; unknown ones are left out.
 pub(super) fn announced(node: &Node) -> ProxyFeatures {
     let list = node.told(FEATURES).and_then(|told| told.list.as_ref());
     let has = |name: &str| {
@@ -23,7 +23,7 @@ pub(super) fn announced(node: &Node) -> ProxyFeatures {
     }
 }
 
-/// How connections are redirected; `None`: those of its host are not.
+/// Redirection of connections; `None`: outbound connections of its host are not redirected.
 fn redirection(told: &Metadata) -> Option<Redirection> {
     let usual = Redirection::default();
     let of = |way: &str| told.member("redirect")?.object.as_ref()?.member(way)?.object.as_ref();
@@ -41,7 +41,7 @@ fn redirection(told: &Metadata) -> Option<Redirection> {
     })
 }
 
-/// A port, as a number or as a text; `None`: it is none.
+/// Port, as a number or as text; `None`: it is no valid port.
 fn port(MetadataValue { number, text, .. }: &MetadataValue) -> Option<u16> {
     let whole = number.filter(|number| number.fract() == 0.0 && (1.0..=65535.0).contains(number));
     // in bounds, and whole

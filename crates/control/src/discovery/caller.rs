@@ -1,4 +1,4 @@
-//! A connection to discovery, and whether anything is asked on it.
+//! Connection to discovery, and the requests that are served on it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use tonic::transport::server::Connected;
 
 use crate::door::Place;
 
-/// Who is at the other end of a connection. Every request on it carries one. Cloning shares the count.
+/// Peer of a connection. Every request on it carries one. Cloning shares the count.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) address: SocketAddr,
-    /// How many requests are served on the connection.
+    /// Number of requests being served on the connection.
     pub(super) busy: Arc<AtomicUsize>,
 }
 
@@ -25,14 +25,14 @@ impl Caller {
         Self { address, busy: Arc::default() }
     }
 
-    /// Notes that a request is served, until that is dropped.
+    /// Counts a request as being served, until the returned guard is dropped.
     pub(super) fn begin(&self) -> Busy {
         self.busy.fetch_add(1, Relaxed);
         Busy(Arc::clone(&self.busy))
     }
 }
 
-/// A request that is served.
+/// Guard of a request that is being served.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<AtomicUsize>);
 
@@ -42,7 +42,7 @@ impl Drop for Busy {
     }
 }
 
-/// A connection that was admitted. It has its place until it is dropped.
+/// Connection that was admitted. It keeps its place until it is dropped.
 #[derive(Debug)]
 pub(super) struct Arrived<S> {
     pub(super) stream: S,

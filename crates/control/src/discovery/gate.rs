@@ -1,4 +1,4 @@
-//! Who may attach: proxies with a token that is for them.
+//! Token check of attaching proxies: each needs a token that is valid for it.
 
 use std::sync::Arc;
 
@@ -11,34 +11,35 @@ use tonic::codegen::http::HeaderMap;
 
 use crate::identity::{Bearer, TokenError, Tokens};
 
-/// The label that names the workload of a proxy.
+/// Label with the workload of a proxy.
 const WORKLOAD_LABEL: &str = "kuma.io/workload";
 
-/// Lets in proxies with a dataplane token that is for them. Cloning shares everything.
+/// Gate that admits proxies with a dataplane token that is valid for them. Cloning shares everything.
 #[derive(Clone, Debug)]
 pub struct TokenGate {
     tokens: Tokens,
-    /// The Dataplanes that there are, for tokens that are bound to tags.
+    /// Current Dataplanes, for tokens that are bound to tags.
     known: Arc<ArcSwapOption<Snapshot>>,
 }
 
 impl TokenGate {
-    /// A gate that believes these tokens.
+    /// Creates a gate that verifies tokens with these keys.
     pub fn new(tokens: Tokens) -> Self {
         Self { tokens, known: Arc::default() }
     }
 
-    /// Keeps what tokens are verified with ready for when the store is away, for ever.
+    /// Keeps the keys for verification up to date, without end, so that they are at hand when the store is away.
     pub async fn follow_keys(self) {
         self.tokens.follow().await;
     }
 
-    /// Takes note of the Dataplanes that there are now.
+    /// Takes over the current Dataplanes.
     pub fn follow(&self, snapshot: Arc<Snapshot>) {
         self.known.store(Some(snapshot));
     }
 
-    /// Whom the token of a stream is for. It stands in `authorization` as it is; `Bearer` in front is fine too.
+    /// Verifies the token of a stream, and returns its bearer. The token is the value of `authorization`, with or
+    /// without `Bearer` in front.
     pub(super) async fn bearer(&self, headers: &HeaderMap) -> Result<Bearer, Status> {
         let value = headers.get("authorization").and_then(|value| value.to_str().ok());
         let token = value
@@ -56,8 +57,8 @@ impl TokenGate {
         })
     }
 
-    /// Whether a token is for a proxy that brings its Dataplane along: it has to be for that one, and for one of the name that
-    /// is there already.
+    /// Checks that a token is valid for a proxy that brings its Dataplane along: for that Dataplane, and for a stored
+    /// one of the same name.
     pub(super) fn admits_with(
         &self,
         bearer: &Bearer,
@@ -70,7 +71,7 @@ impl TokenGate {
         stored.map_or(Ok(()), |stored| is_for(bearer, proxy, Some(stored), known.as_deref()))
     }
 
-    /// Whether a token is for a proxy.
+    /// Checks that a token is valid for a proxy.
     pub(super) fn admits(&self, bearer: &Bearer, proxy: &ProxyId) -> Result<(), Status> {
         let known = self.known.load();
         let found = known.as_ref().and_then(|known| of_proxy(known, proxy));
@@ -78,12 +79,12 @@ impl TokenGate {
     }
 }
 
-/// The resource that stands for a proxy.
+/// Returns the resource of a proxy.
 fn of_proxy<'a>(known: &'a Snapshot, proxy: &ProxyId) -> Option<&'a Resource> {
     known.named(proxy.kind(), proxy.mesh(), proxy.name().as_str())
 }
 
-/// Whether a token is for a proxy, whose resource is `found` if there is one.
+/// Checks that a token is valid for a proxy; `found`: its resource, if there is one.
 fn is_for(
     bearer: &Bearer,
     proxy: &ProxyId,
@@ -96,8 +97,8 @@ fn is_for(
     }
 }
 
-/// A zone token is for the proxies of one zone, of the sorts that it says (spec 07 §14.2). A control plane without a zone
-/// takes the word of the proxy for which it is of.
+/// Checks that a zone token is valid for a proxy: it is for the proxies of one zone, of the sorts in its scope (spec 07
+/// §14.2). A control plane without a zone takes the zone from the resource of the proxy.
 fn is_for_zone(
     bearer: &Bearer,
     proxy: &ProxyId,
@@ -128,8 +129,8 @@ fn is_for_zone(
     Ok(())
 }
 
-/// What a token says must be true of the proxy; what it does not say may be anything (spec 07 §14.1). Who is identified by its
-/// workload needs a token that is for that.
+/// Checks that a dataplane token is valid for a proxy: all its claims must hold; absent claims do not restrict it (spec
+/// 07 §14.1). A proxy that is identified by its workload needs a token for that workload.
 fn is_for_dataplane(
     bearer: &Bearer,
     proxy: &ProxyKey,
@@ -160,7 +161,7 @@ fn is_for_dataplane(
         if tags.is_empty() && workload.is_empty() {
             return Ok(());
         }
-        // it may come: until then nobody can say whether it has the tags
+        // the Dataplane may still come: until then its tags are unknown
         return Err(Status::unavailable(format!(
             "there is no Dataplane {proxy} yet, and the token is bound to its tags"
         )));
@@ -183,7 +184,7 @@ fn is_for_dataplane(
         }
         (Some(_), _) => {}
     }
-    // in profile 3 a Dataplane has labels in the place of tags
+    // in profile 3 a Dataplane has labels instead of tags
     let by_labels = known.is_some_and(|known| !known.profile().tags_name_services());
     for (tag, allowed) in tags {
         let values = match by_labels {
@@ -204,7 +205,7 @@ fn is_for_dataplane(
     Ok(())
 }
 
-/// Whether the MeshIdentity of a Dataplane makes its identity of the workload.
+/// Returns `true` if the MeshIdentity of a Dataplane derives the identity from the workload.
 fn is_identified_by_workload(known: &Snapshot, dataplane: &Resource) -> bool {
     let Some((_, identity)) = best_identity(known, dataplane) else { return false };
     match &identity.path {

@@ -1,4 +1,4 @@
-//! Who a proxy says it is, in its first request.
+//! Identity and metadata that a proxy gives in its first request.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use xds::proto::discovery::{Member, Metadata, MetadataValue, Node, PROXY_SORT};
 
 use crate::arrivals::NotTaken;
 
-/// How long a node id may be, in bytes: the longest mesh and name fit.
+/// Limit on the length of a node id, in bytes: the longest mesh and name fit.
 const NODE_ID_BYTES: usize = 512;
-/// How much of the name and version of a program is kept.
+/// Limit on the name and version of a program, in characters; the rest is cut off.
 const AGENT_CHARACTERS: usize = 200;
-/// How much of what a node tells beside its name is kept, in bytes: that of a kuma-dp with a Dataplane of 50 inbounds fits.
+/// Limit on the node metadata that is kept, in bytes: that of a kuma-dp with a Dataplane of 50 inbounds fits.
 const METADATA_BYTES: usize = 16 * 1024;
-/// Where a node that was started by a kuma-dp says the versions of both.
+/// Member of the node metadata with the versions of an Envoy and the kuma-dp that started it.
 const VERSION: &str = "version";
 
-/// The metadata in which a proxy of ours says its node id, beside the token that proves it.
+/// Metadata key with the node id of a proxy of ours, beside the token that proves it.
 const SAID_NAME: &str = "meshtcp-node";
-/// The same for its sort.
+/// Metadata key with the sort of a proxy of ours.
 const SAID_SORT: &str = "meshtcp-proxy-type";
 
-/// Who a proxy of ours says it is in the head of a request, before it has proven that; `None`: it does not say.
+/// Parses the proxy id that a proxy of ours claims in the head of a request, not yet verified; `None`: it gives none.
 pub(super) fn said_proxy(headers: &HeaderMap) -> Option<ProxyId> {
     let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     said(SAID_NAME).and_then(|id| ProxyId::of_node(id, said(SAID_SORT)))
@@ -43,7 +43,7 @@ pub(super) fn proxy_of(node: &Node) -> Result<ProxyId, Status> {
     })
 }
 
-/// Why what a proxy brought is not taken.
+/// Renders the reason why a resource that a proxy brought is rejected.
 pub(super) fn not_taken(why: &NotTaken) -> Status {
     let said = why.to_string();
     match why {
@@ -67,23 +67,23 @@ pub(super) fn agent(node: &Node) -> String {
     shortened(format!("{} {}", shortened(name), shortened(&version)).trim())
 }
 
-/// The version of the kuma-dp that started a node; `None`: none did, or it does not say.
+/// Returns the version of the kuma-dp that started a node; `None`: it was not started by one, or does not give it.
 pub(super) fn kuma_dp(node: &Node) -> Option<String> {
     version_of(node, "kumaDp").map(|version| shortened(&version))
 }
 
-/// What a node tells of the version of a program.
+/// Returns the version of a program in the metadata of a node.
 fn version_of(node: &Node, program: &str) -> Option<String> {
     let told = node.told(VERSION)?.object.as_ref()?.member(program)?;
     told.object.as_ref()?.member("version")?.text.clone()
 }
 
-/// As much as is ever shown: it is kept as long as the proxy is.
+/// Shortens a text to what is shown: it is kept as long as the proxy is.
 fn shortened(text: &str) -> String {
     text.chars().take(AGENT_CHARACTERS).collect()
 }
 
-/// What a node tells beside its name; `None`: nothing, or more than is kept.
+/// Returns the metadata of a node as JSON; `None`: there is none, or it exceeds the limit.
 pub(super) fn metadata(node: &Node) -> Option<Arc<Value>> {
     let told = node.metadata.as_ref().filter(|told| told.encoded_len() <= METADATA_BYTES)?;
     Some(Arc::new(object(told)))
@@ -95,7 +95,7 @@ fn object(Metadata { fields }: &Metadata) -> Value {
 }
 
 fn value(MetadataValue { number, text, flag, object: members, list }: &MetadataValue) -> Value {
-    // in bounds, and whole: that is how such numbers are written
+    // in bounds, and whole: such numbers are written as integers
     let whole = number
         .filter(|number| number.fract() == 0.0 && number.abs() < 1e15)
         .map(|number| json!(number as i64));

@@ -1,4 +1,4 @@
-//! What the gRPC services of a control plane have in common: methods by their names, and who calls them.
+//! Common parts of the gRPC services of a control plane: methods by name, and their callers.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,28 +11,28 @@ use tonic::server::NamedService;
 
 use super::caller::{Busy, Caller};
 
-/// The answer to a call.
+/// Future answer to a call.
 pub(super) type Answer = BoxFuture<http::Response<Body>, Infallible>;
 
-/// A gRPC service.
+/// gRPC service that answers methods by name.
 pub(super) trait Methods: Clone + Send + Sync + 'static {
-    /// Its name, with its package.
+    /// Name, with its package.
     const NAME: &'static str;
 
-    /// Answers a call of a method; `None`: there is none of this name.
+    /// Answers a call of a method; `None`: the method does not exist.
     fn answer(self, method: &str, call: Call, request: http::Request<Body>) -> Option<Answer>;
 }
 
-/// Who calls.
+/// Call of a method.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// Where from; `None`: it is not known, in tests.
+    /// Address of the caller; `None`: unknown, in tests.
     pub(super) peer: Option<SocketAddr>,
-    /// Keeps the connection open.
+    /// Guard that keeps the connection open.
     pub(super) busy: Option<Busy>,
 }
 
-/// The methods of a service, as the server calls them.
+/// Service as the server calls it.
 #[derive(Clone)]
 pub(super) struct Served<M>(pub(super) M);
 

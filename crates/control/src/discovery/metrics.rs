@@ -1,4 +1,4 @@
-//! How much discovery there is.
+//! Counters of the discovery server.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -19,18 +19,18 @@ pub struct DiscoveryMetrics {
     reports: Labelled<OutcomeLabels, Counter>,
 }
 
-/// Why somebody may not attach.
+/// Reason why a client may not attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reason {
-    /// It brought no token, or one that is not good.
+    /// It brought no token, or an invalid one.
     Token,
     /// Its token is for another proxy.
     OtherProxy,
-    /// It does not say who it is in words that make sense.
+    /// It does not identify itself validly.
     NoNode,
     /// Another process is attached under its name.
     StartedTwice,
-    /// It does not speak discovery as it is served here.
+    /// It does not follow the protocol.
     Protocol,
 }
 
@@ -73,7 +73,7 @@ pub(super) struct StreamLabels {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct TypeLabels {
-    /// The last word of the type URL; `other` for a type that we do not know, of which clients may make up many.
+    /// Last word of the type URL; `other` for unknown types, of which clients may make up many.
     r#type: String,
     dialect: &'static str,
 }
@@ -93,7 +93,7 @@ impl TypeLabels {
 impl DiscoveryMetrics {
     /// Adds the counters to a registry, under `discovery_…`.
     pub fn register(&self, registry: &mut Registry) {
-        // born at 0: what was never counted has no rate
+        // initialised to 0: a missing counter has no rate
         for labels in Family::types().map(|type_url| TypeLabels::of(&type_url)) {
             for counter in [&self.responses, &self.response_bytes, &self.acks, &self.nacks] {
                 let _ = counter.get_or_create(&labels);
@@ -127,12 +127,12 @@ impl DiscoveryMetrics {
         self.reports.get_or_create(&OutcomeLabels::of(taken)).inc();
     }
 
-    /// All bytes of responses of one type so far.
+    /// Returns the size of all responses of one type so far, in bytes.
     pub fn bytes_of(&self, type_url: &TypeUrl) -> u64 {
         self.response_bytes.get_or_create(&TypeLabels::of(type_url)).get()
     }
 
-    /// How many responses of one type were sent so far.
+    /// Returns the number of responses of one type sent so far.
     pub fn responses_of(&self, type_url: &TypeUrl) -> u64 {
         self.responses.get_or_create(&TypeLabels::of(type_url)).get()
     }

@@ -1,4 +1,4 @@
-//! Where the compile loop leaves what each proxy should run, and streams pick it up.
+//! Hand-over of configurations: the compile loop publishes those of each proxy, and streams pick them up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,31 +7,31 @@ use plan::{ExternalSecret, Mtls, ProxyFeatures, ProxyId};
 use tokio::sync::watch;
 use xds::{Family, ResourceSet};
 
-/// What one proxy should run; `None` while nothing is known of it.
+/// Configuration of one proxy; `None`: none is known.
 pub type Published = Option<Package>;
 
-/// What one proxy should run.
+/// Configuration of one proxy, with the secrets that it needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Package {
-    /// The resources.
+    /// Resources in the dialect of the proxy.
     pub set: Arc<ResourceSet>,
-    /// How it proves who it is, in each mesh; none: it does not, and needs no secret beside the resources.
+    /// mTLS settings of the proxy in each mesh; empty: it has none, and needs no certificate beside the resources.
     pub identities: Vec<Arc<Mtls>>,
-    /// The secrets about services outside the mesh that it needs beside the resources.
+    /// Secrets for services outside the mesh that it needs beside the resources.
     pub outside: BTreeSet<ExternalSecret>,
 }
 
-/// Who is served, and in which dialect.
+/// Proxy and its dialect.
 type Key = (ProxyId, Family);
 
 #[derive(Debug, Default)]
 struct Sets {
     senders: BTreeMap<Key, watch::Sender<Published>>,
-    /// Who attached or left since somebody looked last.
+    /// Proxies that attached or left since the last look.
     moved: BTreeSet<Key>,
-    /// What proxies announced when they attached last, if it was anything; who leaves is still remembered.
+    /// Features that proxies announced when they last attached, unless there are none; kept after they leave.
     announced: BTreeMap<ProxyId, ProxyFeatures>,
-    /// Those that announced something else than before, which nobody has heard yet: what is planned is not for them.
+    /// Proxies with changed features that the planner has not seen yet: their current plan does not apply to them.
     unheard: BTreeSet<ProxyId>,
 }
 
@@ -45,7 +45,7 @@ impl Sets {
     }
 }
 
-/// The newest set of every proxy, by dialect: one writer, many readers, whole values.
+/// Newest configuration of every proxy, by dialect: one writer, many readers, whole values.
 #[derive(Debug, Default)]
 pub struct Publisher {
     // Held only to look up or add a sender, never while a set is built or sent over a wire.
@@ -54,12 +54,12 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes a set that needs no secrets. Returns whether it differs from the last: an equal one wakes nobody.
+    /// Publishes a set that needs no secrets. Returns `true` if it differs from the last: an equal one wakes nobody.
     pub fn publish(&self, proxy: &ProxyId, family: Family, set: Arc<ResourceSet>) -> bool {
         self.publish_package(proxy, family, Package { set, identities: Vec::new(), outside: BTreeSet::new() })
     }
 
-    /// The same, of a set that needs secrets beside it.
+    /// Publishes a set together with the secrets that it needs. Returns `true` if the package differs from the last.
     pub fn publish_package(&self, proxy: &ProxyId, family: Family, package: Package) -> bool {
         self.sender(proxy, family).send_if_modified(|last| {
             let differs = last.as_ref() != Some(&package);
@@ -70,7 +70,8 @@ impl Publisher {
         })
     }
 
-    /// Says that a proxy is not known any more. One that is attached keeps what it has; one that attaches later waits.
+    /// Withdraws the configuration of a proxy that is not known any more. An attached proxy keeps what it has; one that
+    /// attaches later waits.
     pub fn retract(&self, proxy: &ProxyId, family: Family) {
         self.sender(proxy, family).send_replace(None);
         self.tidy(proxy, family);
@@ -85,26 +86,26 @@ impl Publisher {
         }
     }
 
-    /// Notes that a proxy left, and forgets it when it was not known.
+    /// Notes that a proxy left, and forgets it if it is not known.
     pub(super) fn left(&self, proxy: &ProxyId, family: Family) {
         self.lock().moved.insert((proxy.clone(), family));
         self.tidy(proxy, family);
     }
 
-    /// What is published for a proxy that announces nothing, now and from now on.
+    /// Returns the current and future configurations of a proxy that announces no features.
     pub fn watch(&self, proxy: &ProxyId, family: Family) -> watch::Receiver<Published> {
         self.attach(proxy, family, ProxyFeatures::default())
     }
 
-    /// What is published for a proxy now and from now on. One that announces something else than before is told nothing until
-    /// that was heard, and plans are made by it.
+    /// Returns the current and future configurations of a proxy. One that announces other features than before gets
+    /// nothing until the planner has taken them into account.
     pub fn attach(
         &self,
         proxy: &ProxyId,
         family: Family,
         announced: ProxyFeatures,
     ) -> watch::Receiver<Published> {
-        // Under the lock, or the sender could be tidied away in between.
+        // under the lock: the sender could be tidied away in between
         let mut sets = self.lock();
         if sets.announced.get(proxy).copied().unwrap_or_default() != announced {
             sets.announced.insert(proxy.clone(), announced);
@@ -118,28 +119,29 @@ impl Publisher {
         receiver
     }
 
-    /// What proxies have announced, if any of it was not heard yet. From now on it is.
+    /// Returns the announced features of all proxies, and marks them as seen; `None`: nothing is new.
     pub fn take_announced(&self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {
         let mut sets = self.lock();
         let unheard = std::mem::take(&mut sets.unheard);
         (!unheard.is_empty()).then(|| sets.announced.clone())
     }
 
-    /// The proxies that are attached now and were heard, and the dialects they speak, sorted.
+    /// Returns the attached proxies whose features have been seen, with their dialects, sorted.
     pub fn wanted(&self) -> Vec<(ProxyId, Family)> {
         let sets = self.lock();
         let attached = sets.senders.iter().filter(|(_, sender)| !sender.is_closed()).map(|(key, _)| key);
         attached.filter(|(proxy, _)| !sets.unheard.contains(proxy)).cloned().collect()
     }
 
-    /// Whether a proxy is attached in a dialect.
+    /// Returns `true` if a proxy is attached in a dialect.
     pub fn is_wanted(&self, proxy: &ProxyId, family: Family) -> bool {
         self.lock().is_attached(&(proxy.clone(), family))
     }
 
-    /// Who attached or left since this was asked last, and whether it is attached now, sorted. Who is not heard yet waits.
+    /// Returns the proxies that attached or left since the last call, each with `true` if it is attached now, sorted.
+    /// Those whose features have not been seen wait.
     ///
-    /// For the one who decides what is published, so that a look costs what happened and not what there is.
+    /// For the one caller that publishes: its cost depends on the number of changes, not of proxies.
     pub fn take_moved(&self) -> Vec<((ProxyId, Family), bool)> {
         let mut sets = self.lock();
         let all = std::mem::take(&mut sets.moved);
@@ -149,7 +151,7 @@ impl Publisher {
         moved.into_iter().map(|key| (key.clone(), sets.is_attached(&key))).collect()
     }
 
-    /// Changes whenever a proxy attaches, so that what nobody wants need not be compiled.
+    /// Changes whenever a proxy attaches, so that configurations without a recipient need not be compiled.
     pub fn wanted_changes(&self) -> watch::Receiver<u64> {
         self.wanted.subscribe()
     }
@@ -159,7 +161,7 @@ impl Publisher {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Sets> {
-        // A panic cannot leave the map half changed.
+        // a panic cannot leave the map half changed
         self.sets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What attached proxies report of their connections: a gRPC service beside discovery.
+//! Reports of attached proxies about their traffic: a gRPC service beside discovery.
 //!
 //! A proxy reports on the connection on which it is attached; nobody else reports for it.
 
@@ -26,17 +26,17 @@ use super::methods::{Answer, Call, Methods};
 use super::shared::Shared;
 use crate::telemetry::Telemetry;
 
-/// How large a report may be: 500 rows with names of usual length are a tenth of it.
+/// Limit on the size of a report, in bytes: 500 rows with names of usual length are a tenth of it.
 const REPORT_BYTES: usize = 1024 * 1024;
 
-/// How far two reports are apart at least: who says more waits.
+/// Least time between two reports; a proxy that reports more often is delayed.
 const PACE: Duration = Duration::from_millis(500);
-/// How far they are apart unless a proxy is told otherwise.
+/// Initial and shortest interval between the reports of a proxy.
 const SHORTEST_PACE: Duration = Duration::from_secs(1);
-/// How many proxies report once a second; where there are more, each does it less often.
+/// Limit on reports per second from all proxies; beyond that many proxies each reports less often.
 const PROXIES_IN_A_SECOND: usize = 200;
 
-/// Takes reports. Cloning shares everything.
+/// Server for reports. Cloning shares everything.
 #[derive(Clone, Debug)]
 pub(super) struct ReportServer {
     pub(super) shared: Arc<Shared>,
@@ -73,17 +73,17 @@ impl ReportServer {
 const NOT_ATTACHED: &str =
     "only a proxy that is attached on this connection may report, under the name that it is attached by";
 
-/// Takes the reports of one stream.
+/// Handler for the reports of one stream.
 struct Reporting {
     shared: Arc<Shared>,
     telemetry: Telemetry,
     proxy: ProxyId,
     peer: Option<SocketAddr>,
-    /// Keeps the connection open.
+    /// Guard that keeps the connection open.
     busy: Option<Busy>,
 }
 
-/// What is answered on a stream of reports.
+/// Answers on a stream of reports.
 type Answers = ReceiverStream<Result<TrafficReceived, Status>>;
 
 impl StreamingService<TrafficReport> for Reporting {
@@ -94,7 +94,7 @@ impl StreamingService<TrafficReport> for Reporting {
     fn call(&mut self, request: Request<Streaming<TrafficReport>>) -> Self::Future {
         let (key, value) = TrafficReceived::PACE;
         let takes_pace = request.metadata().get(key).is_some_and(|said| said == value);
-        // at most one of each sort waits: who does not read them is told the last
+        // room for one of each sort: a reader that is slow gets the last one
         let (answers, told) = mpsc::channel(2);
         let pace = takes_pace.then(|| answers.clone());
         let (shared, proxy, peer) = (Arc::clone(&self.shared), self.proxy.clone(), self.peer);
@@ -104,7 +104,7 @@ impl StreamingService<TrafficReport> for Reporting {
             let taken = take(&shared, &telemetry, &proxy, peer, pace, request.into_inner());
             let taken = closing.run_until_cancelled(taken).await;
             let leaving = || Err(Status::unavailable("the control plane is leaving"));
-            // whoever reported may have gone
+            // the reporter may have gone
             let _ = answers.send(taken.unwrap_or_else(leaving)).await;
             drop(busy);
         });
@@ -112,7 +112,7 @@ impl StreamingService<TrafficReport> for Reporting {
     }
 }
 
-/// Takes reports until they end. `pace`: where the proxy is told how often they are wanted; `None`: it does not ask.
+/// Takes reports until they end. `pace`: channel for the wanted interval; `None`: the proxy does not ask for it.
 async fn take(
     shared: &Shared,
     telemetry: &Telemetry,
@@ -131,7 +131,7 @@ async fn take(
         }
         let outcome = match report {
             Ok(report) => reporter.take(report).map_err(|why| Status::invalid_argument(why.to_string())),
-            // its connection is gone, or it sent what is no report
+            // its connection is gone, or it sent no valid report
             Err(status) => Err(status),
         };
         let reporting = match outcome {
@@ -147,7 +147,7 @@ async fn take(
         let wanted = pace_of(reporting);
         if let Some(pace) = pace.as_ref().filter(|_| wanted != told) {
             let every_ms = u32::try_from(wanted.as_millis()).unwrap_or(u32::MAX);
-            // one that does not read is told with a later report
+            // a slow reader gets it with a later report
             if pace.try_send(Ok(TrafficReceived { reports: taken, every_ms })).is_ok() {
                 told = wanted;
             }
@@ -158,8 +158,8 @@ async fn take(
     Ok(TrafficReceived { reports: taken, every_ms: 0 })
 }
 
-/// How far the reports of a proxy should be apart where so many report: 200 of them are taken in a second, and none is older
-/// than a step of a history.
+/// Interval between the reports of a proxy, given the number of reporting proxies: 200 reports are taken per second,
+/// and none is older than a step of a history.
 fn pace_of(reporting: usize) -> Duration {
     let seconds = u64::try_from(reporting.div_ceil(PROXIES_IN_A_SECOND)).unwrap_or(u64::MAX);
     Duration::from_secs(seconds).clamp(SHORTEST_PACE, STEP)

@@ -1,4 +1,4 @@
-//! The gRPC service: two methods, each a stream.
+//! gRPC service of discovery: two methods, each a stream.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -27,22 +27,23 @@ use crate::bootstrap::Bootstraps;
 use crate::identity::{Bearer, Issuer};
 use crate::telemetry::Telemetry;
 
-/// How large a request may be: as much as gRPC takes where nobody says otherwise. One that names 40 000 clusters fits.
+/// Limit on the size of a request, in bytes: the default of gRPC. One that names 40 000 clusters fits.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 
-/// The aggregated discovery service. Cloning shares everything.
+/// Aggregated discovery service. Cloning shares everything.
 #[derive(Clone, Debug)]
 pub struct DiscoveryServer {
     shared: Arc<Shared>,
-    /// What kuma-dps are told and bring; `None`: nothing, and Dataplanes are there before their proxies.
+    /// State for the bootstraps of kuma-dps and the Dataplanes that they bring; `None`: there are none, and Dataplanes
+    /// must exist before their proxies.
     bootstraps: Option<Bootstraps>,
-    /// Where reports of proxies go.
+    /// Destination for the reports of proxies.
     telemetry: Telemetry,
 }
 
 impl DiscoveryServer {
-    /// Serves what `publisher` has, to anybody. `instance` is what `control_plane.identifier` says in every response,
-    /// behind `meshtcp@`.
+    /// Creates a server for the configurations of `publisher` that admits anybody. `instance` is the value of
+    /// `control_plane.identifier` in every response, behind `meshtcp@`.
     pub fn new(
         instance: impl Into<Arc<str>>,
         publisher: Arc<Publisher>,
@@ -52,7 +53,7 @@ impl DiscoveryServer {
         Self::guarded(instance, publisher, statuses, metrics, None, None)
     }
 
-    /// As [`DiscoveryServer::new`], for those whom a gate lets in, with certificates from an issuer.
+    /// Creates a server as [`DiscoveryServer::new`] does, with a gate for tokens and an issuer of certificates.
     pub fn guarded(
         instance: impl Into<Arc<str>>,
         publisher: Arc<Publisher>,
@@ -65,13 +66,13 @@ impl DiscoveryServer {
         Self { shared, bootstraps: None, telemetry: Telemetry::default() }
     }
 
-    /// The same for kuma-dps too: who ask how to start, and whose Envoys bring their Dataplanes along.
+    /// Serves kuma-dps too: their bootstrap requests, and the Dataplanes that their Envoys bring.
     #[must_use]
     pub fn starting(self, bootstraps: Bootstraps) -> Self {
         Self { bootstraps: Some(bootstraps), ..self }
     }
 
-    /// The same, which takes note there of what proxies report.
+    /// Takes reports of proxies into the given telemetry.
     #[must_use]
     pub fn reporting(self, telemetry: Telemetry) -> Self {
         Self { telemetry, ..self }
@@ -85,7 +86,7 @@ impl DiscoveryServer {
         self.bootstraps.clone()
     }
 
-    /// Ends every stream when it is cancelled.
+    /// Returns a token that ends every stream when it is cancelled.
     pub(super) fn closing(&self) -> CancellationToken {
         self.shared.closing.clone()
     }
@@ -130,12 +131,12 @@ async fn open<P: Speaks>(
         .await)
 }
 
-/// Opens a stream of one protocol.
+/// Handler that opens a stream of one protocol.
 struct Open<P> {
     shared: Arc<Shared>,
     arrivals: Option<Arrivals>,
     peer: Option<SocketAddr>,
-    /// Keeps the connection open.
+    /// Guard that keeps the connection open.
     busy: Option<Busy>,
     bearer: Option<Bearer>,
     protocol: PhantomData<fn() -> P>,

@@ -1,4 +1,4 @@
-//! What all streams share: what is published, and a seat for each proxy.
+//! State shared by all streams: published configurations, and a seat for each proxy.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -18,48 +18,48 @@ use super::metrics::Reason;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::identity::Issuer;
 
-/// Within this time a seat changes hands twice at most while somebody sits in it: a proxy that was started anew takes it
-/// from its last life, whose end is not known yet. Two processes of one name would take it from each other for ever: the one
-/// that was there first, and came back, keeps it.
+/// Period within which an occupied seat changes hands at most twice: a proxy that has restarted takes it from its
+/// previous process, whose end is not known yet. Two processes of one name would take it from each other for ever: the
+/// one that was first, and came back, keeps it.
 const CHANGES_HANDS: Duration = Duration::from_secs(10);
 const TWICE: usize = 2;
 
-/// What all streams share.
+/// State shared by all streams.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) instance: Arc<str>,
     pub(super) publisher: Arc<Publisher>,
     pub(super) statuses: Arc<Statuses>,
     pub(super) metrics: DiscoveryMetrics,
-    /// Who may attach; `None`: anybody.
+    /// Gate for tokens; `None`: anybody may attach.
     pub(super) gate: Option<TokenGate>,
-    /// Who issues certificates; `None`: nobody, and what is published is all that proxies are told.
+    /// Issuer of certificates; `None`: none are issued, and proxies get only what is published.
     pub(super) issuer: Option<Issuer>,
     /// Cancelled when every stream has to end.
     pub(super) closing: CancellationToken,
-    /// Counts streams, so that each has a number of its own.
+    /// Number of streams opened so far; each has a number of its own.
     opened: AtomicU64,
     // Held to look up or replace one seat.
     seats: Mutex<BTreeMap<ProxyId, Seat>>,
 }
 
-/// The place of a proxy's one stream.
+/// Place of a proxy's one stream.
 #[derive(Debug, Default)]
 struct Seat {
-    /// The stream that sits here.
+    /// Number of the stream that holds the seat.
     number: u64,
-    /// Cancelled when a newer stream sits down.
+    /// Cancelled when a newer stream takes the seat.
     replaced: CancellationToken,
     memory: Memory,
-    /// Since when somebody sits here, and from where it came; `None`: it is empty.
+    /// Holder of the seat; `None`: it is empty.
     holder: Option<Holder>,
-    /// When it was taken lately from somebody who sat here.
+    /// Times at which the seat was recently taken from a holder.
     taken: VecDeque<Instant>,
-    /// Whether who sits here keeps it, as long as it lives.
+    /// `true`: the holder keeps the seat as long as it lives.
     kept: bool,
 }
 
-/// Who sits in a seat.
+/// Start and peer address of the stream that holds a seat.
 #[derive(Clone, Copy, Debug)]
 struct Holder {
     since: Timestamp,
@@ -68,7 +68,7 @@ struct Holder {
 
 impl Seat {
     /// # Errors
-    /// Who sits here keeps the seat.
+    /// The current holder keeps the seat.
     fn take(&mut self, from: Option<SocketAddr>, now: Instant) -> Result<(), Holder> {
         if let Some(holder) = self.holder {
             self.taken.retain(|then| now.duration_since(*then) < CHANGES_HANDS);
@@ -97,10 +97,10 @@ impl Shared {
     }
 
     /// Gives a proxy's seat to a new stream and ends the one before. Returns the number of the stream, the token that
-    /// ends it, and what the proxy's last stream left.
+    /// ends it, and the memory that the proxy's last stream left.
     ///
     /// # Errors
-    /// Two processes take the seat from each other: the one that sits there keeps it.
+    /// Two processes take the seat from each other: the current holder keeps it.
     pub(super) fn sit_down(
         &self,
         proxy: &ProxyId,
@@ -119,14 +119,14 @@ impl Shared {
         Ok((seat.number, seat.replaced.clone(), std::mem::take(&mut seat.memory)))
     }
 
-    /// Whether a proxy is attached on the connection from this address.
+    /// Returns `true` if a proxy is attached on the connection from this address.
     pub(super) fn is_seated(&self, proxy: &ProxyId, from: Option<SocketAddr>) -> bool {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let holder = seats.get(proxy).and_then(|seat| seat.holder.as_ref());
         holder.is_some_and(|holder| holder.from == from)
     }
 
-    /// Notes that somebody may not attach: `who` is empty where it has not said that. Returns what it is told.
+    /// Records that a client may not attach, and returns its status. `who`: empty if it has not identified itself.
     pub(super) fn turn_away(
         &self,
         reason: Reason,
@@ -140,8 +140,8 @@ impl Shared {
         status
     }
 
-    /// Leaves a memory for the proxy's next stream; one that has none leaves nothing. `holders` hold its certificates. Returns false when the next
-    /// sits there already.
+    /// Frees the seat, and leaves a memory for the proxy's next stream; `None` leaves nothing. `holders` hold its
+    /// certificates. Returns `false` if the next stream has the seat already.
     pub(super) fn stand_up<'a>(
         &self,
         proxy: &ProxyId,
@@ -153,7 +153,7 @@ impl Shared {
         let Some(seat) = seats.get_mut(proxy).filter(|seat| seat.number == number) else { return false };
         (seat.holder, seat.kept) = (None, false);
         if let Some(issuer) = &self.issuer {
-            // while nobody else can sit down here
+            // while nobody else can take the seat
             holders.for_each(|holder| issuer.left(holder));
         }
         match memory {
@@ -168,7 +168,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// Takes a seat at seconds: whether each may.
+    /// Takes a seat at the given seconds; returns for each whether it was allowed.
     fn takes(seat: &mut Seat, begin: Instant, seconds: &[u64]) -> Vec<bool> {
         let take = |second: &u64| seat.take(None, begin + Duration::from_secs(*second)).is_ok();
         seconds.iter().map(take).collect()

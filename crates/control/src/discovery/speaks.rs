@@ -1,4 +1,4 @@
-//! What the two protocols have in common for whoever serves them.
+//! Common interface of the two protocols for the streams that serve them.
 
 use change::status::StreamKind;
 use xds::proto::discovery::{
@@ -6,7 +6,7 @@ use xds::proto::discovery::{
 };
 use xds::{Delta, Protocol, StateOfTheWorld};
 
-/// A protocol, and what the shell needs to know of it.
+/// Protocol together with what a stream needs of it.
 pub(super) trait Speaks: Protocol + 'static {
     const KIND: StreamKind;
     fn type_url(response: &Self::Response) -> &str;

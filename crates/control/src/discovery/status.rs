@@ -1,4 +1,4 @@
-//! What proxies said, shared by the streams that hear it and those who ask.
+//! Statuses of proxies, shared by the streams that update them and by readers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,10 +12,10 @@ use xds::{Event, TypeUrl, Version};
 
 use super::turned_away::Turned;
 
-/// The status of every proxy that has attached since this control plane started.
+/// Status of every proxy that has attached since this control plane started.
 #[derive(Debug, Default)]
 pub struct Statuses {
-    // Held for one small update or one copy.
+    // held for one small update or one copy
     known: Mutex<Known>,
     changes: watch::Sender<u64>,
 }
@@ -23,37 +23,38 @@ pub struct Statuses {
 #[derive(Debug, Default)]
 struct Known {
     proxies: BTreeMap<ProxyId, ProxyStatus>,
-    /// Those whose status changed since somebody looked last.
+    /// Proxies whose status changed since the last look.
     changed: BTreeSet<ProxyId>,
     turned: Turned,
 }
 
 impl Statuses {
-    /// One proxy; `None` when it has never attached here.
+    /// Returns the status of one proxy; `None`: it has never attached here.
     pub fn get(&self, proxy: &ProxyId) -> Option<ProxyStatus> {
         self.lock().proxies.get(proxy).cloned()
     }
 
-    /// All proxies.
+    /// Returns the statuses of all proxies.
     pub fn all(&self) -> BTreeMap<ProxyId, ProxyStatus> {
         self.lock().proxies.clone()
     }
 
-    /// The proxies whose status changed since this was asked last, with what it is now; `None`: it was forgotten.
+    /// Returns the proxies whose status changed since the last call, with the current status; `None`: it was forgotten.
     ///
-    /// For the one who follows what proxies do, so that a look costs what happened and not what there is.
+    /// For the one caller that follows statuses: its cost depends on the number of changes, not of proxies.
     pub fn take_changed(&self) -> BTreeMap<ProxyId, Option<ProxyStatus>> {
         let mut known = self.lock();
         let changed = std::mem::take(&mut known.changed);
         changed.into_iter().map(|proxy| (proxy.clone(), known.proxies.get(&proxy).cloned())).collect()
     }
 
-    /// Who wanted to attach in the last quarter of an hour and was turned away.
+    /// Returns the clients that were rejected in the last quarter of an hour.
     pub fn turned_away(&self) -> Vec<TurnedAway> {
         self.lock().turned.lately(Timestamp::now())
     }
 
-    /// Who was turned away since this was asked last, each at most once a minute: for the one who tells it.
+    /// Returns the clients that were rejected since the last call, each at most once a minute: for the one caller that
+    /// logs them.
     pub fn take_turned_away(&self) -> Vec<TurnedAway> {
         self.lock().turned.take_news()
     }
@@ -73,7 +74,7 @@ impl Statuses {
         self.update(proxy, |status| status.opened(connection));
     }
 
-    /// A proxy that nothing was ever published for is forgotten.
+    /// Notes that a stream ended. A proxy without a published configuration is forgotten.
     pub(crate) fn closed(&self, proxy: &ProxyId, known: bool) {
         let mut all = self.lock();
         match all.proxies.get_mut(proxy) {
@@ -89,7 +90,7 @@ impl Statuses {
         self.update(proxy, |status| status.publish(version, in_sync, Timestamp::now()));
     }
 
-    /// What is published is not told to a proxy, in words why; `None`: it is.
+    /// Sets the reason why the published configuration is withheld from a proxy; `None`: it is not withheld.
     pub(crate) fn withheld(&self, proxy: &ProxyId, why: Option<String>) {
         if self.lock().proxies.get(proxy).is_none_or(|status| status.withheld != why) {
             self.update(proxy, |status| status.withheld = why);
@@ -121,7 +122,7 @@ impl Statuses {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // Every change is complete when it could panic.
+        // every change is complete where it could panic
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

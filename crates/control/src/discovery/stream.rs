@@ -1,8 +1,8 @@
-//! One open stream: the shell around [`Subscription`].
+//! Open stream of discovery: the IO around [`Subscription`].
 //!
 //! It is a `Stream` that gRPC polls when the connection can take a response, so a slow proxy holds up nothing but
-//! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the Dataplane that
-//! its proxy brought.
+//! itself, and it ends when its connection does. It has no queue, and leaves nothing behind but, for a while, the
+//! Dataplane that its proxy brought.
 
 mod holdings;
 mod told;
@@ -38,42 +38,42 @@ use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
 use crate::identity::Bearer;
 
-/// How long the first request of a stream may take.
+/// Limit on the time until the first request of a stream.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
-/// Where a kuma-dp's Envoy says what its Dataplane is.
+/// Member of the node metadata with the Dataplane that a kuma-dp brings.
 const BROUGHT: &str = "dataplane.resource";
 
-/// An open stream that speaks `P`.
+/// Open stream that speaks `P`.
 pub(super) struct Stream<P: Speaks> {
     shared: Arc<Shared>,
     requests: Streaming<P::Request>,
     peer: Option<SocketAddr>,
-    /// Whom the stream's token is for; `None`: no token was asked for.
+    /// Bearer of the stream's token; `None`: no token was asked for.
     bearer: Option<Bearer>,
     opened: Instant,
     subscription: Subscription<P>,
-    /// Who it serves; `None` before the first request.
+    /// Attached proxy; `None` before the first request.
     attached: Option<Attached>,
-    /// What the proxy should run.
+    /// Published configuration of the proxy; `None`: none yet.
     published: Option<Told>,
-    /// Where proxies put what they bring; `None`: nowhere.
+    /// Store for the resources that proxies bring; `None`: they bring none.
     arrivals: Option<Arrivals>,
-    /// What is being put there, with the request that brought it.
+    /// Resource that is being stored, with the request that brought it.
     arriving: Option<Arriving<P::Request>>,
-    /// What came with the proxy, and goes with it.
+    /// Resource that came with the proxy, and is removed with it.
     arrived: Option<Arrival>,
-    /// Whether the proxy was let in already, by what it brought.
+    /// `true`: the proxy has been admitted already, by the Dataplane that it brought.
     is_admitted: bool,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
-    /// When it has to say who it is for.
+    /// Deadline for the first request.
     nameless_until: Pin<Box<Sleep>>,
     ended: bool,
-    /// Keeps the connection open.
+    /// Guard that keeps the connection open.
     _busy: Option<Busy>,
 }
 
-/// What a proxy brought, while it is stored.
+/// Resource that a proxy brought, while it is stored.
 struct Arriving<R> {
     request: Box<R>,
     stored: StoredLater,
@@ -86,15 +86,15 @@ struct Attached {
     family: Family,
     number: u64,
     sets: WatchStream<Published>,
-    /// What it proves itself with; `None`: nobody issues certificates.
+    /// Certificates and secrets of the proxy; `None`: there is no issuer.
     holdings: Option<Holdings>,
     replaced: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-/// The proxy's seat, taken by a stream that is about to attach.
+/// Seat of the proxy, taken by a stream that is about to attach.
 struct Seat {
     proxy: ProxyId,
-    /// As it was opened; the dialect is what the first request will have asked for.
+    /// Connection as it was opened; the dialect is the one that the first request asks for.
     connection: Connection,
     announced: ProxyFeatures,
     number: u64,
@@ -164,7 +164,7 @@ impl<P: Speaks> Stream<P> {
         Ok(())
     }
 
-    /// Begins to store what a first request brings, if it brings something that its proxy may have.
+    /// Begins to store the resource that a first request brings, if there is one and the proxy may have it.
     fn bring(&mut self, request: &P::Request) -> Result<Option<StoredLater>, Status> {
         let Some(arrivals) = self.arrivals.as_ref().filter(|_| self.attached.is_none()) else {
             return Ok(None);
@@ -188,8 +188,8 @@ impl<P: Speaks> Stream<P> {
         Ok(Some(Box::pin(async move { arrivals.arrive(&brought, proven).await })))
     }
 
-    /// Takes the proxy's seat, and goes on from where its last stream ended. A request without a node, or for what is not
-    /// spoken here, is left to the subscription to refuse: who cannot be served throws nobody out.
+    /// Takes the proxy's seat, and resumes where its last stream ended. A request without a node, or of an unknown
+    /// dialect, is left for the subscription to refuse: it ends no other stream.
     fn sit_down(&mut self, request: &P::Request) -> Result<Option<Seat>, Status> {
         let node = P::node(request).filter(|node| !node.id.is_empty());
         let Some(node) = node.filter(|_| opens(&TypeUrl::new(P::asked(request)))) else { return Ok(None) };
@@ -197,7 +197,7 @@ impl<P: Speaks> Stream<P> {
             self.shared.turn_away(Reason::NoNode, &Foreign::name(&node.id).to_string(), self.peer, status)
         })?;
         if let (Some(gate), Some(bearer), false) = (&self.shared.gate, &self.bearer, self.is_admitted) {
-            // before the seat: who may not have it throws nobody out of it
+            // before the seat: a client that may not have it ends no other stream
             gate.admits(bearer, &proxy).map_err(|status| {
                 self.shared.turn_away(Reason::OtherProxy, &proxy.to_string(), self.peer, status)
             })?;
@@ -218,7 +218,7 @@ impl<P: Speaks> Stream<P> {
         Ok(Some(Seat { proxy, connection, announced: announced(node), number, replaced }))
     }
 
-    /// Why what a proxy brought is not taken, for it and for the operator.
+    /// Renders the reason why a resource that a proxy brought is rejected, and logs it.
     fn not_taken(&self, proxy: &ProxyId, why: &NotTaken) -> Status {
         self.shared.turn_away(Reason::Protocol, &proxy.to_string(), self.peer, not_taken(why))
     }
@@ -248,7 +248,7 @@ impl<P: Speaks> Stream<P> {
         self.shared.metrics.response_bytes.get_or_create(&labels).inc_by(response.encoded_len() as u64);
     }
 
-    /// Why the stream has to end now, if it has to.
+    /// Returns the status with which the stream has to end now, if it has to.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         if self.closing.as_mut().poll(context).is_ready() {
             return Poll::Ready(Status::unavailable("this control plane instance is shutting down"));
@@ -273,7 +273,7 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        // a panic would end the connection, whose other streams are none of this one's
+        // a panic would end the connection, whose other streams are unaffected
         caught("discovery-stream", || this.poll_response(context)).unwrap_or_else(|| {
             this.ended = true;
             Poll::Ready(Some(Err(Status::internal("the control plane failed; what runs goes on"))))
@@ -282,10 +282,10 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
 }
 
 impl<P: Speaks> Stream<P> {
-    /// The next request, once what it brings is stored; none when the proxy is gone, whose connection may have broken.
+    /// Returns the next request, once what it brings is stored; `None`: the proxy is gone, or its connection broke.
     ///
     /// # Errors
-    /// Why it is turned away.
+    /// The status with which the proxy is rejected.
     fn poll_request(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<P::Request>, Status>> {
         if self.arriving.is_none() {
             let request = match ready!(Pin::new(&mut self.requests).poll_next(context)) {
@@ -322,7 +322,7 @@ impl<P: Speaks> Stream<P> {
             this.ended = true;
             return Poll::Ready(Some(Err(status)));
         }
-        // Everything that has arrived comes before the next response: the newest state wins.
+        // all requests that have arrived come before the next response: the newest state wins
         while let Poll::Ready(next) = this.poll_request(context) {
             let taken = next.and_then(|request| request.map(|request| this.on_request(request)).transpose());
             this.ended = !matches!(taken, Ok(Some(())));
@@ -346,7 +346,7 @@ impl<P: Speaks> Stream<P> {
                 this.tell();
                 this.note_sync();
             }
-            // The seat may be taken while nothing else happens, also right after it was taken here.
+            // the seat may be taken while nothing else happens, also right after it was taken here
             if let Poll::Ready(status) = this.poll_end(context) {
                 this.ended = true;
                 return Poll::Ready(Some(Err(status)));
@@ -371,14 +371,14 @@ impl<P: Speaks> Drop for Stream<P> {
                 tokio::time::sleep(AWAY).await;
                 arrivals.leave(arrival).await;
             };
-            // an instance that ends says nothing of its proxies: they go on elsewhere, or come back
+            // an instance that ends removes no Dataplane: proxies go on elsewhere, or come back
             tokio::spawn(self.shared.closing.clone().run_until_cancelled_owned(away));
         }
         let Some(Attached { proxy, family, number, sets, holdings, .. }) = self.attached.take() else {
             return;
         };
         self.shared.metrics.streams.get_or_create(&labels::<P>(family)).dec();
-        // A name that nothing was ever published for leaves no trace: anybody can make up names.
+        // a name without a published configuration leaves no trace: anybody can make up names
         let known = self.published.is_some();
         drop(sets);
         self.shared.publisher.left(&proxy, family);

@@ -1,4 +1,4 @@
-//! Who wanted to attach and may not.
+//! Record of clients that were refused attachment.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,18 +7,18 @@ use std::time::Duration;
 use change::status::TurnedAway;
 use jiff::Timestamp;
 
-/// How many are remembered: those that came last.
+/// Limit on remembered clients: the last ones are kept.
 const REMEMBERED: usize = 100;
-/// How long one is remembered that has not come again.
+/// Time after which a client that has not come again is forgotten.
 const LATELY: Duration = Duration::from_mins(15);
-/// How long one has to be quiet to be news again.
+/// Silence after which another attempt of a client is logged again.
 const NEWS: Duration = Duration::from_mins(1);
 
-/// Who was turned away lately: one for each who, why and from where.
+/// Recently rejected clients: one entry for each name, reason and address.
 #[derive(Debug, Default)]
 pub(super) struct Turned {
     known: BTreeMap<(String, String, Option<IpAddr>), TurnedAway>,
-    /// What nobody has looked at yet.
+    /// Entries that nobody has taken yet.
     news: Vec<TurnedAway>,
 }
 
@@ -46,7 +46,7 @@ impl Turned {
         }
     }
 
-    /// One that was let in is not turned away any more.
+    /// Removes the entries of a client that has been admitted.
     pub(super) fn admitted(&mut self, who: &str) {
         self.known.retain(|_, it| it.who != who);
     }

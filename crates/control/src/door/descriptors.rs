@@ -1,8 +1,8 @@
-//! How many connections each server may hold, of the descriptors that the process may open.
+//! Connection limits of the servers, as shares of the descriptors that the process may open.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// A server's part of the descriptors. What is left is for stores, files and what the process needs for itself.
+/// Share of a server in the descriptors. The rest is for stores, files and the process itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
     /// Proxies: a half, at most 32768.
@@ -14,7 +14,7 @@ pub enum Share {
 }
 
 impl Share {
-    /// How many connections that is.
+    /// Returns the number of connections, given the number of descriptors.
     pub(super) fn of(self, descriptors: u64) -> usize {
         let (part, least, most) = match self {
             Share::Discovery => (2, 64, 32_768),
@@ -24,13 +24,13 @@ impl Share {
         usize::try_from(descriptors / part).unwrap_or(most).clamp(least, most)
     }
 
-    /// The same of what this process may open now.
+    /// Returns the number of connections, given the current limit of this process.
     pub(super) fn now(self) -> usize {
         self.of(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
     }
 }
 
-/// Raises the limit of open files as far as it goes without a privilege; where it cannot be raised, it stays.
+/// Raises the limit of open files as far as possible without a privilege; if it cannot be raised, it stays.
 pub fn raise_descriptors() {
     let Rlimit { current: _, maximum } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });

@@ -1,4 +1,4 @@
-//! Unix sockets on which only our own user is served: no reverse proxy, TCP forwarder or inbound leads there by accident.
+//! Unix sockets that serve only our own user: no reverse proxy, TCP forwarder or inbound leads there by accident.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use super::pages::HEAD;
 use crate::guard::task_again;
 use crate::listen::next_of;
 
-/// How many connections are served at once.
+/// Limit on concurrent connections.
 const CONNECTIONS: usize = 16;
 
-/// Who asks at such a socket: our own user, or root. Requests carry it.
+/// Mark of a caller at such a socket: our own user, or root. Requests carry it.
 #[derive(Clone, Copy, Debug)]
 pub struct OurUser;
 
@@ -39,7 +39,7 @@ async fn accept(listener: &UnixListener, router: &Router, what: &'static str) {
     }
 }
 
-/// Whether who asks is served; who is not is told of in the log.
+/// Returns `true` if the peer is served; otherwise logs it.
 pub(crate) fn is_let_in(stream: &UnixStream, what: &'static str) -> bool {
     match is_of_our_user(stream) {
         Ok(true) => return true,
@@ -51,7 +51,7 @@ pub(crate) fn is_let_in(stream: &UnixStream, what: &'static str) -> bool {
     false
 }
 
-/// Whether the process at the other end is one of our own user, or of root, who may do anything here anyway.
+/// Returns `true` if the process at the other end is of our own user, or of root, who may do anything here anyway.
 fn is_of_our_user(stream: &UnixStream) -> io::Result<bool> {
     let user = stream.peer_cred()?.uid();
     Ok(user == 0 || user == rustix::process::geteuid().as_raw())

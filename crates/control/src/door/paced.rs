@@ -1,4 +1,4 @@
-//! A stream that ends when the other side takes too long.
+//! Stream that ends when the peer is too slow.
 
 use std::io;
 use std::pin::Pin;
@@ -10,24 +10,25 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// How fast a caller has to take what is there for it.
+/// Least speed at which a peer has to read.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// How long it may take nothing.
+    /// Time during which it may read nothing.
     patience: Duration,
-    /// How many bytes it has to take a second after that.
+    /// Bytes per second that it has to read after that.
     per_second: f64,
 }
 
 const PACE: Pace = Pace { patience: Duration::from_secs(15), per_second: 4096.0 };
 
-/// A stream that ends when nobody reads what is written to it, and, if it is asked so, when nothing is [busy](Idle) on it.
+/// Stream that ends when the peer does not read what is written to it, and, with an [`Idle`], when nothing is busy on
+/// it.
 #[derive(Debug)]
 pub(crate) struct Paced<S> {
     stream: S,
     pace: Pace,
     timer: Pin<Box<Sleep>>,
-    /// What is written and not taken; `None`: nothing waits.
+    /// Data that is written and not read yet; `None`: there is none.
     waiting: Option<Waiting>,
     idle: Option<Idle>,
 }
@@ -35,11 +36,11 @@ pub(crate) struct Paced<S> {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     since: Instant,
-    /// How many bytes were taken since.
+    /// Bytes that were read since.
     taken: usize,
 }
 
-/// Ends a stream on which nothing is busy for some time.
+/// Limit on the time during which nothing is busy on a stream.
 #[derive(Debug)]
 pub(crate) struct Idle {
     busy: Arc<AtomicUsize>,
@@ -48,7 +49,7 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
-    /// `busy` counts what goes on; the stream ends when it is zero at two looks that are `limit` apart.
+    /// Creates a limit. `busy`: number of activities; the stream ends when it is zero at two checks `limit` apart.
     pub(crate) fn new(busy: Arc<AtomicUsize>, limit: Duration) -> Self {
         Self { busy, limit, timer: Box::pin(sleep_until(Instant::now() + limit)) }
     }
@@ -69,7 +70,7 @@ impl<S> Paced<S> {
         Self { stream, pace: PACE, timer: Box::pin(sleep_until(Instant::now())), waiting: None, idle }
     }
 
-    /// What became of a write, or of what has to be done with what was written; gives up on who takes too little.
+    /// Accounts for the result of a write or a flush; fails if the peer reads too slowly.
     fn counted<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -142,7 +143,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         let this = self.get_mut();
         let flushed = Pin::new(&mut this.stream).poll_flush(context);
         ready!(this.counted(context, flushed, |()| 0))?;
-        // whoever writes flushes when nothing is left to write
+        // a flush completes when nothing is left to write
         this.waiting = None;
         Poll::Ready(Ok(()))
     }
@@ -200,7 +201,7 @@ mod tests {
         tokio::time::sleep(5 * limit).await;
         assert!(!reader.is_finished());
         busy.store(0, Relaxed);
-        // bytes are no sign of life
+        // received bytes do not count as activity
         while !reader.is_finished() {
             let _ = theirs.write_all(b"x").await;
             tokio::time::sleep(limit / 10).await;

@@ -1,4 +1,4 @@
-//! Serving pages in plaintext: the admin servers.
+//! Server for pages in plaintext, used by the admin servers.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{Places, Requests, Share};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
-/// How long the head of a request may take to arrive, and a caller stay silent between two requests.
+/// Limit on the time that the head of a request takes to arrive, and on the idle time between two requests.
 pub(super) const HEAD: Duration = Duration::from_secs(15);
 
 /// Serves until the process ends.

@@ -1,4 +1,4 @@
-//! How many callers are served at once.
+//! Limit on concurrent connections of a server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,36 +8,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Share;
 
-/// How many places only callers from this host may take.
+/// Places that are reserved for callers from this host.
 const KEPT: usize = 16;
 
-/// The places of one server. Cloning shares them.
+/// Connection places of one server. Cloning shares them.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {
     what: &'static str,
     common: Arc<Semaphore>,
     kept: Arc<Semaphore>,
-    /// Whether it was said that there was no place, and none was free since.
+    /// `true`: a lack of places has been logged, and none was free since.
     told: Arc<AtomicBool>,
 }
 
-/// A place, until it is dropped.
+/// Guard of one place; freed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place(#[expect(dead_code, reason = "given back when it is dropped")] OwnedSemaphorePermit);
 
 impl Places {
-    /// The places of a server, for messages `what`.
+    /// Creates the places of a server. `what` names it in messages.
     pub(crate) fn new(what: &'static str, share: Share) -> Self {
         Self::of(what, share.now())
     }
 
-    /// So many places, and those that are kept for this host.
+    /// Creates the given number of places; those for this host come on top.
     pub(crate) fn of(what: &'static str, places: usize) -> Self {
         let (common, kept) = (Arc::new(Semaphore::new(places)), Arc::new(Semaphore::new(KEPT)));
         Self { what, common, kept, told: Arc::default() }
     }
 
-    /// A place for a caller; `None`: there is none, which is told once until there is one again.
+    /// Takes a place for a caller; `None`: there is none, which is logged once until there is one again.
     pub(crate) fn take(&self, peer: IpAddr) -> Option<Place> {
         if let Ok(permit) = Arc::clone(&self.common).try_acquire_owned() {
             self.told.store(false, Relaxed);

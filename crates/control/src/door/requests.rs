@@ -1,4 +1,4 @@
-//! The HTTP/1 requests of one connection.
+//! HTTP/1 requests of one connection.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::Paced;
 
-/// How much of a request's head is read.
+/// Limit on the head of a request, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// How the requests of one connection are answered.
+/// Settings for answering the requests of one connection.
 pub(crate) struct Requests {
     pub(crate) router: axum::Router,
-    /// How long a head may take to arrive, and a caller stay silent between two requests.
+    /// Limit on the time that a head takes to arrive, and on the idle time between two requests.
     pub(crate) head: Duration,
     pub(crate) stopping: CancellationToken,
 }
 
 impl Requests {
-    /// Answers until the caller leaves, takes too long or has to go. Every request carries `peer`.
+    /// Answers until the caller leaves, is too slow, or the server shuts down. Every request carries `peer`.
     pub(crate) async fn answer<S, P>(self, stream: S, peer: P)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -1,4 +1,4 @@
-//! What proxies did since the last look, in words: two copies of a status compared.
+//! Events of proxies since the last look, from two compared copies of a status.
 
 use std::fmt;
 
@@ -6,29 +6,29 @@ use change::status::{Connection, ProxyStatus, Rejection};
 use plan::ProxyId;
 use xds::Foreign;
 
-/// Something that a proxy did.
+/// Event of a proxy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Happening {
-    /// The proxy.
+    /// Affected proxy.
     pub proxy: ProxyId,
-    /// What it did.
+    /// Event, with its details.
     pub what: Did,
 }
 
-/// What a proxy did.
+/// Sort of event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Did {
     /// It opened a stream; or a new one, in place of the last.
     Attached(Connection),
     /// Its stream ended.
     Left,
-    /// It runs all that it should.
+    /// It runs its whole configuration.
     Accepted,
     /// It refuses a resource.
     Refused(Rejection),
 }
 
-/// What a proxy did between two copies of its status; `before` is absent when it was not known.
+/// Returns the events of a proxy between two copies of its status; `before`: `None` if it was not known.
 pub(super) fn of(proxy: &ProxyId, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<Happening> {
     let nothing = ProxyStatus::default();
     let then = before.unwrap_or(&nothing);
@@ -49,7 +49,7 @@ pub(super) fn of(proxy: &ProxyId, before: Option<&ProxyStatus>, now: &ProxyStatu
 }
 
 impl fmt::Display for Happening {
-    /// `default/web-1 attached: envoy 1.40.0, delta, from 127.0.0.1:40112`.
+    /// Writes `default/web-1 attached: envoy 1.40.0, delta, from 127.0.0.1:40112`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proxy, what } = self;
         let proxy = Foreign::name(proxy);

@@ -1,4 +1,4 @@
-//! How a fleet stands at one moment.
+//! State of a fleet at one moment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,35 +13,35 @@ use dialect::envoy::EnvoyOptions;
 use jiff::Timestamp;
 use plan::ProxyId;
 
-/// How a fleet stands at one moment: what every proxy should run, what those that are attached were told, and how far
-/// the last revisions have come. A copy shares everything that is large.
+/// State of a fleet at one moment: the desired configuration of every proxy, the last one sent to those that are
+/// attached, and the progress of the last revisions. A copy shares everything that is large.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// The revision that was adopted last; [`Revision::ZERO`]: none yet.
+    /// Last adopted revision; [`Revision::ZERO`]: none yet.
     pub revision: Revision,
-    /// Which life of the store it is of; `None`: it has one only, or does not tell.
+    /// Epoch of the store that the revision is from; `None`: the store has only one, or reports none.
     pub epoch: Option<Arc<str>>,
-    /// All proxies as they should be.
+    /// Desired configuration of all proxies.
     pub compiled: Arc<Compiled>,
-    /// What each attached and known proxy was told last.
+    /// Last published configuration of each attached and known proxy.
     pub served: Arc<ServedAll>,
-    /// How far the last 32 revisions have come.
+    /// Progress of the last 32 revisions.
     pub rollouts: Rollouts,
 }
 
 impl Standing {
-    /// How Envoy is told what it must do.
+    /// Options for lowering plans for Envoy.
     pub fn envoy(&self) -> EnvoyOptions {
         self.compiled.envoy()
     }
 
-    /// How far a revision has come here; of several that were adopted together, all have come equally far. `None` while it
-    /// is not adopted. Of the revisions before the last 32 the oldest of these answers.
+    /// Returns the progress of a revision here; revisions that were adopted together share theirs. `None`: it is not
+    /// adopted yet. For a revision before the last 32 the oldest of those answers.
     pub fn rollout(&self, revision: Revision) -> Option<Rollout> {
         self.rollouts.of(revision).map(Rollout::from)
     }
 
-    /// What this control plane knows of its proxies.
+    /// Returns what this control plane knows of its proxies, for its replicas.
     pub fn replica(
         &self,
         name: Arc<str>,
@@ -58,7 +58,7 @@ impl Standing {
             proxies: statuses.into_iter().map(account).collect(),
             rollouts: self.rollouts.all().collect(),
             turned_away,
-            // certificates are made beside it
+            // certificates are added separately
             ..Replica::new(name)
         }
     }
@@ -74,18 +74,18 @@ impl Standing {
         }
     }
 
-    /// Whether a proxy says that it runs what it was told last.
+    /// Returns `true` if a proxy reports that it runs the last configuration published for it.
     pub fn is_live(&self, proxy: &ProxyId, status: &ProxyStatus) -> bool {
         self.served(proxy, status).is_some_and(|served| served.is_run_by(status))
     }
 
-    /// Since when a proxy has answered everything that it was told last; `None`: it has not.
+    /// Returns the time since when a proxy has answered all of its last configuration; `None`: it has not.
     pub(super) fn is_settled(&self, proxy: &ProxyId, status: &ProxyStatus) -> Option<Timestamp> {
         let (version, at) = status.settled?;
         (self.served(proxy, status)?.version == version).then_some(at)
     }
 
-    /// What a proxy was told last, in the dialect that it speaks now.
+    /// Returns the last configuration published for a proxy, in its current dialect.
     fn served(&self, proxy: &ProxyId, status: &ProxyStatus) -> Option<&Served> {
         let family = status.connection.as_ref()?.dialect;
         self.served.get(&(proxy.clone(), family)).map(|served| &**served)

@@ -1,4 +1,4 @@
-//! What the fleet tells whom, and what it says of their answers.
+//! Tests of the fleet: published configurations, and the reports on their answers.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {
     fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH, epoch: None })
 }
 
-/// How the fleet stands, as everyone sees it.
+/// State of the fleet, as readers see it.
 fn at(fleet: &Fleet) -> Arc<Standing> {
     Arc::clone(&fleet.standing().borrow())
 }
@@ -140,7 +140,7 @@ fn who_announces_something_waits_until_plans_are_made_by_it_and_is_known_by_it_w
     let watcher = publisher.attach(&web(), Family::Envoy, announced);
     assert_eq!(publisher.take_announced(), None, "the same as before is nothing new");
     drop(watcher);
-    // back with nothing, which is something else
+    // back with a watch only, which is a different request
     let _watcher = publisher.watch(&web(), Family::Envoy);
     let now = publisher.take_announced().unwrap();
     assert_eq!(now[&web()], plan::ProxyFeatures::default());
@@ -188,7 +188,7 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
     assert_eq!(reach_when(&["outbound:127.0.0.1:1001"], false), (Reach::Live, vec![]));
 }
 
-/// Everything that can be told of a fleet.
+/// Report on the whole fleet.
 fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyId, ProxyStatus>) -> FleetReport {
     let standing = at(fleet);
     let own: Replica = standing.replica("cp".into(), statuses, vec![]);
@@ -196,7 +196,7 @@ fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyId, ProxyStatus>) -> FleetRe
     report(&Question::EVERYTHING, &facts)
 }
 
-/// A stream that is open, as far as statuses know.
+/// Records an open stream in the statuses.
 fn attached(statuses: &Statuses) {
     let connection = Connection {
         since: Timestamp::UNIX_EPOCH,
@@ -283,7 +283,7 @@ fn going_back_counts_only_when_the_proxy_has_gone_back() {
     assert!(at(&fleet).rollout(Revision::new(3)).unwrap().is_done());
 }
 
-/// A resource that changes for the proxy.
+/// Returns a resource of the proxy that the change touches.
 fn touched(before: &Compiled, after: &Compiled) -> (TypeUrl, String) {
     let resources = |compiled: &Compiled| {
         Arc::clone(&compiled.proxies[&web()].told.said(Family::Envoy).as_ref().unwrap().resources)

@@ -1,6 +1,7 @@
-//! What host names stood for last, on disk.
+//! Last addresses of host names, on disk.
 //!
-//! A control plane that starts while nobody answers would otherwise take away what proxies dial by those names.
+//! Without them a control plane that starts while no resolver is reachable would take away what proxies dial by those
+//! names.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,16 +15,16 @@ use crate::whole;
 /// Addresses by name.
 pub(super) type Addresses = BTreeMap<String, IpAddr>;
 
-/// What host names stood for when the process began, and where that is kept.
+/// Addresses of host names when the process began, and the file for them.
 #[derive(Debug, Default)]
 pub(super) struct Last {
-    /// Where; absent: nowhere.
+    /// File for the addresses; `None`: they are not kept.
     path: Option<PathBuf>,
     addresses: Addresses,
 }
 
 impl Last {
-    /// What a file holds: JSON, addresses by name. One that cannot be read is told, and holds nothing.
+    /// Reads a file: JSON, addresses by name. If it cannot be read, that is logged, and there are no addresses.
     pub(super) fn at(path: Option<PathBuf>) -> Self {
         let read = |path: &PathBuf| match fs::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
@@ -38,12 +39,12 @@ impl Last {
         Self { path, addresses: addresses.unwrap_or_default() }
     }
 
-    /// What was known of all names when the process began.
+    /// Returns the addresses of all names when the process began.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Keeps what names stand for now; without a file it does nothing. A file that cannot be written is told.
+    /// Writes the current addresses; without a file it does nothing. An error is logged.
     pub(super) fn keep(&self, now: &Addresses) {
         let Some(path) = &self.path else { return };
         let written = serde_json::to_vec_pretty(now).map_err(io::Error::from);
@@ -54,7 +55,7 @@ impl Last {
     }
 }
 
-/// The names that have an address.
+/// Returns the names that have an address.
 pub(super) fn addresses(hosts: &Hosts) -> Addresses {
     hosts.iter().filter_map(|(name, host)| Some((name.clone(), Host::address(host)?))).collect()
 }

@@ -1,4 +1,5 @@
-//! The certificate authority of a mesh, made here for a `builtin` backend (spec 07 §3.1). It signs itself, and is not renewed.
+//! Certificate authority of a mesh, made here for a `builtin` backend (spec 07 §3.1). It is self-signed and is not
+//! renewed.
 
 use std::time::Duration;
 
@@ -15,15 +16,15 @@ use super::pem;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A certificate that signs itself, and its key.
+/// Self-signed certificate with its key.
 pub(super) struct Made {
-    /// In PEM.
+    /// Certificate in PEM.
     pub(super) certificate: String,
-    /// In PKCS #1 and PEM.
+    /// Key in PKCS #1 and PEM.
     pub(super) key: String,
 }
 
-/// What a backend asks for.
+/// Size and lifetime that a backend asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wish {
     size: RsaKeySize,
@@ -37,7 +38,7 @@ impl Default for Wish {
 }
 
 impl Wish {
-    /// Reads `conf.caCert` of a backend: 2,048 bits and ten years where it does not say.
+    /// Parses `conf.caCert` of a backend; defaults: 2,048 bits, ten years.
     ///
     /// # Errors
     /// In words: no such certificate can be made.
@@ -59,7 +60,7 @@ impl Wish {
             Value::String(text) => lifetime(text),
             _ => None,
         };
-        // a certificate can say no year after 9999
+        // a certificate cannot express a year after 9999
         let lifetime = lifetime
             .filter(|lifetime| *lifetime <= 365 * 1_000 * DAY)
             .ok_or("its `conf.caCert.expiration` must be one number and one unit, such as 10y or 90d")?;
@@ -67,7 +68,7 @@ impl Wish {
     }
 }
 
-/// A number and a unit. A year has 365 days.
+/// Parses a number and a unit. A year has 365 days.
 pub(super) fn lifetime(text: &str) -> Option<Duration> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
@@ -84,10 +85,10 @@ pub(super) fn lifetime(text: &str) -> Option<Duration> {
     of_unit.checked_mul(number)
 }
 
-/// Makes the authority of a mesh, or of a trust domain.
+/// Makes the certificate authority of a mesh, or of a trust domain.
 ///
 /// # Errors
-/// In words: there is no randomness, or the name stands in no certificate.
+/// In words: there is no randomness, or the name is invalid in a certificate.
 pub(super) fn make(name: &str, Wish { size, lifetime }: Wish, now: Timestamp) -> Result<Made, String> {
     let key = pem::rsa(size).ok_or("the system gives no random numbers")?;
     let mut subject = DistinguishedName::new();

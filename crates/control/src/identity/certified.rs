@@ -1,4 +1,4 @@
-//! Which tag-based services can be dialled by TLS while their mesh takes plaintext too (spec 07 §8.1).
+//! Tag-based services that can be dialled by TLS while their mesh accepts plaintext too (spec 07 §8.1).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,18 +10,18 @@ use plan::Snapshot;
 
 use super::Issuer;
 
-/// The proxies that were given a certificate. They count for as long as their Dataplanes are there, also while they are not
-/// attached: one that is away for a moment brings nobody back to plaintext.
+/// Proxies that were given a certificate. They count for as long as their Dataplanes exist, also while they are not
+/// attached: a proxy that is away for a moment brings nobody back to plaintext.
 #[derive(Debug, Default)]
 pub struct Certified {
     known: BTreeSet<ProxyKey>,
-    /// What was counted last: most turns of the loop bring neither another certificate nor other resources.
+    /// Input of the last count: most turns of the loop bring neither another certificate nor other resources.
     counted: Option<(Arc<CertificateReport>, Arc<Snapshot>)>,
 }
 
 impl Certified {
-    /// The services of meshes that take plaintext too whose instances all were given a certificate, as mesh and service;
-    /// `None`: nothing has happened that could change them.
+    /// Returns the services whose instances all were given a certificate, in meshes that accept plaintext too, as mesh
+    /// and service; `None`: nothing has happened that could change them.
     pub fn news(&mut self, issuer: &Issuer, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>> {
         let report = Arc::clone(&issuer.report().borrow());
         let is_same = |(last, of): &(Arc<CertificateReport>, Arc<Snapshot>)| {

@@ -1,4 +1,4 @@
-//! What a token says.
+//! Claims of a token.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,56 +8,56 @@ use serde_json::{Value, json};
 
 use super::error::TokenError;
 
-/// How much before now a token begins: clocks differ.
+/// Seconds by which the start of a token is backdated: clocks differ.
 const BACK_DATED: i64 = 5;
 
-/// What a token says.
+/// Claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Whom it is for.
+    /// Bearer of the token.
     pub bearer: Bearer,
-    /// Its id, by which it can be revoked.
+    /// Id of the token, by which it can be revoked.
     pub id: String,
-    /// When it was issued, in seconds since 1970. It is valid from then on.
+    /// Time of issue, in seconds since 1970. It is valid from then on.
     pub issued: i64,
-    /// When it ends, in seconds since 1970.
+    /// Time of expiry, in seconds since 1970.
     pub expires: i64,
 }
 
-/// Whom a token is for.
+/// Bearer of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bearer {
-    /// A proxy. What is empty is not said, and any is right.
+    /// A proxy. Empty claims do not restrict it.
     Dataplane {
-        /// The name of its Dataplane.
+        /// Name of its Dataplane.
         name: String,
-        /// Its mesh.
+        /// Mesh of its Dataplane.
         mesh: String,
         /// Tags that it must have, each with only these values.
         tags: BTreeMap<String, Vec<String>>,
-        /// `dataplane`, `ingress` or `egress`.
+        /// Sort of proxy: `dataplane`, `ingress` or `egress`.
         kind: String,
-        /// Its label `kuma.io/workload`.
+        /// Value of its label `kuma.io/workload`.
         workload: String,
     },
     /// A zone.
     Zone {
-        /// Its name.
+        /// Name of the zone.
         zone: String,
-        /// What of it: `ingress`, `egress`, `cp`.
+        /// Parts of the zone: `ingress`, `egress`, `cp`.
         scope: Vec<String>,
     },
     /// A person or program that uses the API.
     User {
-        /// Their name.
+        /// User name.
         name: String,
-        /// Their groups, which say what they may do.
+        /// Groups of the user, which determine the permissions.
         groups: Vec<String>,
     },
 }
 
 impl Claims {
-    /// Claims of a token that is valid from now on.
+    /// Creates the claims of a token that is valid from now on.
     pub fn new(bearer: Bearer, valid_for: Duration) -> Self {
         let now = Timestamp::now().as_second();
         let length = i64::try_from(valid_for.as_secs()).unwrap_or(i64::MAX);
@@ -80,9 +80,9 @@ impl Claims {
         claims
     }
 
-    /// Reads the claims of a token of a sort, at a time.
+    /// Parses the claims of a token of a sort, valid at a time.
     pub(super) fn read(sort: Sort, claims: &Value, now: i64) -> Result<Self, TokenError> {
-        // what is there and cannot be read might narrow what the token is for
+        // a claim that is present and unreadable might restrict the token
         let text = |key: &str| match &claims[key] {
             Value::Null => Ok(String::new()),
             Value::String(text) => Ok(text.clone()),
@@ -133,7 +133,7 @@ impl Claims {
     }
 }
 
-/// A sort of token. Each has keys of its own, so that none can pass for another.
+/// Sort of token. Each has keys of its own, so that none can pass for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
     Dataplane,

@@ -1,11 +1,11 @@
-//! The law of issuing: what a certificate says, who signs it, when it is made anew, whom proxies believe meanwhile.
+//! Rules of issuing certificates: content, signer, renewal, and the trust of proxies meanwhile.
 //!
 //! ```text
-//!  Request (a plan's Mtls) ─┐                                   ┌─▶ Held: Credentials, or why there are none
-//!  Authority, or why none ──┴─▶ Issuing ── step(now, draw) ──▶ ─┴─▶ due: when to step again
+//!  Request (a plan's Mtls) ─┐                                   ┌─▶ Held: Credentials, or a reason for having none
+//!  Authority, or an error ──┴─▶ Issuing ── step(now, draw) ──▶ ─┴─▶ due: time of the next step
 //! ```
 //!
-//! Time and draws are arguments: years pass in a test within a second. Nothing here asks a clock, a store or a file.
+//! Time and draws are arguments: years pass in a test within a second. Nothing here uses a clock, a store or a file.
 
 mod authority;
 mod breaker;
@@ -31,10 +31,10 @@ pub(crate) use roots::Former;
 #[cfg(test)]
 pub(crate) use roots::IN_FORCE;
 
-/// How far the clocks of hosts may be behind: so much before its making a certificate begins.
+/// Period by which a certificate begins before its making: the clocks of hosts may be behind by that much.
 pub(super) const BACKDATED: Duration = Duration::from_secs(10);
 
-/// Says from when until when a certificate is valid, in whole seconds.
+/// Sets the validity of a certificate, in whole seconds.
 pub(super) fn lives(params: &mut CertificateParams, from: Timestamp, until: Timestamp) {
     let at = |at: Timestamp| {
         let seconds = u64::try_from(at.as_second()).unwrap_or_default();
@@ -43,15 +43,15 @@ pub(super) fn lives(params: &mut CertificateParams, from: Timestamp, until: Time
     (params.not_before, params.not_after) = (at(from), at(until));
 }
 
-/// Why an authority that nobody else signed does not sign, where that was not allowed.
+/// Message about a self-signed authority where none is allowed.
 pub(crate) const SELF_SIGNED: &str = "self-signed certificates are not allowed";
 
-/// A time after another; the last that there is where that would be later.
+/// Returns the time `by` after another; saturates at the last representable time.
 pub(super) fn after(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// A time before another; the first that there is where that would be earlier.
+/// Returns the time `by` before another; saturates at the first representable time.
 pub(super) fn before(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }

@@ -1,12 +1,12 @@
-//! Issues certificates, on a thread of its own.
+//! Issuer of certificates, on a thread of its own.
 //!
 //! ```text
 //!  resources ─learn─▶ Sources ─read─▶ Material ─┐
-//!  streams ───want, left─────────────────────────┴▶ Issuing ─▶ Held, for whoever watches a proxy
+//!  streams ───want, left─────────────────────────┴▶ Issuing ─▶ Held, for the streams that watch a proxy
 //! ```
 //!
-//! The law is in [`issue`](super::issue); here are the clock, the draws, the files and the thread. What a proxy has is made for as
-//! long as it is attached: nothing of it is stored.
+//! The rules are in [`issue`](super::issue); here are the clock, the draws, the files and the thread. The certificate
+//! of a proxy is made for as long as it is attached: nothing of it is stored.
 
 mod answer;
 mod files;
@@ -39,28 +39,28 @@ use outside::OutsideReader;
 pub use answer::{Answer, holder};
 pub use metrics::IssuerMetrics;
 
-/// How often what no resource tells of is read again: files, environment.
+/// Interval at which sources without change notifications are read again: files, environment.
 const READ_AGAIN: Duration = Duration::from_secs(5);
-/// How long nothing is looked at: a clock that was set, or a host that slept, is noticed within this.
+/// Limit on the time without a look: a clock that was set, or a host that slept, is noticed within this.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
-/// How many rotations others are told of. Each is done once, so those of long ago are known to all.
+/// Limit on the rotations that are passed on to others. Each is done once, so older ones are known to all.
 const ROTATIONS: usize = 8;
-/// For how many proxies certificates are made before others are heard.
+/// Number of proxies for which certificates are made before other messages are taken.
 const AT_ONCE: usize = 64;
 
-/// How certificates are issued.
+/// Options of an issuer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IssuerOptions {
-    /// The keys of certificates of a mesh's CA.
+    /// Sort of the keys of certificates of a mesh's CA.
     pub keys: LeafKeys,
-    /// Whether the CA of a `builtin` backend, or the authority of a MeshIdentity with `autogenerate`, that no resource has is
-    /// made here, and lives as long as this process: where resources are files that nobody here writes.
+    /// `true`: the CA of a `builtin` backend, or the authority of a MeshIdentity with `autogenerate`, is made here if
+    /// no resource has it, and lives as long as this process: where resources are files that nobody here writes.
     pub makes_authorities: bool,
-    /// The zone, which trust domains may be named by; `None`: none.
+    /// Zone by which trust domains may be named; `None`: none.
     pub zone: Option<Arc<str>>,
 }
 
-/// Issues certificates. Cloning shares everything.
+/// Issuer of certificates. Cloning shares everything.
 #[derive(Clone)]
 pub struct Issuer {
     asks: Sender<Ask>,
@@ -73,12 +73,12 @@ impl fmt::Debug for Issuer {
     }
 }
 
-/// What is known of an authority.
+/// State of an authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
-    /// Its certificates in PEM, that which signs first; or why it does not sign, in words.
+    /// Certificates in PEM, the signing one first; `Err`: the reason why it does not sign, in words.
     pub(super) chain: Result<Vec<Arc<str>>, String>,
-    /// Which certificates are in force, and what they replaced.
+    /// Certificates in force, and those that they replaced.
     pub(super) written: Former,
 }
 
@@ -90,12 +90,12 @@ enum Ask {
     Heard(Vec<Arc<CertificateRow>>, Vec<Rotation>),
 }
 
-/// What resources say.
+/// State taken from resources.
 struct Learnt {
     sources: BTreeMap<AuthorityId, Source>,
-    /// The authorities that are to be made here.
+    /// Authorities that are to be made here.
     lacking: BTreeMap<AuthorityId, Lack>,
-    /// Where secrets about services outside the mesh are.
+    /// Places of secrets for services outside the mesh.
     outside: BTreeMap<plan::ExternalSecret, Place>,
 }
 
@@ -103,14 +103,14 @@ struct Shared {
     options: IssuerOptions,
     // held for one look-up, one change or one copy
     held: Mutex<BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>>,
-    /// Of the proxies that asked here.
+    /// Certificates of the proxies with requests here.
     own: watch::Sender<Arc<CertificateReport>>,
-    /// Of those that asked elsewhere, too.
+    /// Certificates of the proxies with requests here and elsewhere.
     report: watch::Sender<Arc<CertificateReport>>,
-    /// What is known of authorities.
+    /// States of authorities.
     known: watch::Sender<BTreeMap<AuthorityId, Known>>,
     outside: watch::Sender<Arc<Outside>>,
-    /// What was asked for here last.
+    /// Last rotations requested here.
     rotations: watch::Sender<Arc<[Rotation]>>,
     metrics: IssuerMetrics,
 }
@@ -135,12 +135,13 @@ impl Shared {
 }
 
 impl Issuer {
-    /// Begins to issue. It ends with its last clone.
+    /// Starts an issuer. It ends with its last clone.
     pub fn start(options: IssuerOptions) -> Self {
         Self::telling(options, || {})
     }
 
-    /// The same, and calls `told` whenever some proxy may have something else, or none any more.
+    /// Starts an issuer as [`Issuer::start`] does, which calls `told` whenever some proxy may have another certificate,
+    /// or none any more.
     pub fn telling(options: IssuerOptions, told: impl Fn() + Send + 'static) -> Self {
         let (asks, asked) = channel();
         let shared = Arc::new(Shared {
@@ -167,7 +168,7 @@ impl Issuer {
         Self { asks, shared }
     }
 
-    /// Takes note of what resources say of authorities, and of secrets about services outside the mesh.
+    /// Takes over the authorities and the secrets for services outside the mesh that resources define.
     pub fn learn(&self, ledger: &Ledger) {
         let IssuerOptions { keys, makes_authorities, zone } = &self.shared.options;
         let sources = sources::of(ledger, *keys, zone.as_deref());
@@ -178,12 +179,12 @@ impl Issuer {
         self.ask(Ask::Learn(Learnt { sources, lacking, outside: places(ledger) }));
     }
 
-    /// What a proxy has now and from now on, once it [asked](Self::want).
+    /// Returns the current and future certificates of a proxy, once it [asked](Self::want).
     pub(crate) fn watch(&self, proxy: &ProxyKey) -> watch::Receiver<Option<Arc<Held>>> {
         self.shared.held().entry(proxy.clone()).or_default().subscribe()
     }
 
-    /// A proxy asks for what its plan says. Asking for the same again costs nothing.
+    /// Requests the certificate that a proxy's plan names. Repeating the same request costs nothing.
     pub fn want(&self, proxy: &ProxyKey, mtls: &Mtls) {
         self.shared.held().entry(proxy.clone()).or_default();
         if let Some(request) = Request::of(mtls) {
@@ -191,14 +192,14 @@ impl Issuer {
         }
     }
 
-    /// A proxy left.
+    /// Notes that a proxy left.
     pub fn left(&self, proxy: &ProxyKey) {
         self.shared.held().remove(proxy);
         self.ask(Ask::Left(proxy.clone()));
     }
 
-    /// Has certificates made anew now: those of a mesh, or of one proxy of it; here, and by who hears of it elsewhere. Returns
-    /// of how many proxies.
+    /// Reissues certificates now: those of a mesh, or of one proxy of it; here, and at the other control planes that
+    /// hear of it. Returns the number of proxies here.
     pub async fn rotate(&self, mesh: Option<String>, proxy: Option<String>) -> usize {
         let rotation = Rotation { id: super::fresh_id().into(), mesh, proxy };
         let report = Arc::clone(&self.shared.report.borrow());
@@ -215,36 +216,36 @@ impl Issuer {
         elsewhere + told.await.unwrap_or_default()
     }
 
-    /// Takes note of what other control planes on the store tell: certificates that they made, and what they were asked to
-    /// have made anew.
+    /// Takes over the state of other control planes on the store: the certificates that they made, and the rotations
+    /// requested there.
     pub fn hear(&self, elsewhere: &[Replica]) {
         let certificates = elsewhere.iter().flat_map(|replica| replica.certificates.values());
         let rotations = elsewhere.iter().flat_map(|replica| &replica.rotations);
         self.ask(Ask::Heard(certificates.cloned().collect(), rotations.cloned().collect()));
     }
 
-    /// What others on the store hear of it, held: it is another value when something else is to be told.
+    /// Returns the state for the others on the store, as a shared value: it is another one when something changed.
     pub(crate) fn told(&self) -> ToldToOthers {
         let Shared { own, rotations, .. } = &*self.shared;
         ToldToOthers { certificates: Arc::clone(&own.borrow()), rotations: Arc::clone(&rotations.borrow()) }
     }
 
-    /// Who has which certificate, wherever it was made, now and from now on.
+    /// Returns the certificates of all proxies, wherever they were made, now and from now on.
     pub fn report(&self) -> watch::Receiver<Arc<CertificateReport>> {
         self.shared.report.subscribe()
     }
 
-    /// The secrets about services outside the mesh, now and from now on.
+    /// Returns the secrets for services outside the mesh, now and from now on.
     pub fn outside(&self) -> watch::Receiver<Arc<Outside>> {
         self.shared.outside.subscribe()
     }
 
-    /// What is known of authorities, now and from now on.
+    /// Returns the states of authorities, now and from now on.
     pub(super) fn known(&self) -> watch::Receiver<BTreeMap<AuthorityId, Known>> {
         self.shared.known.subscribe()
     }
 
-    /// What it counts.
+    /// Returns the metrics.
     pub fn metrics(&self) -> &IssuerMetrics {
         &self.shared.metrics
     }
@@ -255,7 +256,7 @@ impl Issuer {
     }
 }
 
-/// What an issuer tells others on the store.
+/// State of an issuer for the others on the store.
 #[derive(Clone, Debug)]
 pub(crate) struct ToldToOthers {
     certificates: Arc<CertificateReport>,
@@ -263,12 +264,12 @@ pub(crate) struct ToldToOthers {
 }
 
 impl ToldToOthers {
-    /// Whether it is the very same.
+    /// Returns `true` if it is the very same value.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.certificates, &other.certificates) && Arc::ptr_eq(&self.rotations, &other.rotations)
     }
 
-    /// What a control plane tells, with this.
+    /// Adds this to the state of a replica.
     pub(crate) fn beside(&self, replica: Replica) -> Replica {
         let Self { certificates, rotations } = self;
         let rows = certificates.proxies.iter();
@@ -281,18 +282,18 @@ struct Work {
     issuing: Issuing,
     reader: Reader,
     outside: OutsideReader,
-    /// The certificates that other control planes on the store made.
+    /// Certificates that other control planes on the store made.
     elsewhere: Vec<Arc<CertificateRow>>,
-    /// Whether those are new.
+    /// `true`: those are new.
     has_heard: bool,
-    /// The rotations of others that are done.
+    /// Ids of rotations of others that are done.
     rotated: BTreeSet<Arc<str>>,
     shared: Arc<Shared>,
     told: Box<dyn Fn() + Send>,
 }
 
 impl Work {
-    /// Until nobody can ask any more.
+    /// Runs until nobody can ask any more.
     fn go_on(&mut self, asked: &Receiver<Ask>) {
         loop {
             match asked.recv_timeout(self.nap()) {
@@ -334,7 +335,7 @@ impl Work {
             Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
             Ask::Left(proxy) => self.issuing.left(&proxy),
             Ask::Rotate(rotation, tell) => {
-                // who asked may have gone
+                // the caller may have gone
                 let _ = tell.send(self.rotate(&rotation));
             }
         }

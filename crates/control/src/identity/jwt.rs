@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use super::error::TokenError;
 use super::key::SigningKey;
 
-/// Longer ones are not read: a token has a few hundred bytes.
+/// Limit on the length of a token, in bytes; usual ones have a few hundred.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// A token that was taken apart. Nothing in it may be believed before [`Unverified::verify`].
+/// Parsed token. Nothing in it may be trusted before [`Unverified::verify`].
 pub(super) struct Unverified<'t> {
     algorithm: String,
-    /// The serial number of the key that is said to have signed it.
+    /// Serial number of the key that claims to have signed it.
     pub(super) key: String,
-    /// What it says.
+    /// Claims, unverified.
     pub(super) claims: Value,
     signed: &'t str,
     signature: Vec<u8>,
 }
 
-/// Signs claims with a key of a serial number. `None`: the key cannot sign now.
+/// Signs claims with the key of a serial number. `None`: the key cannot sign now.
 pub(super) fn signed(claims: &Value, serial: u64, key: &SigningKey) -> Option<String> {
     let header = json!({ "alg": key.algorithm(), "kid": serial.to_string(), "typ": "JWT" });
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
@@ -31,7 +31,7 @@ pub(super) fn signed(claims: &Value, serial: u64, key: &SigningKey) -> Option<St
 }
 
 impl<'t> Unverified<'t> {
-    /// Takes a token apart.
+    /// Parses a token.
     pub(super) fn read(token: &'t str) -> Result<Self, TokenError> {
         let malformed = TokenError::Malformed("it is no JSON Web Token");
         if token.len() > MAX_LENGTH {
@@ -56,7 +56,7 @@ impl<'t> Unverified<'t> {
         Ok(Self { algorithm, key, claims, signed, signature })
     }
 
-    /// The claims, if this key signed them in its own way.
+    /// Returns the claims, if this key signed them with its algorithm.
     pub(super) fn verify(self, key: &SigningKey) -> Result<Value, TokenError> {
         let Self { algorithm, key: _, claims, signed, signature } = self;
         if algorithm != key.algorithm() || !key.verifies(signed.as_bytes(), &signature) {

@@ -1,5 +1,5 @@
-//! What one control plane writes down for all that share a store: what authorities replaced, the authorities of MeshIdentities,
-//! whom zones trust by them, and what became of each.
+//! Writer of shared identity state, run by one control plane for all on a store: replaced authorities, the authorities
+//! of MeshIdentities, the trust of zones in them, and the statuses of each.
 
 mod conditions;
 mod trust;
@@ -27,12 +27,12 @@ use super::sources::{generated_keys, wants_authority, written_former};
 use crate::run::Current;
 use crate::store::{Expected, Put, Store, StoreError};
 
-/// How often it is looked at what is to be written down.
+/// Interval between looks without a change.
 const LOOKS: Duration = Duration::from_secs(5);
-/// How long it waits after something changed, for what changes with it.
+/// Delay after a change, to collect related changes.
 const COLLECTS: Duration = Duration::from_millis(200);
 
-/// Writes down what one control plane writes for all, as long as it is polled. Each look writes only what differs.
+/// Writes the shared identity state, as long as it is polled. Each look writes only what differs.
 pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Receiver<Arc<Current>>) {
     let mut known = issuer.known();
     loop {
@@ -55,7 +55,7 @@ pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Rec
             }
         };
         match timeout(LOOKS, changes).await {
-            // whoever tells of changes is gone: the process ends
+            // the sender is gone: the process ends
             Ok(Err(_)) => return,
             Ok(Ok(())) => tokio::time::sleep(COLLECTS).await,
             Err(_) => sleep_until(looks_again).await,
@@ -63,13 +63,13 @@ pub async fn keep(store: Arc<dyn Store>, issuer: Issuer, mut current: watch::Rec
     }
 }
 
-/// What is there at one moment.
+/// State of one moment.
 struct Look<'a> {
     store: &'a dyn Store,
     ledger: &'a Ledger,
     snapshot: &'a Snapshot,
     authorities: &'a BTreeMap<AuthorityId, Known>,
-    /// The proxies that have certificates.
+    /// Proxies that have certificates.
     certified: BTreeSet<ProxyKey>,
 }
 
@@ -89,7 +89,7 @@ impl Look<'_> {
             let document = entry.document.value();
             let known = self.authorities.get(&AuthorityId::Identity(resource.id()));
             if !self.is_in_force(resource) {
-                // nobody has a certificate by it, and a MeshTrust would already change whom clients believe
+                // nobody has a certificate by it, and a MeshTrust would already change what clients trust
                 self.write_status(resource, conditions::needs_services()).await?;
                 continue;
             }
@@ -105,14 +105,15 @@ impl Look<'_> {
         self.write_readiness().await
     }
 
-    /// Whether a mesh of this profile has MeshIdentities at all (spec 07 §12.2).
+    /// Returns `true` if a mesh of this profile has MeshIdentities at all (spec 07 §12.2).
     fn is_in_force(&self, identity: &Resource) -> bool {
         let mesh = self.snapshot.mesh(identity.meta().mesh.as_str());
         self.snapshot.profile().always_exclusive_mesh_services()
             || mesh.is_some_and(|mesh| mesh.mesh_services == MeshServicesMode::Exclusive)
     }
 
-    /// Whether all instances of each MeshService of this zone terminate TLS: clients ask it where the mesh takes plaintext too.
+    /// Writes for each MeshService of this zone whether all its instances terminate TLS: clients rely on it where the
+    /// mesh accepts plaintext too.
     async fn write_readiness(&self) -> Result<(), StoreError> {
         for resource in self.snapshot.of_kind(Kind::MeshService) {
             let mesh = self.snapshot.mesh(resource.meta().mesh.as_str());
@@ -140,7 +141,8 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// What is in force, and what it replaced, until that is believed no more: for whoever starts after a replacement.
+    /// Writes the certificates in force, and those that they replaced until their trust ends: for processes that start
+    /// after a replacement.
     async fn write_former(&self, key: &ResourceKey, former: &Former) -> Result<(), StoreError> {
         let data = STANDARD.encode(written_former(former));
         let stored = self.store.get(key).await?;
@@ -157,7 +159,7 @@ impl Look<'_> {
         }
     }
 
-    /// Makes the authority of a MeshIdentity that asks for it and has none. Returns whether it did.
+    /// Makes the authority of a MeshIdentity that asks for it and has none. Returns `true` if it did.
     async fn make_authority(
         &self,
         resource: &Resource,
@@ -192,7 +194,7 @@ impl Look<'_> {
         }
     }
 
-    /// The trust domain of a MeshIdentity; `None`: it differs between its Dataplanes, or nobody knows it.
+    /// Returns the trust domain of a MeshIdentity; `None`: it differs between its Dataplanes, or is unknown.
     fn trust_domain(&self, resource: &Resource, identity: &MeshIdentity) -> Option<String> {
         trust_domain(resource, identity, self.snapshot.context().zone.as_deref()).ok()
     }

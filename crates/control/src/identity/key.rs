@@ -1,4 +1,4 @@
-//! Keys that sign tokens.
+//! Signing keys of tokens.
 
 use std::fmt;
 
@@ -13,26 +13,26 @@ use ring::signature::{
 
 use super::pem;
 
-/// A key that signs tokens, and verifies them.
+/// Key that signs and verifies tokens.
 pub(super) enum SigningKey {
     Ed25519(Ed25519KeyPair),
     Rsa(Box<RsaKeyPair>),
 }
 
 impl fmt::Debug for SigningKey {
-    /// Never the key.
+    /// Never writes the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({})", self.algorithm())
     }
 }
 
 impl SigningKey {
-    /// Makes a key, in PEM: RSA, which the zones of a Global verify too. `None`: the system has no randomness.
+    /// Generates a key, in PEM: RSA, which the zones of a Global verify too. `None`: the system has no randomness.
     pub(super) async fn generate() -> Option<String> {
         tokio::task::spawn_blocking(|| pem::pkcs1(&pem::rsa(RsaKeySize::_2048)?)).await.ok()?
     }
 
-    /// Reads a private key in PEM: PKCS #8 of Ed25519 or RSA, or PKCS #1 of RSA.
+    /// Parses a private key in PEM: PKCS #8 of Ed25519 or RSA, or PKCS #1 of RSA.
     pub(super) fn read(pem: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(pem).ok()?;
         let (_, rest) = text.split_once("-----BEGIN ")?;
@@ -51,7 +51,7 @@ impl SigningKey {
         }
     }
 
-    /// What the header of a token calls the way it is signed.
+    /// Algorithm name in the header of a token.
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
             SigningKey::Ed25519(_) => "EdDSA",
@@ -59,7 +59,7 @@ impl SigningKey {
         }
     }
 
-    /// Signs. `None`: the system has no randomness.
+    /// Signs a message. `None`: the system has no randomness.
     pub(super) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match self {
             SigningKey::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
@@ -71,7 +71,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether it signed this.
+    /// Returns `true` if it signed this message.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
             SigningKey::Ed25519(pair) => UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref())

@@ -1,6 +1,6 @@
-//! Secrets as they were read last, for when the store cannot be asked.
+//! Cache of secrets, for times when the store cannot be asked.
 //!
-//! A store that is away turns away nobody whose token was good while it was there. What was revoked meanwhile is not known until
+//! While a store is unreachable, no token that was valid before is rejected. Revocations meanwhile are not known until
 //! it is back.
 
 use std::collections::BTreeMap;
@@ -12,12 +12,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::store::{Change, Selection, Store, StoreError, Stored, What};
 
-/// How long a store may take before it counts as away.
+/// Limit on the wait for a store; a slower one counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How long is waited before a store that was lost is asked again.
+/// Pause before a lost store is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The secrets of a store. Cloning shares what is remembered.
+/// Secrets of a store. Cloning shares the cache.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     store: Arc<dyn Store>,
@@ -28,7 +28,7 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     secrets: BTreeMap<ResourceKey, Stored>,
-    /// Whether all of them were read at least once: what is not among them is not there.
+    /// `true`: all of them were read at least once, so a secret that is not among them does not exist.
     is_whole: bool,
 }
 
@@ -37,10 +37,10 @@ impl Memory {
         Self { store, kept: Arc::default() }
     }
 
-    /// A secret as it is; or as it was read last, where the store cannot be asked.
+    /// Returns the current secret; the cached one if the store cannot be asked.
     ///
     /// # Errors
-    /// The store cannot be asked, and nothing is known of it from before.
+    /// The store cannot be asked, and nothing is cached.
     pub(super) async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
         let late = || StoreError::Lost {
             store: self.store.describe(),
@@ -66,7 +66,7 @@ impl Memory {
         }
     }
 
-    /// Keeps all secrets ready, for ever.
+    /// Keeps all secrets up to date, without end.
     pub(super) async fn follow(&self) {
         loop {
             if let Err(error) = self.read_along().await {

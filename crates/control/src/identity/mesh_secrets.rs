@@ -1,6 +1,7 @@
-//! The secrets that exist with a mesh: the key that signs its dataplane tokens, and the authorities of its `builtin` backends.
+//! Secrets that belong to a mesh: the key that signs its dataplane tokens, and the authorities of its `builtin`
+//! backends.
 //!
-//! They are stored together with the mesh, each only where there is none: of several control planes on one store one makes
+//! They are stored together with the mesh, each only if it is missing: of several control planes on one store one makes
 //! them.
 
 use base64::Engine;
@@ -14,19 +15,19 @@ use super::key::SigningKey;
 use super::tokens::dataplane_key;
 use crate::store::{Expected, Put, Selection, Store, StoreError};
 
-/// What a mesh lacks, made.
+/// Missing secrets of a mesh, made.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Missing {
-    /// To be stored with it.
+    /// Secrets to be stored with the mesh.
     pub(crate) puts: Vec<Put>,
-    /// What could not be made, in words.
+    /// Reasons why some could not be made, in words.
     pub(crate) remarks: Vec<String>,
 }
 
-/// Makes what a mesh lacks. `document` is what the mesh says, or is to say.
+/// Makes the missing secrets of a mesh. `document`: the mesh as it is stored, or to be stored.
 ///
 /// # Errors
-/// When the store cannot be asked.
+/// If the store cannot be asked.
 pub(crate) async fn missing(store: &dyn Store, mesh: &str, document: &Value) -> Result<Missing, StoreError> {
     let there = store.list(&Selection::of_kind(Kind::Secret).in_mesh(mesh)).await?;
     let unreadable = there.unreadable.iter().filter_map(|it| it.key()).map(|key| key.name);
@@ -76,7 +77,7 @@ impl Missing {
     }
 }
 
-/// Whether a secret is one that exists with a mesh, and goes with it.
+/// Returns `true` if a secret belongs to a mesh, and is deleted with it.
 pub(crate) fn is_of_mesh(mesh: &str, name: &str) -> bool {
     let of_authority = ["builtin-cert", "builtin-key", "former"]
         .iter()
@@ -99,7 +100,8 @@ pub(super) fn private_key(mesh: &str, backend: &str) -> ResourceKey {
     ResourceKey::new(Kind::Secret, mesh, format!("{mesh}.ca-builtin-key-{backend}"))
 }
 
-/// Where it is kept which authority of a backend is in force, and what it replaced, until when.
+/// Returns the key of the secret with the certificates in force of a backend, and those that they replaced, with the
+/// end of their trust.
 pub(super) fn former_key(mesh: &str, backend: &str) -> ResourceKey {
     ResourceKey::new(Kind::Secret, mesh, format!("{mesh}.ca-former-{backend}"))
 }
@@ -135,7 +137,7 @@ mod tests {
         store.put_all(all.puts.clone()).await.unwrap();
         let second = missing(&store, "shop", &document).await.unwrap();
         assert!(second.puts.is_empty() && second.remarks.is_empty(), "{second:?}");
-        // another that looked at the same time comes too late with all of it
+        // another one that looked at the same time is too late with all of them
         assert!(store.put_all(all.puts).await.is_err());
         store.delete(&private_key("shop", "ca"), Expected::Any).await.unwrap();
         let half = missing(&store, "shop", &document).await.unwrap();

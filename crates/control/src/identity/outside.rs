@@ -1,4 +1,4 @@
-//! Secrets about services outside the mesh: where resources say that they are, and what was found there.
+//! Secrets for services outside the mesh: their places in resources, and their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::pem::pem;
 use super::sources::{Data, from_secret, provided, typed};
 use model::{Kind, ResourceKey, Spec};
 
-/// Where a secret is: its parts in their order; or why it is nowhere, in words.
+/// Place of a secret: its parts in their order; `Err`: the reason why it has none, in words.
 pub(super) type Place = Result<Vec<Data>, String>;
 
-/// A secret that was read.
+/// Secret that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Loaded {
     pub(super) secret: OutsideSecret,
-    /// When the first of its certificates ends.
+    /// End of the first of its certificates to expire.
     pub(super) ends: Timestamp,
 }
 
-/// The secrets about services outside the mesh, as they were read last.
+/// Secrets for services outside the mesh, as of the last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
     secrets: BTreeMap<ExternalSecret, Result<Loaded, String>>,
@@ -43,7 +43,7 @@ impl Outside {
         Self { secrets, unloaded }
     }
 
-    /// The secrets that a proxy needs, in its words. One that cannot be loaded is not among them.
+    /// Returns the secrets that a proxy needs, in its dialect. One that cannot be loaded is left out.
     pub fn said(&self, needed: &BTreeSet<ExternalSecret>, family: Family) -> ResourceSet {
         let mut set = ResourceSet::default();
         for named in needed {
@@ -54,7 +54,8 @@ impl Outside {
         set
     }
 
-    /// The services of which a secret cannot be loaded, by mesh and the name that their secrets have for them, and why, in words.
+    /// Returns the services with a secret that cannot be loaded, by mesh and the service's name in the secrets, with
+    /// the reason in words.
     pub fn unloaded(&self) -> &BTreeMap<(String, String), String> {
         &self.unloaded
     }
@@ -64,7 +65,7 @@ impl Outside {
     }
 }
 
-/// Where the secrets of all MeshExternalServices and ExternalServices are.
+/// Returns the places of the secrets of all MeshExternalServices and ExternalServices.
 pub(super) fn places(ledger: &Ledger) -> BTreeMap<ExternalSecret, Place> {
     let services = ledger.entries().filter_map(|(_, entry)| {
         let (tls, document) = (ExternalTls::of(&entry.resource)?, entry.document.value());
@@ -98,10 +99,10 @@ fn place(ledger: &Ledger, named: &ExternalSecret, written: &Value) -> Place {
     parts.iter().map(part).collect()
 }
 
-/// Reads what the parts of a secret say.
+/// Parses the parts of a secret.
 ///
 /// # Errors
-/// In words, without a byte of a key: what cannot be read, or does not fit together.
+/// In words, without a byte of a key: the part that cannot be read, or does not match.
 pub(super) fn load(part: ExternalPart, bytes: &[Vec<u8>]) -> Result<Loaded, String> {
     let of = |index: usize| bytes.get(index).map(Vec::as_slice).unwrap_or_default();
     let ders = match part {
@@ -110,7 +111,7 @@ pub(super) fn load(part: ExternalPart, bytes: &[Vec<u8>]) -> Result<Loaded, Stri
     };
     let ends = ders.iter().enumerate().map(|(index, der)| Ok(end_of(&parsed(der, index)?)));
     let ends = ends.collect::<Result<Vec<_>, String>>()?.into_iter().min().unwrap_or_default();
-    // what else stands between certificates is none of the proxy's business
+    // text between the certificates is left out
     let chain: Arc<str> = ders.iter().map(|der| pem("CERTIFICATE", der)).collect::<String>().into();
     let secret = match part {
         ExternalPart::Authority => OutsideSecret::Authority(chain),
@@ -160,7 +161,7 @@ mod tests {
         let wanted = [
             ("external_ca:secret:default:externalservice/old", true),
             ("external_ca:secret:default:new", true),
-            // there is no Secret `cert`
+            // a Secret `cert` does not exist
             ("external_cert:secret:default:externalservice/old", false),
         ];
         let wanted: BTreeSet<_> = wanted.map(|(named, is_there)| (named.to_owned(), is_there)).into();

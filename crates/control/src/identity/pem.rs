@@ -1,11 +1,11 @@
-//! Keys and certificates as text.
+//! Keys and certificates in PEM.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use x509_parser::asn1_rs::{FromDer, OctetString, Sequence};
 
-/// Bytes in PEM.
+/// Encodes bytes in PEM.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let mut pem = format!("-----BEGIN {label}-----\n");
     for line in STANDARD.encode(der).as_bytes().chunks(64) {
@@ -16,12 +16,12 @@ pub(super) fn pem(label: &str, der: &[u8]) -> String {
     pem
 }
 
-/// A new RSA key. `None`: the system has no randomness.
+/// Generates an RSA key. `None`: the system has no randomness.
 pub(super) fn rsa(size: RsaKeySize) -> Option<KeyPair> {
     KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size).ok()
 }
 
-/// An RSA key in PKCS #1 and PEM, as Kuma writes it. `None`: it is no RSA key.
+/// Encodes an RSA key in PKCS #1 and PEM, as Kuma writes it. `None`: it is no RSA key.
 pub(super) fn pkcs1(key: &KeyPair) -> Option<String> {
     // PKCS #8 holds it behind a version and the algorithm
     let (_, outer) = Sequence::from_der(key.serialized_der()).ok()?;

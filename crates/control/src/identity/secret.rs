@@ -1,4 +1,4 @@
-//! What secrets that guard rights say. What cannot be read is never taken for "nothing is there".
+//! Content of secrets that guard permissions. An unreadable one is never treated as absent.
 
 use std::collections::BTreeSet;
 
@@ -6,24 +6,24 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The bytes of a secret: base64, which may be folded into lines as `base64` does it. `None`: it cannot be read.
+/// Decodes the bytes of a secret: base64, possibly wrapped into lines as `base64` does. `None`: it cannot be decoded.
 pub(crate) fn bytes(document: &Value) -> Option<Vec<u8>> {
     let text = document["data"].as_str()?;
     let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     STANDARD.decode(text).ok()
 }
 
-/// The ids of tokens that are revoked.
+/// Ids of revoked tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Revocations {
-    /// These. There may be none.
+    /// These ids; may be empty.
     Ids(BTreeSet<String>),
-    /// Nobody knows which: it may be any.
+    /// The list is unreadable: any token may be revoked.
     Unreadable,
 }
 
 impl Revocations {
-    /// Reads a list: ids separated by commas or white space.
+    /// Parses a list: ids separated by commas or white space.
     pub(super) fn read(document: &Value) -> Self {
         let text = bytes(document).and_then(|bytes| String::from_utf8(bytes).ok());
         let is_separator = |c: char| c == ',' || c.is_whitespace();
@@ -48,7 +48,7 @@ mod tests {
         Revocations::read(&json!({ "data": data }))
     }
 
-    /// As `base64` writes it, with lines of a width.
+    /// Encodes as `base64` does, with lines of a width.
     fn folded(text: &[u8], width: usize) -> String {
         let encoded = STANDARD.encode(text);
         encoded.as_bytes().chunks(width).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect()
@@ -81,7 +81,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a list is written down, each id in it is found.
+        /// Each id in a list is found, however the list is written.
         #[test]
         fn every_id_of_a_list_is_revoked(
             ids in proptest::collection::btree_set("[a-f0-9-]{1,40}", 0..9),

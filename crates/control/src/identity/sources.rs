@@ -1,4 +1,4 @@
-//! Where authorities come from: what resources say of them.
+//! Sources of certificate authorities, as resources define them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,39 +20,39 @@ use super::issue::{AuthorityId, Former, LeafKeys};
 use super::mesh_secrets::{certificate_key, former_key, private_key};
 use super::secret;
 
-/// How long reading an authority may take where nobody says.
+/// Default limit on the time that reading an authority takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Where an authority comes from, and what it is configured by.
+/// Source of an authority, with its configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
-    /// Where it is; or why it is nowhere, in words.
+    /// Place of the authority; `Err`: the reason why it has none, in words.
     pub(super) place: Result<Place, String>,
-    /// How long reading it may take.
+    /// Limit on the time that reading it takes.
     pub(super) patience: Duration,
-    /// How long its certificates live.
+    /// Lifetime of its certificates.
     pub(super) lifetime: Duration,
-    /// The keys of its certificates; `None`: of the sort of its own.
+    /// Sort of the keys of its certificates; `None`: that of its own key.
     pub(super) keys: Option<LeafKeys>,
-    /// Everything that it is configured by, as text.
+    /// Whole configuration, as text.
     pub(super) configured: Arc<str>,
-    /// Whether it may have signed itself.
+    /// `true`: it may be self-signed.
     pub(super) may_sign_itself: bool,
-    /// What it replaced, as others know.
+    /// Replacements that other control planes know of.
     pub(super) former: Former,
-    /// The trust domain that it vouches for where no MeshTrust does: that of a MeshIdentity which asks for one.
+    /// Trust domain that it vouches for if there is no MeshTrust: that of a MeshIdentity which asks for one.
     pub(super) domain: Option<String>,
 }
 
-/// Where an authority is.
+/// Place of an authority.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) certificate: Data,
     pub(super) key: Data,
 }
 
-/// Where bytes are. Prints nothing of them.
+/// Source of bytes. `Debug` shows nothing of them.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Data {
     Bytes(Vec<u8>),
@@ -61,14 +61,14 @@ pub(crate) enum Data {
 }
 
 impl std::fmt::Debug for Place {
-    /// Never what is there.
+    /// Never writes the content.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Place")
     }
 }
 
 impl Data {
-    /// The bytes, as they are now.
+    /// Returns the bytes as they are now.
     ///
     /// # Errors
     /// In words: they cannot be read.
@@ -85,7 +85,8 @@ impl Data {
     }
 }
 
-/// The authorities of all meshes and MeshIdentities that issue certificates. `keys`: of certificates of a mesh's CA.
+/// Returns the authorities of all meshes and MeshIdentities that issue certificates. `keys`: sort of the keys of
+/// certificates of a mesh's CA.
 pub(super) fn of(ledger: &Ledger, keys: LeafKeys, zone: Option<&str>) -> BTreeMap<AuthorityId, Source> {
     let sources = ledger.entries().filter_map(|(_, entry)| {
         let document = entry.document.value();
@@ -142,10 +143,10 @@ fn of_mesh(ledger: &Ledger, mesh: &str, backend: &Value, keys: LeafKeys) -> Sour
     }
 }
 
-/// What a data source names that has no type; `place`: where it stands. `secret` looks up a secret of the mesh.
+/// Resolves a data source that has no type; `place`: its place in the document. `secret` looks up a secret of the mesh.
 ///
 /// # Errors
-/// In words: it names nothing, or nothing that is there.
+/// In words: it names nothing, or nothing that exists.
 pub(crate) fn provided(
     source: &Value,
     place: &str,
@@ -190,7 +191,7 @@ fn of_identity(ledger: &Ledger, resource: &Resource, document: &Value) -> Source
     }
 }
 
-/// The secrets of the authority that is made for a MeshIdentity: its certificate and its key.
+/// Keys of the secrets of the authority that is made for a MeshIdentity: its certificate and its key.
 pub(super) fn generated_keys(resource: &Resource) -> [ResourceKey; 2] {
     let meta = resource.meta();
     ["root-ca", "private-key"].map(|part| {
@@ -199,7 +200,7 @@ pub(super) fn generated_keys(resource: &Resource) -> [ResourceKey; 2] {
     })
 }
 
-/// A data source with a type.
+/// Resolves a data source with a type.
 pub(super) fn typed(ledger: &Ledger, mesh: &str, source: &Value) -> Result<Data, String> {
     let named = |value: &Value| value.as_str().map(str::to_owned).ok_or("a data source names nothing");
     Ok(match source["type"].as_str() {
@@ -220,7 +221,7 @@ pub(super) fn from_secret(ledger: &Ledger, key: &ResourceKey) -> Result<Data, St
     bytes.map(Data::Bytes).ok_or_else(|| format!("the Secret `{}` is no base64", key.name))
 }
 
-/// What an authority replaced: certificates in PEM, each behind a line that says until when it is believed.
+/// Reads the replacements of an authority: certificates in PEM, each behind a line with the end of its trust.
 fn former(ledger: &Ledger, key: &ResourceKey) -> Former {
     let bytes = ledger.get(key).and_then(|entry| secret::bytes(entry.document.value())).unwrap_or_default();
     read_former(&String::from_utf8_lossy(&bytes))
@@ -237,23 +238,24 @@ fn read_former(text: &str) -> Former {
     read.collect()
 }
 
-/// As [`former`] reads it.
+/// Renders replacements as [`former`] reads them.
 pub(super) fn written_former(former: &Former) -> String {
     let of_one = |(pem, until): (&Arc<str>, &Timestamp)| format!("{UNTIL}{until}\n{}\n", pem.trim_end());
     former.iter().map(of_one).collect()
 }
 
-/// An authority that nobody has, and that is to be made.
+/// Missing authority that is to be made.
 #[derive(Clone, Debug)]
 pub(super) struct Lack {
-    /// The backend, or nothing for a MeshIdentity: each has its own.
+    /// Name of the backend; empty for a MeshIdentity: each has an authority of its own.
     pub(super) backend: String,
-    /// What it is called: the mesh, or the trust domain.
+    /// Name of the authority: the mesh, or the trust domain.
     pub(super) name: String,
     pub(super) wish: Wish,
 }
 
-/// What an authority is to be like that resources ask for and do not have; `None`: they have it, or say where it is.
+/// Returns the parameters of an authority that resources ask for and do not have; `None`: they have it, or name its
+/// source.
 pub(super) fn lacking(ledger: &Ledger, id: &AuthorityId, zone: Option<&str>) -> Option<Lack> {
     match id {
         AuthorityId::Mesh(mesh) => lacking_of_mesh(ledger, mesh),
@@ -269,7 +271,7 @@ pub(super) fn lacking(ledger: &Ledger, id: &AuthorityId, zone: Option<&str>) -> 
     }
 }
 
-/// Whether a MeshIdentity asks for an authority of its own.
+/// Returns `true` if a MeshIdentity asks for an authority of its own.
 pub(super) fn wants_authority(identity: &MeshIdentity, document: &Value) -> bool {
     let bundled = &document["spec"]["provider"]["bundled"];
     matches!(identity.provider, Some(IdentityProvider::Bundled { .. }))

@@ -1,4 +1,4 @@
-//! Issuing and verifying tokens with the keys in a store.
+//! Issuance and verification of tokens with the keys in a store.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,15 +19,15 @@ use super::secret::{self, Revocations};
 use crate::guard::task_again;
 use crate::store::{Expected, Revision, Selection, Store, StoreError};
 
-/// Issues and verifies tokens.
+/// Issuer and verifier of tokens.
 #[derive(Clone)]
 pub struct Tokens {
     store: Arc<dyn Store>,
-    /// Keys and revocations, also while the store is away.
+    /// Keys and revocations, cached for times when the store is unreachable.
     memory: Memory,
-    /// Whether keys may be made.
+    /// `true`: missing keys may be made.
     makes_keys: bool,
-    /// Of which secrets it was said that they cannot be read.
+    /// Versions of secrets that were logged as unreadable.
     told: Arc<Mutex<BTreeMap<ResourceKey, Revision>>>,
 }
 
@@ -37,16 +37,16 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// A person or program that uses the API.
+/// Person or program that uses the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Their name.
+    /// User name.
     pub name: String,
-    /// Their groups.
+    /// Groups of the user.
     pub groups: Vec<String>,
 }
 
-/// Where the keys of a sort of token are kept.
+/// Place of the keys of a sort of token.
 struct Keyring<'a> {
     sort: Sort,
     mesh: &'a str,
@@ -91,31 +91,31 @@ impl Keyring<'_> {
     }
 }
 
-/// The first key that signs the dataplane tokens of a mesh.
+/// Returns the key of the first secret that signs the dataplane tokens of a mesh.
 pub(super) fn dataplane_key(mesh: &str) -> ResourceKey {
     Keyring { sort: Sort::Dataplane, mesh }.key("1")
 }
 
 impl Tokens {
-    /// Tokens by the keys in a store.
+    /// Creates tokens over the keys in a store; missing ones are made.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { memory: Memory::of(Arc::clone(&store)), store, makes_keys: true, told: Arc::default() }
     }
 
-    /// The same, where keys come from somewhere else and are never made here.
+    /// Creates tokens over keys that come from elsewhere and are never made here.
     pub fn with_keys_as_they_are(store: Arc<dyn Store>) -> Self {
         Self { makes_keys: false, ..Self::new(store) }
     }
 
-    /// Keeps keys and revocations ready for when the store is away, for ever.
+    /// Keeps keys and revocations up to date, without end, so that they are at hand when the store is unreachable.
     pub async fn follow(self) {
         task_again("token-keys", || self.memory.follow()).await;
     }
 
-    /// Sees that zone tokens can be issued.
+    /// Makes a key for zone tokens, if there is none.
     ///
     /// # Errors
-    /// When no key can be made, or the store cannot be asked.
+    /// If no key can be made, or the store cannot be asked.
     pub(crate) async fn prepare_zones(&self) -> Result<(), TokenError> {
         let keyring = Keyring { sort: Sort::Zone, mesh: "" };
         match self.newest(&keyring).await? {
@@ -124,10 +124,10 @@ impl Tokens {
         }
     }
 
-    /// Issues a token. Where there is no key yet, one is made.
+    /// Issues a token. If there is no key yet, one is made.
     ///
     /// # Errors
-    /// When there is no usable key, or the store cannot be asked.
+    /// If there is no usable key, or the store cannot be asked.
     pub async fn issue(&self, claims: Claims) -> Result<String, TokenError> {
         let mesh = match &claims.bearer {
             Bearer::Dataplane { mesh, .. } => mesh.as_str(),
@@ -143,10 +143,10 @@ impl Tokens {
         jwt::signed(&claims.to_json(), serial, &key).ok_or(TokenError::NoRandomness)
     }
 
-    /// Whom a user token names.
+    /// Verifies a user token, and returns its user.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason why it is refused.
     pub async fn user(&self, token: &str) -> Result<User, TokenError> {
         match self.verify(Sort::User, token).await?.bearer {
             Bearer::User { name, groups } => Ok(User { name, groups }),
@@ -154,12 +154,12 @@ impl Tokens {
         }
     }
 
-    /// Which proxies a dataplane token or a zone token is for.
+    /// Verifies a dataplane token or a zone token, and returns its bearer.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// The reason why it is refused.
     pub async fn proxy(&self, token: &str) -> Result<Bearer, TokenError> {
-        // only says which key must have signed it
+        // only selects the key that must have signed it
         let sort = match Unverified::read(token)?.claims.get("Scope") {
             Some(_) => Sort::Zone,
             None => Sort::Dataplane,
@@ -170,7 +170,7 @@ impl Tokens {
     async fn verify(&self, sort: Sort, token: &str) -> Result<Claims, TokenError> {
         let token = Unverified::read(token)?;
         let mesh = match sort {
-            // only says which key must have signed it
+            // only selects the key that must have signed it
             Sort::Dataplane => token.claims["Mesh"].as_str().unwrap_or_default().to_owned(),
             Sort::Zone | Sort::User => String::new(),
         };
@@ -211,7 +211,7 @@ impl Tokens {
         })
     }
 
-    /// Says once of each version of a secret what is wrong with it: it turns away people who have done nothing wrong.
+    /// Logs once for each version of a secret what is wrong with it: it rejects people who have done nothing wrong.
     fn tell(&self, key: &ResourceKey, version: Revision, error: &TokenError) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(key.clone(), version) != Some(version) {
@@ -219,7 +219,7 @@ impl Tokens {
         }
     }
 
-    /// The highest serial number of a key.
+    /// Returns the highest serial number of a key.
     async fn newest(&self, keyring: &Keyring<'_>) -> Result<Option<u64>, TokenError> {
         let mesh = (keyring.sort == Sort::Dataplane).then(|| keyring.mesh.to_owned());
         let listing = self.store.list(&Selection { kind: Some(keyring.kind()), mesh }).await?;
@@ -228,7 +228,7 @@ impl Tokens {
         Ok(listing.items.iter().filter_map(|stored| serial(&stored.key.name)).max())
     }
 
-    /// Makes the first key. Who comes second uses the one that is there then.
+    /// Makes the first key. A process that comes second uses the one that exists then.
     async fn first(&self, keyring: &Keyring<'_>) -> Result<u64, TokenError> {
         let key = keyring.key("1");
         let pem = SigningKey::generate().await.ok_or(TokenError::NoRandomness)?;
@@ -331,7 +331,7 @@ mod tests {
         };
         says(&list, "no base64").await;
         assert!(matches!(tokens.proxy(&token).await, Err(TokenError::BadList(_))));
-        // it is about the tokens of its own kind and mesh
+        // a list is about the tokens of its own kind and mesh
         assert!(tokens.proxy(&elsewhere).await.is_ok());
         says(&list, &STANDARD.encode("somebody-else")).await;
         assert!(tokens.proxy(&token).await.is_ok());
@@ -357,7 +357,7 @@ mod tests {
         assert!(tokens.proxy(&new).await.is_ok());
     }
 
-    /// A store that can be taken away.
+    /// Store that can be taken away.
     #[derive(Debug, Default)]
     struct Shaky {
         store: MemoryStore,

@@ -1,4 +1,4 @@
-//! What others have told so far.
+//! Received notes of other control planes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use change::replica::Replica;
 
 use super::notes;
 
-/// What others have told so far, by the names that they have on the board.
+/// Received notes of other control planes, by their names on the board.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     replicas: BTreeMap<String, Replica>,
@@ -14,7 +14,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Takes what is new, and who lives.
+    /// Takes in new notes, and the set of live control planes.
     pub(super) fn take(&mut self, news: Vec<(String, String, Option<String>)>, alive: BTreeSet<String>) {
         for (who, name, value) in news {
             let replica = self.of(who);
@@ -26,7 +26,7 @@ impl Book {
         self.alive = alive;
     }
 
-    /// Those that live. What one has told that does not is kept: it may only have been held up.
+    /// Returns the live ones. The notes of others are kept: they may only have been held up.
     pub(super) fn living(&self) -> Vec<Replica> {
         let living = self.replicas.iter().filter(|(who, _)| self.alive.contains(*who));
         let mut living: Vec<Replica> = living.map(|(_, replica)| replica.clone()).collect();

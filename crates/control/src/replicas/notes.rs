@@ -1,4 +1,4 @@
-//! What a control plane knows, as notes on a board.
+//! Encoding of a control plane's state as notes on a board.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,23 +9,23 @@ use change::replica::Replica;
 use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
-/// The note that says which control plane it is.
+/// Note with the identity of the control plane.
 const WHO: &str = "control-plane";
-/// The note of how far revisions have come.
+/// Note with the progress of revisions.
 const ROLLOUTS: &str = "rollouts";
-/// The note of who was turned away.
+/// Note with the rejected clients.
 const TURNED_AWAY: &str = "turned-away";
-/// The note of certificates that are to be made anew.
+/// Note with the requested rotations of certificates.
 const ROTATIONS: &str = "rotations";
-/// Before the name of a proxy: the note of what is known of it.
+/// Prefix of the notes on proxies, before the proxy's name.
 const PROXY: &str = "proxy/";
-/// Before what the certificate of a proxy is called: the note of it.
+/// Prefix of the notes on certificates, before the certificate's name.
 const CERTIFICATE: &str = "certificate/";
-/// Before the key of a rollout: the note of what is seen of it.
+/// Prefix of the notes on rollouts, before the rollout's key.
 const RAMP: &str = "ramp/";
-/// Before the name of a part: the note of what its proxies report.
+/// Prefix of the notes on traffic, before the part's name.
 const TRAFFIC: &str = "traffic/";
-/// How many rollouts are told.
+/// Limit on the published rollouts; the newest ones are kept.
 const TOLD: usize = 8;
 
 #[derive(Serialize, Deserialize)]
@@ -36,7 +36,7 @@ struct Who {
     epoch: Option<Arc<str>>,
 }
 
-/// The notes of a control plane, by name.
+/// Returns the notes of a control plane, by name.
 pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     let Replica {
         name,
@@ -55,7 +55,7 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
     let mut notes = BTreeMap::new();
     let mut leave = |name: String, value: serde_json::Result<String>| {
-        // names of strangers may have what a board does not take
+        // names from outside may contain characters that a board rejects
         if let Some(value) = value.ok().filter(|_| !name.contains('\0')) {
             notes.insert(name, value);
         }
@@ -80,8 +80,8 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
     notes
 }
 
-/// Takes a note of a control plane, or that it was taken away. What a newer version wrote and this one cannot read tells
-/// nothing.
+/// Takes in a note of a control plane; `None`: it was removed. A note of a newer version that cannot be parsed is
+/// ignored.
 pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
     match (name, value) {
         (WHO, Some(value)) => {

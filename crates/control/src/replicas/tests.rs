@@ -9,7 +9,7 @@ use plan::ProxyId;
 
 use super::*;
 
-/// A board in memory, whose processes live until they go.
+/// Board in memory, whose processes live until they go.
 #[derive(Debug, Default)]
 struct Wall(Mutex<Written>);
 
@@ -65,7 +65,7 @@ fn replica(name: &str, revision: u64, proxies: &[&str]) -> Replica {
     }
 }
 
-/// A control plane on a board: what it says of itself, and what it hears.
+/// Control plane on a board: its own state, and what it receives.
 struct One {
     own: Arc<Mutex<Replica>>,
     heard: watch::Receiver<Others>,
@@ -101,7 +101,7 @@ async fn control_planes_hear_of_each_others_proxies_until_they_go() {
     one.hears(&[second]).await;
     two.hears(&[first]).await;
 
-    // a proxy leaves the one and attaches to the other, which has taken over more, and makes its certificate
+    // a proxy leaves the one and attaches to the other, which is at a later revision, and makes its certificate
     let (first, mut second) = (replica("cp-1", 1, &[]), replica("cp-2", 2, &["web-1"]));
     let row = CertificateRow {
         mesh: "default".into(),
@@ -122,7 +122,7 @@ async fn control_planes_hear_of_each_others_proxies_until_they_go() {
     one.hears(std::slice::from_ref(&second)).await;
     two.hears(&[first]).await;
 
-    // a board that has lost everything is written anew
+    // a board that has lost everything is written again
     *wall.written() = Written { mark: 0, ..Written::default() };
     one.hears(&[]).await;
     one.hears(&[second]).await;

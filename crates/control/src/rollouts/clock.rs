@@ -1,13 +1,13 @@
-//! The time of day, and whether somebody sets it meanwhile.
+//! Time of day, with detection of clock changes.
 
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Less than this between two looks is no jump: clocks are also set by making them go a little faster or slower.
+/// Smallest difference that counts as a jump: clocks are also adjusted by running slightly faster or slower.
 const JUMP: SignedDuration = SignedDuration::from_secs(5);
 
-/// The time of day, as of the last look.
+/// Time of day as of the last look.
 pub(super) struct Clock {
     time: Timestamp,
     at: Instant,
@@ -18,7 +18,7 @@ impl Clock {
         Self { time: Timestamp::now(), at: Instant::now() }
     }
 
-    /// The time, and by how much it was set since the last look; zero: it was not.
+    /// Returns the time, and the jump of the clock since the last look; zero: there was none.
     pub(super) fn look(&mut self) -> (Timestamp, SignedDuration) {
         let (time, at) = (Timestamp::now(), Instant::now());
         let jump = jump(time.duration_since(self.time), at.duration_since(self.at));

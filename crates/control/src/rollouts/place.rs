@@ -1,4 +1,4 @@
-//! Where rollouts have their statuses: in the documents of a store, or beside files.
+//! Places of rollout statuses: documents of a store, or a file beside documents.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use serde_json::Value;
 use crate::sources::StatusFile;
 use crate::store::{Expected, Store, StoreError};
 
-/// Where rollouts have their statuses.
+/// Place of the statuses of rollouts.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// In their documents.
+    /// In their documents in a store.
     Store(Arc<dyn Store>),
-    /// Beside their documents, which are files.
+    /// In a file beside their documents, which are files.
     Beside(StatusFile),
 }
 
 impl Place {
-    /// Makes a status of the one that a rollout has, whatever else was changed of its document since. False: somebody was
-    /// faster, or it is gone, and the next look finds that.
+    /// Updates the status of a rollout from its current one, on top of any other change of its document. Returns
+    /// `false` after a concurrent change, or if the rollout is gone; the next look handles that.
     ///
     /// # Errors
-    /// In words: it is not written down.
+    /// In words: it could not be written.
     pub(super) async fn amend(
         &self,
         key: &ResourceKey,
@@ -47,7 +47,7 @@ impl Place {
         }
     }
 
-    /// Forgets the status of a rollout that is gone; one in a store went with its document.
+    /// Removes the status of a deleted rollout; one in a store went with its document.
     ///
     /// # Errors
     /// As [`Place::amend`].
@@ -61,7 +61,7 @@ impl Place {
 
 async fn put(file: &StatusFile, key: &ResourceKey, before: Value, status: Value) -> Result<bool, String> {
     let (file, key) = (file.clone(), key.clone());
-    // a disk may take its time, and others have things to do meanwhile
+    // a disk may be slow, and other tasks must go on
     let put = tokio::task::spawn_blocking(move || file.put(&key, &before, status));
     put.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

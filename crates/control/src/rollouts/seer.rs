@@ -1,4 +1,4 @@
-//! What this control plane sees of rollouts: which plans have them, and what its proxies report.
+//! Observation of rollouts at this control plane: the plans that have them, and the reports of its proxies.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,17 +16,17 @@ use crate::discovery::Statuses;
 use crate::run::Current;
 use crate::telemetry::Telemetry;
 
-/// What this control plane sees of rollouts. Shared by who runs them and who tells the others.
+/// Observer of rollouts. Shared by the job that advances them and the exchange with other control planes.
 #[derive(Debug)]
 pub struct Seer {
     current: watch::Receiver<Arc<Current>>,
     telemetry: Telemetry,
     statuses: Arc<Statuses>,
-    // held while plans are looked through, once for each state
+    // held while plans are searched, once for each state
     looked_at: Mutex<Option<Arc<Looked>>>,
 }
 
-/// The rollouts of one state, each with where it is in force.
+/// Rollouts of one state, each with the proxies and destinations where it applies.
 #[derive(Debug)]
 pub(super) struct Looked {
     current: Arc<Current>,
@@ -34,7 +34,7 @@ pub(super) struct Looked {
 }
 
 impl Seer {
-    /// Sees what is in force by `current`, and what proxies report.
+    /// Creates an observer of the configuration in force, and of the reports of proxies.
     pub fn new(
         current: watch::Receiver<Arc<Current>>,
         telemetry: Telemetry,
@@ -43,7 +43,7 @@ impl Seer {
         Self { current, telemetry, statuses, looked_at: Mutex::default() }
     }
 
-    /// The rollouts as they are in force now.
+    /// Returns the rollouts that are in force now.
     pub(super) fn look(&self) -> Arc<Looked> {
         let current = Arc::clone(&self.current.borrow());
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,13 +60,13 @@ impl Seer {
         }
     }
 
-    /// What is seen of each rollout here, for the others on the store, by its key in words.
+    /// Returns the observations of each rollout here, for the others on the store, by its key in words.
     pub fn all_seen(&self) -> BTreeMap<String, Seen> {
         let looked = self.look();
         looked.rollouts.keys().map(|key| (key.to_string(), self.seen(key, &looked))).collect()
     }
 
-    /// What proxies of this control plane count for a rollout.
+    /// Returns the counts of this control plane's proxies for a rollout.
     pub(super) fn seen(&self, key: &ResourceKey, looked: &Looked) -> Seen {
         let Some((entry, applied)) = looked.rollouts.get(key) else { return Seen::default() };
         let Spec::Rollout(rollout) = entry.resource.spec() else { return Seen::default() };
@@ -90,7 +90,7 @@ impl Seer {
         Seen { sides, unseen: applied.proxies.iter().filter(is_unseen).count() }
     }
 
-    /// The bounds of the connect times that proxies report.
+    /// Returns the bucket bounds of the connect times that proxies report.
     pub(super) fn bounds(&self) -> [Duration; ConnectTimes::BOUNDS.len()] {
         ConnectTimes::BOUNDS.map(Duration::from_micros)
     }

@@ -46,7 +46,7 @@ spec:
   minSamples: 0
 ";
 
-/// What is in force of a text, as the loop would have it.
+/// Compiled state of a text, as the loop would publish it.
 fn current(text: &str) -> Arc<Current> {
     let content = Content::read("town.yaml", text.as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);
@@ -61,7 +61,7 @@ fn key() -> ResourceKey {
     ResourceKey::new(model::Kind::MeshTCPRollout, "default", "ramp")
 }
 
-/// A store with a rollout, what is in force of it, and the job.
+/// Store with a rollout, its state in force, and the job.
 struct Job {
     store: Arc<dyn Store>,
     statuses: Arc<Statuses>,
@@ -90,7 +90,7 @@ impl Job {
         Ramp::of_status(&self.store.get(&key()).await.unwrap().unwrap().document["status"])
     }
 
-    /// Has what stands in the store be in force, as the loop does.
+    /// Puts the content of the store in force, as the loop does.
     async fn adopt(&self) {
         let stored = self.store.get(&key()).await.unwrap().unwrap().document;
         let rollout = format!("---\n{stored}\n");
@@ -98,7 +98,7 @@ impl Job {
         self.in_force.send_replace(current(&format!("{town}{rollout}")));
     }
 
-    /// Waits for a status that is so, while what stands in the store comes into force.
+    /// Waits for a status that satisfies the predicate, while the content of the store comes into force.
     async fn until(&self, what: &str, so: impl Fn(&Ramp) -> bool) -> Ramp {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
@@ -138,7 +138,7 @@ async fn a_proxy_that_reports_nothing_is_waited_for() {
     };
     job.statuses.opened(&web(), attached(Family::Envoy));
     job.until("an Envoy is not seen", waits).await;
-    // one of ours takes its place, and reports
+    // a proxy of ours takes its place, and reports
     job.statuses.opened(&web(), attached(Family::L4));
     job.until("it does not report yet", waits).await;
     let _reporter = job.telemetry.attach(web());

@@ -1,4 +1,4 @@
-//! What is in force, for everyone who asks.
+//! State in force, for all readers.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use model::Problems;
 
 use crate::sources::SourceState;
 
-/// What is in force after a turn of the loop: one whole value, which nobody waits for.
+/// State in force after a turn of the loop: one whole value, readable without waiting.
 #[derive(Clone, Debug, Default)]
 pub struct Current {
-    /// The resources, and what every proxy should run by them; `None`: nothing was adopted yet.
+    /// Resources, and the compiled state of every proxy; `None`: nothing was adopted yet.
     pub adopted: Option<(Ledger, Arc<Compiled>)>,
-    /// The parts of the source, sorted, and what is in force of each.
+    /// Parts of the source, sorted, and the state in force of each.
     pub parts: Vec<(Arc<str>, SourceState)>,
-    /// Everything that is wrong or doubtful, sorted by place.
+    /// All errors and warnings, sorted by place.
     pub problems: Problems,
 }
 
 impl Current {
-    /// What every proxy should run; `None`: nothing was adopted yet.
+    /// Returns the compiled state of every proxy; `None`: nothing was adopted yet.
     pub fn compiled(&self) -> Option<&Arc<Compiled>> {
         self.adopted.as_ref().map(|(_, compiled)| compiled)
     }

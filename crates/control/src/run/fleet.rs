@@ -1,4 +1,4 @@
-//! The fleet of a control plane as what carries states.
+//! Fleet of a control plane as a sink of the loop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,36 +20,36 @@ use crate::fleet::{Fleet, Happening, News};
 use crate::hosts::HostResolver;
 use crate::identity::{Certified, Issuer, Outside};
 
-/// The fleet of a control plane, with whoever looks at the same state.
+/// Fleet of a control plane, with the other readers of the same state.
 #[derive(Debug)]
 pub struct FleetSink {
     fleet: Fleet,
     publisher: Arc<Publisher>,
     statuses: Arc<Statuses>,
-    /// Whom proxies have to convince; `None`: nobody.
+    /// Gate for tokens; `None`: anybody may attach.
     gate: Option<TokenGate>,
-    /// Who issues certificates; `None`: nobody.
+    /// Issuer of certificates; `None`: none are issued.
     issuer: Option<Issuer>,
     certified: Certified,
-    /// Who resolves host names; `None`: nobody here.
+    /// Resolver of host names; `None`: none are resolved here.
     hosts: Option<HostResolver>,
-    /// Where the API shows the resources; `None`: it shows a store.
+    /// Mirror in which the API shows the resources; `None`: it shows a store.
     mirror: Option<(Mirror, Handle)>,
 }
 
-/// What there is to tell of a fleet.
+/// News of a fleet.
 #[derive(Debug, Default)]
 pub struct FleetNews {
-    /// What came of telling proxies.
+    /// Results of publishing to proxies.
     pub told: Vec<News>,
-    /// What proxies did.
+    /// Events of proxies.
     pub happened: Vec<Happening>,
-    /// Who wanted to attach and was turned away.
+    /// Clients that were refused attachment.
     pub turned_away: Vec<TurnedAway>,
 }
 
 impl FleetSink {
-    /// A fleet whose proxies say through `statuses` what became of what they were told.
+    /// Creates a sink over a fleet; `statuses` has the answers of its proxies.
     pub fn new(fleet: Fleet, publisher: Arc<Publisher>, statuses: Arc<Statuses>) -> Self {
         Self {
             fleet,
@@ -63,31 +63,31 @@ impl FleetSink {
         }
     }
 
-    /// The same, with a gate that knows the Dataplanes of each state.
+    /// Adds a gate, which gets the Dataplanes of each state.
     #[must_use]
     pub fn guarded(self, gate: Option<TokenGate>) -> Self {
         Self { gate, ..self }
     }
 
-    /// The same, with an issuer that knows the authorities of each state.
+    /// Adds an issuer, which gets the authorities of each state.
     #[must_use]
     pub fn issuing(self, issuer: Issuer) -> Self {
         Self { issuer: Some(issuer), ..self }
     }
 
-    /// The same, whose proxies are told addresses instead of host names.
+    /// Adds a resolver: proxies get addresses instead of host names.
     #[must_use]
     pub fn resolving(self, hosts: HostResolver) -> Self {
         Self { hosts: Some(hosts), ..self }
     }
 
-    /// The same, shown by a mirror, which is written on a runtime.
+    /// Adds a mirror of the resources, which is written on a runtime.
     #[must_use]
     pub fn mirrored(self, mirror: Mirror, runtime: Handle) -> Self {
         Self { mirror: Some((mirror, runtime)), ..self }
     }
 
-    /// The fleet.
+    /// Returns the fleet.
     pub fn fleet(&self) -> &Fleet {
         &self.fleet
     }
@@ -105,7 +105,7 @@ impl FleetSink {
 impl Sink for FleetSink {
     type News = FleetNews;
 
-    /// That in which it is attached; `None`: it is not, or by one name in both.
+    /// Returns the dialect in which it is attached; `None`: it is not attached, or under one name in both.
     fn family(&self, proxy: &ProxyId) -> Option<Family> {
         let speaks = |family| self.publisher.is_wanted(proxy, family);
         match (speaks(Family::Envoy), speaks(Family::L4)) {
@@ -115,13 +115,14 @@ impl Sink for FleetSink {
         }
     }
 
-    /// What a family cannot do is told when a proxy of it attaches: before, nobody knows which it will be.
+    /// Returns none: the limitations of a dialect are reported when a proxy of it attaches; before, its dialect is
+    /// unknown.
     fn families(&self) -> &'static [Family] {
         &[]
     }
 
-    /// Nothing: a plan that cannot be said to one Envoy holds nobody up. Those that wait for it are told at once, and
-    /// what cannot be said to them is known before it is in force.
+    /// Returns none: a plan that cannot be expressed for one Envoy holds nobody up. Proxies that wait for it get it at
+    /// once, and what cannot be expressed is known before it is in force.
     fn examine(&mut self, compiled: &Compiled, _: &Candidate) -> Vec<Problem> {
         let attached = self.attached();
         let envoys = attached.iter().filter(|(_, family)| *family == Family::Envoy).map(|(key, _)| key);
@@ -140,7 +141,7 @@ impl Sink for FleetSink {
             gate.follow(Arc::clone(&compiled.snapshot));
         }
         if let Some(issuer) = &self.issuer {
-            // before proxies ask by this state
+            // before proxies ask according to this state
             issuer.learn(ledger);
         }
         if let Some(hosts) = &self.hosts {
@@ -177,7 +178,7 @@ impl Sink for FleetSink {
         self.publisher.take_announced()
     }
 
-    /// Proxies wake the loop.
+    /// Returns `None`: proxies wake the loop.
     fn due(&self) -> Option<Instant> {
         None
     }

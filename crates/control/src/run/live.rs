@@ -1,4 +1,4 @@
-//! The loop's state: what was read, and what is in force by it.
+//! State of the loop: the content of the source, and the state in force.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,37 +17,37 @@ use crate::guard::step;
 use crate::hosts::HostResolver;
 use crate::sources::{Dangling, Settled, Source, SourceState};
 
-/// A source, what was made of it, and what carries that.
+/// A source, its compiled state, and the sink.
 pub struct Live<S> {
     source: Box<dyn Source>,
     compiler: Compiler,
     sink: S,
     metrics: CompileMetrics,
-    /// What is in force; `None` until anything was adopted.
+    /// State in force; `None` until anything was adopted.
     adopted: Option<(Ledger, Arc<Compiled>)>,
-    /// Everything that is wrong now, sorted.
+    /// Current errors and warnings, sorted.
     problems: Problems,
-    /// After a panic.
+    /// Pause after a panic.
     pause: Pause,
     current: watch::Sender<Arc<Current>>,
 }
 
-/// What one turn brought.
+/// Result of one turn.
 #[derive(Debug)]
 pub struct Turn<N> {
-    /// Whether a state was settled for the first time.
+    /// `true`: a state was settled for the first time.
     pub first: bool,
-    /// What became different for whom.
+    /// Changes for proxies.
     pub changes: Vec<Change>,
-    /// The parts of the source that changed, when a state was adopted.
+    /// Parts of the source that changed, if a state was adopted.
     pub changed: BTreeSet<Arc<str>>,
-    /// What is wrong and was not before.
+    /// Problems that are new since the last turn.
     pub new_problems: Problems,
-    /// Parts of the source that are in force again as they are.
+    /// Parts of the source whose current content is in force again.
     pub repaired: Vec<Arc<str>>,
-    /// The source, if it can be read again that could not be read before.
+    /// Description of the source, if it is readable again after a failure.
     pub back: Option<String>,
-    /// What there is to tell of what carries the state; `None`: nothing.
+    /// News of the sink; `None`: there are none.
     pub news: Option<N>,
 }
 
@@ -65,7 +65,7 @@ impl<N> Default for Turn<N> {
     }
 }
 
-/// A state that was accepted, and what there is to remark about it.
+/// State that was accepted, with its warnings.
 struct Adoption {
     ledger: Ledger,
     compiled: Compiled,
@@ -74,7 +74,7 @@ struct Adoption {
 }
 
 impl<S: Sink> Live<S> {
-    /// A source of which nothing was read yet.
+    /// Creates the state over a source of which nothing was read yet.
     pub fn new(source: Box<dyn Source>, compiler: Compiler, sink: S) -> Self {
         Self {
             source,
@@ -88,43 +88,43 @@ impl<S: Sink> Live<S> {
         }
     }
 
-    /// The same, counted by these metrics.
+    /// Adds metrics of compiling.
     #[must_use]
     pub fn counted(self, metrics: CompileMetrics) -> Self {
         Self { metrics, ..self }
     }
 
-    /// The source.
+    /// Returns the source.
     pub fn source(&self) -> &dyn Source {
         &*self.source
     }
 
-    /// What plans depend on, and which proxies there are.
+    /// Returns the compiler, with the settings of plans and the set of proxies.
     pub fn compiler(&self) -> &Compiler {
         &self.compiler
     }
 
-    /// What carries the state.
+    /// Returns the sink.
     pub fn sink(&self) -> &S {
         &self.sink
     }
 
-    /// What every proxy should run; `None`: nothing was adopted yet.
+    /// Returns the compiled state of every proxy; `None`: nothing was adopted yet.
     pub fn compiled(&self) -> Option<&Arc<Compiled>> {
         self.adopted.as_ref().map(|(_, compiled)| compiled)
     }
 
-    /// Everything that is wrong or doubtful now, sorted by place.
+    /// Returns all current errors and warnings, sorted by place.
     pub fn problems(&self) -> &Problems {
         &self.problems
     }
 
-    /// What is in force as of the last turn. It changes with each turn in which the source said something new.
+    /// Returns the state in force as of the last turn. It changes with each turn in which the source had news.
     pub fn current(&self) -> watch::Receiver<Arc<Current>> {
         self.current.subscribe()
     }
 
-    /// When the next turn is due though nothing wakes the loop; `None`: never.
+    /// Returns the time of the next turn if nothing wakes the loop; `None`: never.
     pub fn due(&self) -> Option<Instant> {
         [self.source.look_again_at(), self.sink.due(), self.pause.until()].into_iter().flatten().min()
     }
@@ -134,12 +134,13 @@ impl<S: Sink> Live<S> {
         self.source.read_again();
     }
 
-    /// Leaves everything as it is for a while, after a panic: what may be half done is taken up again then.
+    /// Starts a pause after a panic: what may be half done is taken up again after it.
     pub fn failed(&mut self, now: Instant) {
         self.pause.begin(now);
     }
 
-    /// Takes in what the source says, and puts it into force if it can be; does what is due. `None`: nothing is new.
+    /// Takes in the state of the source, and puts it into force if possible; does what is due. `None`: there is no
+    /// news.
     pub fn turn(&mut self, now: Instant) -> Option<Turn<S::News>> {
         let waits = self.pause.goes_on(now);
         let owed = !waits && self.pause.take();
@@ -155,7 +156,7 @@ impl<S: Sink> Live<S> {
             owed || before.as_ref().is_none_or(|before| !Arc::ptr_eq(before, compiled))
         };
         let adopts = adopted.filter(is_new);
-        // answers of proxies change nothing of what is in force, and there are many
+        // answers of proxies do not change the state in force, and there are many
         let changed = turn.is_some() || adopts.is_some();
         let news = match adopts {
             Some((ledger, compiled)) => {
@@ -183,13 +184,13 @@ impl<S: Sink> Live<S> {
         turn
     }
 
-    /// Takes in what the source says. `None`: nothing is new.
+    /// Takes in the state of the source. `None`: there is no news.
     fn look(&mut self, now: Instant) -> Option<Turn<S::News>> {
         let was_away = self.source.is_away();
         self.source.refresh(now);
         let back = (was_away && !self.source.is_away()).then(|| self.source.describe());
         if !self.source.is_unsettled() {
-            // the source itself may be away
+            // the source itself may be unreachable
             let mut problems = self.source.problems();
             problems.append(self.problems.only(Severity::Warning));
             let new_problems = self.now_wrong(problems);
@@ -204,7 +205,7 @@ impl<S: Sink> Live<S> {
         Some(turn)
     }
 
-    /// Settles the source, and says what is wrong afterwards.
+    /// Settles the source, and returns the problems afterwards.
     fn settle(&mut self, turn: &mut Turn<S::News>) -> Problems {
         let Self { source, compiler, sink, adopted, .. } = self;
         let before = adopted.as_ref().map(|(_, compiled)| &**compiled);
@@ -229,7 +230,7 @@ impl<S: Sink> Live<S> {
                 turn.changed = changed;
                 *adopted = Some((ledger, Arc::new(compiled)));
             }
-            // warnings about what is in force stay as they are
+            // warnings about the state in force stay as they are
             (Settled::Refused, _) | (Settled::Adopted, None) => {
                 self.metrics.refused();
                 problems.append(self.problems.only(Severity::Warning));
@@ -238,8 +239,8 @@ impl<S: Sink> Live<S> {
         problems
     }
 
-    /// Plans again where what plans depend on besides resources is not what it was: what proxies announce, which services have
-    /// certificates, which of those outside the mesh can be dialled, and what host names stand for. `None`: it is.
+    /// Plans again if inputs other than resources have changed: announced features, certified services, secrets for
+    /// services outside the mesh, and addresses of host names. `None`: they are unchanged.
     fn look_around(&mut self) -> Option<(Vec<Change>, Problems)> {
         let (ledger, compiled) = self.adopted.as_ref()?;
         let context = &mut self.compiler.context;
@@ -280,7 +281,7 @@ impl<S: Sink> Live<S> {
         Some((changes, new))
     }
 
-    /// Remembers what is wrong now, and gives what of it was not before.
+    /// Stores the current problems, and returns those that are new.
     fn now_wrong(&mut self, mut problems: Problems) -> Problems {
         problems.sort();
         let new = problems.since(&self.problems);
@@ -288,7 +289,7 @@ impl<S: Sink> Live<S> {
         new
     }
 
-    /// The parts that are in force as they are, and were not as of the last look.
+    /// Returns the parts whose current content is in force, unlike at the last look.
     fn repaired(&self) -> Vec<Arc<str>> {
         let before = self.current.borrow();
         let broken: BTreeSet<&Arc<str>> = before
@@ -302,8 +303,8 @@ impl<S: Sink> Live<S> {
     }
 }
 
-/// Makes of a candidate what proxies should run; or objects to references that were just written and lead nowhere, where
-/// nobody was told yet that they are accepted, and to what the sink cannot carry.
+/// Compiles a candidate; or objects to references that were just written and lead nowhere, unless they have been
+/// reported as accepted already, and to what the sink rejects.
 fn accept(
     compiler: &Compiler,
     before: Option<&Compiled>,
@@ -331,7 +332,7 @@ fn accept(
     Ok(Adoption { ledger: ledger.clone(), compiled, warnings, changed: changed.clone() })
 }
 
-/// What there is to remark about a state that is accepted.
+/// Returns the warnings about an accepted state.
 fn doubts(
     compiled: &Compiled,
     nowhere: &[change::compile::Dangling],

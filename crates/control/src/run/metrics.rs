@@ -1,4 +1,4 @@
-//! What is counted about compiling.
+//! Metrics of compiling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -10,14 +10,14 @@ use prometheus_client::registry::Registry;
 
 use change::compile::Compiled;
 
-/// What is counted about compiling. Cloning shares the numbers.
+/// Metrics of compiling. Cloning shares the numbers.
 #[derive(Clone, Debug)]
 pub struct CompileMetrics {
     planned: Counter,
     untouched: Counter,
     refused: Counter,
     seconds: Histogram,
-    /// How long the last took, in nanoseconds.
+    /// Duration of the last compilation, in nanoseconds.
     last: Arc<AtomicU64>,
 }
 
@@ -48,7 +48,7 @@ impl CompileMetrics {
         compile.register("refused", "States of the resources that were not taken over", refused.clone());
     }
 
-    /// Notes a state that was taken over; it took so long.
+    /// Records an adopted state, and the duration of its compilation.
     pub fn adopted(&self, compiled: &Compiled, took: Duration) {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         self.planned.inc_by(count(compiled.planned));
@@ -57,12 +57,12 @@ impl CompileMetrics {
         self.last.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// How long it took for the state that was taken over last; zero before any.
+    /// Returns the duration of the compilation of the last adopted state; zero before any.
     pub fn last(&self) -> Duration {
         Duration::from_nanos(self.last.load(Relaxed))
     }
 
-    /// Notes a state that was not taken over.
+    /// Records a state that was refused.
     pub fn refused(&self) {
         self.refused.inc();
     }

@@ -1,13 +1,13 @@
-//! The time after a panic in which the same is not tried again: it would most likely panic again.
+//! Pause after a panic, during which the same is not tried again: it would most likely panic again.
 
 use std::time::{Duration, Instant};
 
-/// The first pause; each is twice the one before.
+/// First pause; each further pause is twice the previous one.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest pause.
+/// Limit on the pause.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Whether, and until when, something is left alone.
+/// Pause with exponential growth.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     until: Option<Instant>,
@@ -15,29 +15,29 @@ pub(super) struct Pause {
 }
 
 impl Pause {
-    /// Begins another one.
+    /// Begins another pause.
     pub(super) fn begin(&mut self, now: Instant) {
         let length = FIRST.saturating_mul(2_u32.saturating_pow(self.failures.min(6))).min(LONGEST);
         self.failures += 1;
         self.until = Some(now + length);
     }
 
-    /// Whether it goes on.
+    /// Returns `true` while the pause lasts.
     pub(super) fn goes_on(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until > now)
     }
 
-    /// When it ends; `None`: there is none.
+    /// Returns the end of the pause; `None`: there is none.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Whether something has to be taken up again that panicked; from then on it has not.
+    /// Returns `true` if the work that panicked has to be repeated, and resets that.
     pub(super) fn take(&mut self) -> bool {
         self.until.take().is_some()
     }
 
-    /// What panicked went well.
+    /// Resets the pause after a success.
     pub(super) fn is_over(&mut self) {
         *self = Self::default();
     }

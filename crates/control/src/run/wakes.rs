@@ -1,47 +1,47 @@
-//! Time, and what wakes the loop.
+//! Clock of the loop, and the events that wake it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How long to sleep when nothing is due.
+/// Sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Something that wakes the loop.
+/// Event that wakes the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<L> {
-    /// There may be something new: in the source, or from proxies.
+    /// There may be news: in the source, or from proxies.
     Look,
-    /// Somebody asks to read all of the source again, whether or not it looks changed.
+    /// All of the source is to be read again, whether or not it looks changed.
     ReadAgain,
     /// It is time to leave, for this reason.
     Leave(L),
 }
 
-/// Time, and what wakes the loop.
+/// Clock of the loop, and source of the events that wake it.
 pub trait Wakes {
-    /// Why to leave.
+    /// Reason to leave.
     type Leave;
 
-    /// What time it is.
+    /// Returns the current time.
     fn now(&self) -> Instant;
 
-    /// Waits for an event, at most until then; `None`: as long as it takes.
+    /// Waits for an event until the given time; `None`: without a limit.
     fn next(&mut self, until: Option<Instant>) -> Event<Self::Leave>;
 }
 
-/// Events by a channel, and the time of the machine.
+/// Events from a channel, and the clock of the machine.
 #[derive(Debug)]
 pub struct Inbox<L> {
     events: Receiver<Event<L>>,
 }
 
 impl<L> Inbox<L> {
-    /// What comes by a channel. When nobody can send any more it is time to leave.
+    /// Creates an inbox for a channel. When all senders are dropped it is time to leave.
     pub fn new(events: Receiver<Event<L>>) -> Self {
         Self { events }
     }
 
-    /// The next event that is there already.
+    /// Returns the next event if there is one already.
     pub fn try_next(&self) -> Option<Event<L>> {
         self.events.try_recv().ok()
     }
@@ -54,7 +54,7 @@ impl<L: Default> Wakes for Inbox<L> {
         Instant::now()
     }
 
-    /// A burst is one event.
+    /// Merges a burst into one event.
     fn next(&mut self, until: Option<Instant>) -> Event<L> {
         let patience = until.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
         let mut event = match self.events.recv_timeout(patience) {

@@ -1,12 +1,12 @@
-//! Files and folders of resources as a source that is alive: what is saved is in force a moment later.
+//! Files and folders of resources as a live source: a saved file is in force a moment later.
 //!
 //! ```text
-//!  paths ──scan──▶ sightings ──▶ Files (pure: which content of each file is in force) ──▶ candidate ──▶ adopted
-//!    ▲                                                                                                     │
-//!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀──────┘
+//!  paths ──scan──▶ sightings ──▶ Files (pure: the content in force of each file) ──▶ candidate ──▶ adopted
+//!    ▲                                                                                                │
+//!    └── watch: wakes on changes, coalesced ◀── or refused: the last good state stays, file by file ◀─┘
 //! ```
 //!
-//! [`Files`] decides about files and `places` about folders, and they do no IO; `scan` looks, [`Watch`] wakes,
+//! [`Files`] decides about files and `places` about folders, without IO; `scan` looks, [`Watch`] wakes,
 //! [`FolderSource`] puts them together.
 
 mod files;
@@ -38,37 +38,37 @@ use scan::Fingerprint;
 pub struct FolderSource {
     roots: Vec<PathBuf>,
     files: Files,
-    /// Gives services their addresses; `None`: they have what files say.
+    /// Allocator of services' addresses; `None`: they have those in the files.
     filler: Option<Filler>,
-    /// Statuses that stand beside; `None`: resources have what files say.
+    /// Statuses from beside the files; `None`: resources have those in the files.
     overlay: Option<Overlay>,
     options: Options,
     seen: BTreeMap<PathBuf, Fingerprint>,
     places: Places,
     looked_at: Option<Instant>,
-    /// Whether to read also what looks as it did.
+    /// `true`: files that look unchanged are read too.
     read_again: bool,
-    /// Whether to look only once: then what was named may be something that has to be waited for, such as a pipe.
+    /// `true`: there is only one look; then a named path may be something that has to be waited for, such as a pipe.
     once: bool,
 }
 
-/// All that files and folders hold at one moment, each resource as good on its own as its file.
+/// Content of files and folders at one moment; each resource is included if its file is good.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What was read.
+    /// Resources that were read.
     pub ledger: Ledger,
-    /// What is wrong or doubtful, sorted by place.
+    /// Errors and warnings, sorted by place.
     pub problems: Problems,
-    /// How many of the errors are about documents of kinds that are not known: they are no reason to leave the others.
+    /// Number of errors about documents of unknown kinds: they do not prevent the use of the others.
     pub strangers: usize,
 }
 
 impl FolderSource {
-    /// A store of these files and folders. Folders count with everything below them; in a folder only `*.yaml`,
-    /// `*.yml` and `*.json` count, and nothing hidden. Reads nothing yet.
+    /// Creates a source over these files and folders. Folders are read recursively; in a folder only `*.yaml`, `*.yml`
+    /// and `*.json` are read, and no hidden files. Nothing is read yet.
     ///
     /// # Errors
-    /// A path that does not exist, or cannot be looked at: nobody could repair that by saving a file.
+    /// A path does not exist, or cannot be accessed: saving a file could not repair that.
     pub fn open(paths: &[PathBuf], options: Options) -> Result<Self, OpenError> {
         for path in paths {
             std::fs::metadata(path).map_err(|error| OpenError::new(path, error))?;
@@ -91,14 +91,14 @@ impl FolderSource {
         })
     }
 
-    /// The same; services have virtual IPs of these ranges and host names where files say none.
+    /// Adds addresses: services without any in the files get virtual IPs of these ranges, and host names.
     #[must_use]
     pub fn addressed(mut self, ranges: Ranges) -> Self {
         self.filler = Some(Filler::new(ranges, self.options.clone()));
         self
     }
 
-    /// The same; resources have the statuses that stand beside them.
+    /// Adds the statuses that are kept beside the files.
     #[must_use]
     pub fn beside(mut self, statuses: StatusFile) -> Self {
         self.overlay = Some(Overlay::new(statuses, self.options.clone()));
@@ -110,7 +110,7 @@ impl FolderSource {
         self.once = true;
         self.refresh(Instant::now());
         let mut ledger = Ledger::default();
-        // nothing is objected to
+        // there are no objections
         self.settle(&mut |candidate| {
             ledger = candidate.ledger.clone();
             Ok(())
@@ -118,7 +118,7 @@ impl FolderSource {
         Loaded { ledger, problems: self.problems(), strangers: self.files.strangers() }
     }
 
-    /// Calls `wake` soon after anything changed, once a burst, until the result is dropped.
+    /// Calls `wake` shortly after any change, once per burst, until the result is dropped.
     pub fn watch(&self, wake: impl Fn() + Send + 'static) -> Watch {
         Watch::start(self.roots.clone(), Box::new(wake))
     }
@@ -131,7 +131,7 @@ impl Source for FolderSource {
         let again = std::mem::take(&mut self.read_again);
         let listing = scan::list(&self.roots);
         let absences = self.places.judge(&listing, |path| self.seen.contains_key(path), now);
-        // what stands where nobody can look, or is not believed to be empty, is not gone
+        // files in an inaccessible place, or in one that is not trusted to be empty, are not gone
         let unreadable = listing.unreadable.iter().map(|(path, _)| path);
         let dark: Vec<PathBuf> = unreadable
             .chain(listing.odd.iter().map(|(path, _)| path))
@@ -191,7 +191,8 @@ impl Source for FolderSource {
         self.files.is_unsettled() || self.overlay.as_ref().is_some_and(Overlay::is_new)
     }
 
-    /// When a file that seems half-written or removed, or a folder that seems emptied, is to be believed.
+    /// Returns the time when a file that seems half-written or removed, or a folder that seems emptied, is to be
+    /// trusted.
     fn look_again_at(&self) -> Option<Instant> {
         let absence = self.looked_at.and_then(|now| self.places.look_again_at(now));
         self.files.look_again_at().into_iter().chain(absence).min()
@@ -221,14 +222,14 @@ impl Source for FolderSource {
     }
 }
 
-/// The problem of a place that cannot be looked at, and of which what is known stays.
+/// Creates the problem of an inaccessible place, whose known content stays.
 fn kept(path: &Path, why: &str) -> Problem {
     let help =
         "what was read from it last stays in force, until it can be read again or this is started anew";
     Problem { help: Some(help.into()), ..problem_of(&name(path), format!("cannot be read: {why}")) }
 }
 
-/// The remark about something in a folder that is called like a file of resources.
+/// Creates the remark about something in a folder that is named like a file of resources.
 fn stepped_over(path: &Path, why: &str) -> Problem {
     let help =
         "what was read under this name before stays in force; move it away if it is not meant to be here";
@@ -236,7 +237,7 @@ fn stepped_over(path: &Path, why: &str) -> Problem {
     Problem { severity: Severity::Warning, help: Some(help.into()), ..problem }
 }
 
-/// Files are called as the operator would write them.
+/// Name of a file, as the operator would write it.
 fn name(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -1,8 +1,8 @@
-//! Statuses of resources whose documents are files: they stand in a file of their own, so that nothing is written into what
-//! people edit.
+//! Statuses of resources whose documents are files. They are kept in a file of their own, so that nothing is written to
+//! files that people edit.
 //!
 //! ```text
-//!  who makes statuses ──put──▶ StatusFile ──▶ disk: one JSON file, replaced as a whole
+//!  writers of statuses ──put──▶ StatusFile ──▶ disk: one JSON file, replaced as a whole
 //!                                    └──▶ Overlay: each resource as its file has it, with its status
 //! ```
 
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::whole;
 
-/// The pause before a process looks again whether another has left the file to it.
+/// Pause before a process looks again whether another one has released the file.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Statuses of resources whose documents are files. Cloning shares them.
@@ -34,9 +34,9 @@ struct Shared {
     path: PathBuf,
     // held to look and to change, and while the file is replaced
     statuses: Mutex<Statuses>,
-    /// How often they became different.
+    /// Number of changes so far.
     changes: watch::Sender<u64>,
-    /// Held by the process that writes the file; absent: another one does, or none yet.
+    /// Lock held by the process that writes the file; `None`: another one does, or none yet.
     lock: Mutex<Option<File>>,
 }
 
@@ -44,17 +44,17 @@ struct Shared {
 type Statuses = BTreeMap<String, Value>;
 
 impl StatusFile {
-    /// What stands in a file; nothing where there is none.
+    /// Reads the statuses of a file; empty if it does not exist.
     ///
     /// # Errors
-    /// In words: it cannot be read, or says something else.
+    /// In words: it cannot be read, or has other content.
     pub fn open(path: &Path) -> Result<Self, String> {
         let statuses = Mutex::new(read(path)?);
         let (changes, lock) = (watch::Sender::new(0), Mutex::default());
         Ok(Self(Arc::new(Shared { path: path.to_owned(), statuses, changes, lock })))
     }
 
-    /// Waits until no other process writes the file, and takes up what the last one left.
+    /// Waits until no other process writes the file, and reads what the last one wrote.
     ///
     /// # Errors
     /// In words: it cannot be locked, or not be read any more.
@@ -86,26 +86,26 @@ impl StatusFile {
         Ok(())
     }
 
-    /// Leaves the file to another process.
+    /// Releases the file to other processes.
     pub fn release(&self) {
         self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Moves whenever a status becomes different.
+    /// Changes whenever a status does.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 
-    /// The status of a resource; `null`: it has none.
+    /// Returns the status of a resource; `null`: it has none.
     pub fn get(&self, key: &ResourceKey) -> Value {
         self.statuses().get(&key.to_string()).cloned().unwrap_or_default()
     }
 
-    /// Gives a resource another status, `null` for none, if it still has the one that is `expected`. It counts when the file
-    /// has it, and waits for the disk. False: it has another one by now.
+    /// Sets the status of a resource, `null` for none, if the current one is as `expected`. It takes effect when the
+    /// file has it; blocks on the disk. Returns `false` if the current status is another one.
     ///
     /// # Errors
-    /// The file cannot be replaced: what it said stays.
+    /// The file cannot be replaced: its content stays.
     pub fn put(&self, key: &ResourceKey, expected: &Value, status: Value) -> std::io::Result<bool> {
         let mut statuses = self.statuses();
         let name = key.to_string();
@@ -144,29 +144,29 @@ fn read(path: &Path) -> Result<Statuses, String> {
     statuses.ok_or_else(|| format!("{} is damaged, or no file of statuses", path.display()))
 }
 
-/// Lays statuses over the resources of files.
+/// Overlay of statuses over the resources of files.
 #[derive(Debug)]
 pub(super) struct Overlay {
     file: StatusFile,
     options: Options,
-    /// How often statuses had changed when they were laid over the last time.
+    /// Number of changes when statuses were last laid over.
     seen: u64,
-    /// What was made of which entry: most stay as they are.
+    /// Entries with and without their status: most stay as they are.
     made: BTreeMap<ResourceKey, (Arc<Entry>, Arc<Entry>)>,
 }
 
 impl Overlay {
-    /// Statuses of a file; documents are read by `options`.
+    /// Creates an overlay of the statuses in a file; documents are parsed with `options`.
     pub(super) fn new(file: StatusFile, options: Options) -> Self {
         Self { file, options, seen: 0, made: BTreeMap::new() }
     }
 
-    /// Whether there are other statuses than those that were laid over.
+    /// Returns `true` if statuses changed since they were last laid over.
     pub(super) fn is_new(&self) -> bool {
         *self.file.0.changes.borrow() != self.seen
     }
 
-    /// The same resources, with their statuses.
+    /// Returns the same resources with their statuses.
     pub(super) fn lay_over(&mut self, ledger: &Ledger) -> Ledger {
         let statuses = self.file.statuses();
         self.seen = *self.file.0.changes.borrow();
@@ -188,7 +188,7 @@ impl Overlay {
     }
 }
 
-/// A document as it is written, with another status; `None`: it is none that a resource can have.
+/// Returns a document with another status; `None`: the status is invalid.
 fn with_status(entry: &Entry, status: &Value, options: &Options) -> Option<Arc<Entry>> {
     let mut value = entry.document.value().clone();
     value.as_object_mut()?.insert("status".to_owned(), status.clone());
@@ -239,7 +239,7 @@ spec:
             let model::Spec::Rollout(rollout) = entry.resource.spec() else { panic!("no rollout") };
             assert_eq!(rollout.in_force, Some(model::policy::Percent::whole(10)));
             assert!(!overlay.is_new());
-            // what is as it was is the same
+            // an unchanged entry is shared
             assert!(Arc::ptr_eq(overlay.lay_over(&ledger).get(&key()).unwrap(), entry));
         }
         assert!(file.put(&key(), &ten, Value::Null).unwrap());

@@ -1,11 +1,11 @@
-//! A store as a source: all that is in it, each resource in force as it was last good.
+//! Store as a source: all that is in it, each resource in force as it was last good.
 //!
 //! ```text
 //!  Store ──list, watch──▶ Feeder (a task) ──▶ StoreSource ──settle──▶ candidate ──▶ adopted, or the last good state
 //! ```
 //!
-//! A store that cannot be reached is a problem that is told; what is in force stays. So does it when a store has nothing
-//! any more and counts from the beginning: it is another one than the one that was read.
+//! An unreachable store is reported as a problem; the state in force stays. It also stays if a store has become empty
+//! and counts from the beginning: that is another store than the one that was read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,59 +20,59 @@ use super::{Adopt, Dangling, Settled, Source, SourceState};
 use crate::guard::{caught, task_again};
 use crate::store::{Change, Listing, Selection, Store, StoreError, Stored, Unreadable, What};
 
-/// The first pause before a store that was lost is asked again; each is twice the one before.
+/// First pause before a lost store is asked again; each further pause is twice the previous one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The longest such pause.
+/// Limit on the pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A store as a source of resources.
+/// Store as a source of resources.
 pub struct StoreSource {
     store: Arc<dyn Store>,
     options: Options,
     inbox: Receiver<News>,
     revision: Revision,
-    /// The life of the store that the revision is of.
+    /// Epoch of the store that the revision is from.
     epoch: Option<Arc<str>>,
-    /// What is stored, and what is wrong with each.
+    /// Stored resources, with the problems of each.
     resources: BTreeMap<ResourceKey, Kept>,
-    /// Each resource as it was last good.
+    /// Last good content of each resource.
     ledger: Ledger,
-    /// What is stored and cannot be read, in words by where it is. What was read of it before stays in force.
+    /// Stored resources that cannot be read, by place. Their previous content stays in force.
     unreadable: BTreeMap<Arc<str>, Problem>,
-    /// What is different since the last settling; `None`: nothing.
+    /// Changes since the last settling; `None`: there are none.
     changed: Option<BTreeSet<Arc<str>>>,
-    /// What was objected to when it was last settled.
+    /// Objections of the last settling.
     objections: Vec<Problem>,
-    /// Whether it was read at least once: before that nothing is known, which is not the same as that nothing is there.
+    /// `true`: it was read at least once. Before, the content is unknown, which differs from empty.
     known: bool,
     lost: Option<Problem>,
-    /// The revision that was known when a list came that was not believed, because it had forgotten it.
+    /// Last known revision when a listing that had forgotten it was rejected.
     forgotten: Option<Revision>,
 }
 
-/// What is known of a stored resource.
+/// State of a stored resource.
 struct Kept {
     version: Revision,
     problems: Problems,
 }
 
-/// What brings the changes of a store to its [`StoreSource`]. A task of its own runs it.
+/// Task that delivers the changes of a store to its [`StoreSource`].
 pub struct Feeder {
     store: Arc<dyn Store>,
     outbox: Sender<News>,
 }
 
 enum News {
-    /// Everything anew.
+    /// Complete listing.
     All(Listing),
-    /// What changed since.
+    /// Changes since.
     Changes(Vec<Change>),
     /// The store cannot be read.
     Lost(StoreError),
 }
 
 impl StoreSource {
-    /// Follows a store as soon as the feeder runs. Documents are read by `options`.
+    /// Creates a source that follows a store as soon as the feeder runs. Documents are parsed with `options`.
     pub fn new(store: Arc<dyn Store>, options: Options) -> (Self, Feeder) {
         let (outbox, inbox) = channel();
         let feeder = Feeder { store: Arc::clone(&store), outbox };
@@ -96,7 +96,7 @@ impl StoreSource {
 
     fn take_all(&mut self, Listing { revision, items, unreadable, epoch }: Listing) {
         if std::mem::replace(&mut self.epoch, epoch) != self.epoch && self.known {
-            // what has the same version may be something else, and the same state counts anew
+            // the same version may be of another document, and an unchanged state counts as a change
             self.resources.values_mut().for_each(|kept| kept.version = Revision::ZERO);
             self.changed.get_or_insert_default();
         }
@@ -117,7 +117,7 @@ impl StoreSource {
         }
     }
 
-    /// Reads a stored resource. It was valid when it was put, by the rules of whoever put it; here it may not be.
+    /// Parses a stored resource. It was valid by the rules of its writer; here it may not be.
     fn see(&mut self, stored: &Stored) {
         let Stored { key, document, version, created, modified: _ } = stored;
         if self.resources.get(key).is_some_and(|kept| kept.version == *version) {
@@ -126,7 +126,7 @@ impl StoreSource {
         let name: Arc<str> = key.to_string().into();
         // without the text: a stored document has no lines, and a secret is not shown
         let document = Document::from_value(&name, document.clone());
-        // one that ends in a panic costs itself
+        // a panic affects this resource only
         let (resource, problems) = match caught("stored-resource", || draft::parse(&document, &self.options))
         {
             Some(parsed) => (parsed.resource, parsed.problems),
@@ -149,7 +149,7 @@ impl StoreSource {
 }
 
 impl Source for StoreSource {
-    /// Takes in what the feeder brought.
+    /// Takes in what the feeder has delivered.
     fn refresh(&mut self, _now: Instant) {
         while let Ok(news) = self.inbox.try_recv() {
             self.lost = match &news {
@@ -187,7 +187,7 @@ impl Source for StoreSource {
     fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
         let changed = self.changed.clone().unwrap_or_default();
         let adopted = adopt(&Candidate { ledger: self.ledger.clone(), changed });
-        // not before: what ends in a panic is to be offered again
+        // not before: after a panic the same is to be offered again
         self.changed = None;
         match adopted {
             Ok(()) => {
@@ -246,7 +246,7 @@ impl Source for StoreSource {
 }
 
 impl Feeder {
-    /// Brings everything, then each change, until nobody follows any more. Calls `wake` after each delivery.
+    /// Delivers a listing, then each change, until the source is dropped. Calls `wake` after each delivery.
     pub async fn run(self, wake: impl Fn() + Send) {
         task_again("store-feeder", || self.feed(&wake)).await;
     }
@@ -266,7 +266,7 @@ impl Feeder {
         }
     }
 
-    /// Returns when nobody follows any more.
+    /// Delivers until the source is dropped, or the store fails.
     async fn bring(&self, wake: &impl Fn(), pause: &mut Duration) -> Result<(), StoreError> {
         let listing = self.store.list(&Selection::default()).await?;
         let mut watch = self.store.watch(listing.revision).await?;
@@ -295,7 +295,7 @@ fn problem(store: &str, error: &StoreError) -> Problem {
     Problem { help: Some(help.into()), ..problem_of(store, error.to_string()) }
 }
 
-/// The problem of a store that has forgotten everything: it may have been replaced, or restored to nothing.
+/// Creates the problem of a store that has forgotten everything: it may have been replaced, or restored to nothing.
 fn another(store: &str, revision: Revision) -> Problem {
     let message =
         format!("has nothing any more, and does not know revision {revision}, which was read from it");

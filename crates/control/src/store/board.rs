@@ -7,44 +7,45 @@ use async_trait::async_trait;
 
 use super::StoreError;
 
-/// Notes that the processes on one store leave for each other: what each of them knows, and the others cannot see. They
-/// are no resources and have no revision. They go with who left them: when it says so, or has not been heard of for 15 s.
+/// Board for notes that the processes on one store leave for each other: knowledge of each that the others cannot see.
+/// They are no resources and have no revision. They are removed with their author: when it says so, or has not been
+/// heard of for 15 s.
 #[async_trait]
 pub trait Board: fmt::Debug + Send + Sync {
-    /// Says that a process lives, and leaves notes in its name: texts without NUL by name, `None` takes one away. All or none
-    /// of them are seen.
+    /// Gives a sign of life of a process, and publishes notes in its name: texts without NUL by name; `None` removes
+    /// one. All or none of them become visible.
     ///
-    /// False: nothing is known of the process, so that it has to leave all of its notes anew.
+    /// Returns `false` if the process is unknown, so that it has to publish all of its notes again.
     ///
     /// # Errors
-    /// [`StoreError::Lost`] and the like: nothing was left.
+    /// [`StoreError::Lost`] and the like: nothing was published.
     async fn leave(&self, who: &str, notes: &[(String, Option<String>)]) -> Result<bool, StoreError>;
 
-    /// What others have left since a mark ([`Notes::FIRST`]: all), and who lives.
+    /// Returns the notes of others since a mark ([`Notes::FIRST`]: all), and the live processes.
     ///
     /// # Errors
     /// As [`Board::leave`].
     async fn read(&self, who: &str, since: i64) -> Result<Notes, StoreError>;
 
-    /// Takes all notes of a process away, which ends.
+    /// Removes all notes of a process that ends.
     ///
     /// # Errors
     /// As [`Board::leave`].
     async fn go(&self, who: &str) -> Result<(), StoreError>;
 }
 
-/// What was left on a board.
+/// Notes read from a board.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// Ask from here the next time. Smaller than what was asked from: the board has lost what there was, read all of it anew.
+    /// Mark for the next read. Smaller than the one asked for: the board has lost its content, read all of it again.
     pub mark: i64,
-    /// The notes that are new since: by whom, under which name, and what; `None`: it was taken away.
+    /// New notes: author, name, and text; `None`: it was removed.
     pub notes: Vec<(String, String, Option<String>)>,
-    /// The other processes that live.
+    /// Other live processes.
     pub alive: BTreeSet<String>,
 }
 
 impl Notes {
-    /// The mark before everything.
+    /// Mark before all notes.
     pub const FIRST: i64 = 0;
 }

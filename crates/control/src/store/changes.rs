@@ -1,4 +1,4 @@
-//! Changes in their order, and following them.
+//! Ordered changes of a store, and watches on them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,27 +8,27 @@ use model::ResourceKey;
 
 use super::{Revision, StoreError, Stored};
 
-/// One accepted change.
+/// Accepted change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Its number.
+    /// Revision of the change.
     pub revision: Revision,
-    /// Of what.
+    /// Key of the changed resource.
     pub key: ResourceKey,
-    /// What it did.
+    /// Effect of the change.
     pub what: What,
 }
 
-/// What a change did.
+/// Effect of a change on its resource.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// This is there since.
+    /// It was stored with this content.
     Put(Stored),
-    /// Nothing is there since.
+    /// It was deleted.
     Deleted,
 }
 
-/// The changes after a revision, as they come.
+/// Stream of the changes after a revision.
 #[derive(Debug)]
 pub struct Watch {
     feed: Arc<dyn Feed>,
@@ -36,10 +36,10 @@ pub struct Watch {
     epoch: Option<Arc<str>>,
 }
 
-/// Where a watch gets its changes.
+/// Source of the changes of a watch.
 #[async_trait]
 pub(super) trait Feed: fmt::Debug + Send + Sync {
-    /// Changes after a revision, in order and without a gap, as soon as there is one. Never empty.
+    /// Returns the changes after a revision, in order and without a gap, as soon as there is one. Never empty.
     async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError>;
 }
 
@@ -52,16 +52,17 @@ impl Watch {
         Self { epoch, ..self }
     }
 
-    /// Which life of the store the changes are of; `None`: it has one only, or does not tell.
+    /// Epoch of the store that the changes are from; `None`: the store has only one, or reports none.
     pub fn epoch(&self) -> Option<&Arc<str>> {
         self.epoch.as_ref()
     }
 
-    /// The next changes in order, as soon as there is one: never empty. Nothing is lost when the future is dropped.
+    /// Returns the next changes in order, as soon as there is one: never empty. Cancel safe: nothing is lost when the
+    /// future is dropped.
     ///
     /// # Errors
     /// [`StoreError::TooOld`]: too much has changed since the last call; list again. [`StoreError::Lost`]: the changes
-    /// cannot be read now; call again after a while, and it goes on where it was.
+    /// cannot be read now; call again after a while, and it resumes.
     pub async fn next(&mut self) -> Result<Vec<Change>, StoreError> {
         let changes = self.feed.after(self.after).await?;
         if let Some(last) = changes.last() {
@@ -70,7 +71,7 @@ impl Watch {
         Ok(changes)
     }
 
-    /// Up to where changes were given.
+    /// Revision of the last returned change.
     pub fn revision(&self) -> Revision {
         self.after
     }

@@ -1,4 +1,4 @@
-//! All that is stored, in memory, with its latest changes. Pure: times come in.
+//! Content of a store in memory, with its latest changes. Pure: times are arguments.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,31 +11,31 @@ use super::{
     Written,
 };
 
-/// How many changes are remembered for watches: a reader that is further behind lists again.
+/// Limit on the changes that are kept for watches: a reader that is further behind lists again.
 const REMEMBERED: usize = 10_000;
 
-/// All that is stored, with its latest changes.
+/// Content of a store, with its latest changes.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     revision: Revision,
     items: BTreeMap<ResourceKey, Stored>,
     unreadable: Vec<Unreadable>,
-    /// The latest changes, oldest first.
+    /// Latest changes, oldest first.
     changes: VecDeque<Change>,
-    /// Every change after this one is among them.
+    /// Revision after which every change is among them.
     oldest: Revision,
 }
 
-/// A put that would be accepted, and was not made yet.
+/// Put that would be accepted, and was not made yet.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposal {
-    /// What to tell who asked for it, once it is made.
+    /// Result for the caller, once it is made.
     pub(super) written: Written,
-    /// What is to be made; `None`: it is there already.
+    /// Change to be made; `None`: the document is stored already.
     pub(super) change: Option<Change>,
 }
 
-/// What to tell, and what is to be made.
+/// Splits proposals into the results and the changes to be made.
 pub(super) fn apart(proposals: Vec<Proposal>) -> (Vec<Written>, Vec<Change>) {
     let (written, changes): (Vec<_>, Vec<_>) =
         proposals.into_iter().map(|Proposal { written, change }| (written, change)).unzip();
@@ -43,13 +43,14 @@ pub(super) fn apart(proposals: Vec<Proposal>) -> (Vec<Written>, Vec<Change>) {
 }
 
 impl Contents {
-    /// What was stored already, up to a revision.
+    /// Creates contents from stored resources, as of a revision.
     pub(super) fn new(revision: Revision, items: Vec<Stored>, unreadable: Vec<Unreadable>) -> Self {
         let items = items.into_iter().map(|item| (item.key.clone(), item)).collect();
         Self { revision, items, unreadable, changes: VecDeque::new(), oldest: revision }
     }
 
-    /// Notes whether a file can be read, where each resource is one.
+    /// Sets the state of a file, where each resource is one; `unusable`: the reason why it cannot be read; `None`: it
+    /// can.
     pub(super) fn note_file(&mut self, name: &str, unusable: Option<&str>) {
         self.unreadable.retain(|it| it.name != name);
         let (kind, mesh, name) = (String::new(), String::new(), name.to_owned());
@@ -70,10 +71,10 @@ impl Contents {
         Listing::new(self.revision, items.collect()).beside(unreadable)
     }
 
-    /// What putting a document would be.
+    /// Prepares the put of a document.
     ///
     /// # Errors
-    /// The document is not what the key says, or something else is there than expected.
+    /// The document does not match its key, or the stored one is not as expected.
     pub(super) fn propose_put(
         &self,
         key: &ResourceKey,
@@ -85,10 +86,10 @@ impl Contents {
         propose(key, document, expected, self.items.get(key), self.revision.next(), now)
     }
 
-    /// What putting several documents would be, one on top of the other.
+    /// Prepares the put of several documents, one on top of the other.
     ///
     /// # Errors
-    /// As [`Contents::propose_put`], of the first.
+    /// As [`Contents::propose_put`], of the first that fails.
     pub(super) fn propose_all(&self, puts: Vec<Put>, now: Timestamp) -> Result<Vec<Proposal>, StoreError> {
         let mut revision = self.revision;
         let mut made: BTreeMap<ResourceKey, Stored> = BTreeMap::new();
@@ -106,10 +107,10 @@ impl Contents {
         Ok(proposals)
     }
 
-    /// What removing a document would be.
+    /// Prepares the removal of a document.
     ///
     /// # Errors
-    /// Nothing is there, or something else than expected.
+    /// There is none, or it is not as expected.
     pub(super) fn propose_delete(&self, key: &ResourceKey, expected: Expected) -> Result<Change, StoreError> {
         let found = self.items.get(key);
         expect(key, expected, found)?;
@@ -139,10 +140,10 @@ impl Contents {
         }
     }
 
-    /// The changes after a revision; none when it is the last one.
+    /// Returns the changes after a revision; empty if it is the last one.
     ///
     /// # Errors
-    /// Not all of them are remembered, or there never was such a revision.
+    /// Not all of them are kept, or there never was such a revision.
     pub(super) fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
         if revision < self.oldest || revision > self.revision {
             return Err(StoreError::TooOld { after: revision, oldest: self.oldest });
@@ -152,10 +153,10 @@ impl Contents {
     }
 }
 
-/// What putting a document on what is found would be, as this revision.
+/// Prepares the put of a document over the stored one, with the given revision.
 ///
 /// # Errors
-/// Something else is there than expected.
+/// The stored one is not as expected.
 pub(super) fn propose(
     key: &ResourceKey,
     document: Value,
@@ -178,17 +179,17 @@ pub(super) fn propose(
     Ok(Proposal { written: Written { stored, effect }, change: Some(change) })
 }
 
-/// Whether a document is what a key says.
+/// Checks that a document matches its key.
 ///
 /// # Errors
-/// It is not.
+/// It does not.
 pub(super) fn check(key: &ResourceKey, document: &Value) -> Result<(), StoreError> {
     let unfit = |why: String| StoreError::Unfit { key: key.clone(), why };
     let named = ResourceKey::of_document(document).map_err(|why| unfit(why.to_string()))?;
     if named == *key { Ok(()) } else { Err(unfit(format!("the document says that it is {named}"))) }
 }
 
-/// Whether what is there is as expected.
+/// Checks that the stored document is as expected.
 ///
 /// # Errors
 /// It is not.

@@ -1,4 +1,4 @@
-//! Resources in one file on disk, crash-safe: the store of a single control plane.
+//! Embedded store: resources in one crash-safe file on disk, for a single control plane.
 //!
 //! Everything is read into memory when the file is opened; then the file is only written. A change is answered when it
 //! is on the disk. The file belongs to one process at a time.
@@ -22,7 +22,7 @@ use super::{
     Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
 };
 
-/// Resources in one file on disk.
+/// Store in one file on disk.
 #[derive(Clone, Debug)]
 pub struct EmbeddedStore {
     path: PathBuf,
@@ -31,21 +31,21 @@ pub struct EmbeddedStore {
     writer: Arc<Mutex<Writer>>,
 }
 
-/// The hand that writes.
+/// State of the writer.
 #[derive(Debug)]
 enum Writer {
-    /// The file, as good as the contents.
+    /// The file is consistent with the contents.
     Ready(File),
-    /// Writing failed; the file has to be opened anew, and then says whether these changes are in it.
+    /// Writing failed; the file has to be reopened, which shows whether these changes are in it.
     Failed(Vec<Change>),
 }
 
 impl EmbeddedStore {
-    /// Opens a file, or makes it, with the folders above it. Only the user of the process can read it: resources may
-    /// be secrets.
+    /// Opens a file, or creates it together with its parent folders. Only the user of the process can read it:
+    /// resources may be secrets.
     ///
     /// # Errors
-    /// [`StoreError::Denied`]: it cannot be made or opened, another process has it open, or it is none of ours.
+    /// [`StoreError::Denied`]: it cannot be created or opened, another process has it open, or it has another format.
     /// [`StoreError::Damaged`], [`StoreError::Full`].
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
@@ -58,7 +58,7 @@ impl EmbeddedStore {
         Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
     }
 
-    /// Runs one write on a thread that may wait for the disk. It goes on though the caller does not wait for it.
+    /// Runs one write on a thread for blocking work. It completes even if the caller does not wait for it.
     async fn write<R: Send + 'static>(
         &self,
         write: impl FnOnce(&mut Pen<'_>) -> Result<R, StoreError> + Send + 'static,
@@ -73,7 +73,7 @@ impl EmbeddedStore {
     }
 }
 
-/// The only way to change the file and the contents: one at a time.
+/// Exclusive access to the file and the contents.
 struct Pen<'a> {
     path: &'a Path,
     shared: &'a Shared,
@@ -81,7 +81,7 @@ struct Pen<'a> {
 }
 
 impl Pen<'_> {
-    /// The file, opened anew if the last write failed.
+    /// Returns the file, reopened if the last write failed.
     fn file(&mut self) -> Result<&mut File, StoreError> {
         if let Writer::Failed(doubtful) = self.writer {
             let (file, loaded) = File::open(self.path)?;
@@ -100,7 +100,7 @@ impl Pen<'_> {
         }
     }
 
-    /// Brings changes to the disk, then to the readers: all at once.
+    /// Writes changes to the disk, then shows them to readers: all at once.
     fn make(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
@@ -195,13 +195,13 @@ impl Store for EmbeddedStore {
     }
 }
 
-/// Runs what waits for the disk on a thread that may.
+/// Runs blocking work on a thread for it.
 async fn aside<R: Send + 'static>(
     path: &Path,
     work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
     spawn_blocking(work).await.unwrap_or_else(|_| {
-        // it ended in a panic: of a file that says what no file of ours says
+        // it panicked: the content of the file is not what our files contain
         Err(StoreError::Damaged { store: file::in_words(path), why: "reading it ended in a panic".into() })
     })
 }

@@ -1,20 +1,20 @@
-//! Why a store did not do what it was asked.
+//! Errors of stores.
 
 use model::ResourceKey;
 
 use super::{Expected, Revision, Stored};
 
-/// Why a store did not do what it was asked.
+/// Reason why a store did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Something else is there than the caller expected.
+    /// The stored resource is not as the caller expected.
     #[error("{key}: {expected} was expected, but {} is there", in_words(.found.as_deref()))]
     Conflict {
-        /// Of what.
+        /// Key of the resource.
         key: ResourceKey,
-        /// What the caller expected.
+        /// Expectation of the caller.
         expected: Expected,
-        /// What is there now; `None`: nothing.
+        /// Resource that is stored now; `None`: none is.
         found: Option<Box<Stored>>,
     },
     /// Nothing is stored under the key.
@@ -23,49 +23,49 @@ pub enum StoreError {
     /// The document cannot be kept under the key.
     #[error("{key}: {why}")]
     Unfit {
-        /// The key.
+        /// Key of the resource.
         key: ResourceKey,
-        /// What is wrong with the document.
+        /// Flaw of the document.
         why: String,
     },
     /// Not every change since the revision is known any more, or the revision was never reached: list again.
     #[error("changes after revision {after} are not known any more, only those after {oldest}: list again")]
     TooOld {
-        /// What was asked for.
+        /// Revision that was asked for.
         after: Revision,
-        /// The oldest revision that can be watched from.
+        /// Oldest revision that can be watched from.
         oldest: Revision,
     },
     /// There is no room for it.
     #[error("{store}: there is no room for it: {why}")]
     Full {
-        /// Which store.
+        /// Description of the store.
         store: String,
-        /// What the system said.
+        /// Error of the system.
         why: String,
     },
-    /// The place where resources are kept cannot be reached now.
+    /// The storage cannot be reached now.
     #[error("{store}: cannot be reached: {why}")]
     Lost {
-        /// Which store.
+        /// Description of the store.
         store: String,
-        /// What the system said.
+        /// Error of the system.
         why: String,
     },
-    /// The place where resources are kept does not let us in, or is not what we can use.
+    /// The storage denies access, or is of an unusable kind.
     #[error("{store}: cannot be used: {why}")]
     Denied {
-        /// Which store.
+        /// Description of the store.
         store: String,
-        /// Why not, and what to do.
+        /// Reason, and how to help.
         why: String,
     },
-    /// What is kept cannot be read.
+    /// The stored data cannot be read.
     #[error("{store}: what is kept is damaged: {why}")]
     Damaged {
-        /// Which store.
+        /// Description of the store.
         store: String,
-        /// What is wrong with it.
+        /// Reason, in words.
         why: String,
     },
 }
@@ -74,17 +74,17 @@ fn in_words(found: Option<&Stored>) -> String {
     found.map_or_else(|| "nothing".to_owned(), |found| format!("version {}", found.version))
 }
 
-/// Who can do something about an error.
+/// Party who can do something about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Who called: with another key, document or version it goes through.
+    /// The caller: with another key, document or version the call succeeds.
     Caller,
-    /// Who runs the store: a disk is full, a database is away or does not let us in, a file is damaged.
+    /// The operator of the store: a disk is full, a database is unreachable or denies access, a file is damaged.
     Operator,
 }
 
 impl StoreError {
-    /// Who can do something about it.
+    /// Returns the party who can do something about it.
     pub fn fault(&self) -> Fault {
         match self {
             StoreError::Conflict { .. }
@@ -98,7 +98,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the same call may succeed later though the caller changes nothing.
+    /// Returns `true` if the same call may succeed later without a change by the caller.
     pub fn retry_helps(&self) -> bool {
         matches!(self, StoreError::Lost { .. } | StoreError::Full { .. })
     }

@@ -1,4 +1,4 @@
-//! Resources in memory: for tests and for trying things out. What is stored is gone with the process.
+//! Store in memory, for tests and trials. Its content is lost with the process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,13 +15,13 @@ use super::{
     Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
 };
 
-/// Resources in memory.
+/// Store in memory.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
 }
 
-/// A contents that several tasks share, and that wakes those who wait for changes.
+/// Contents shared by several tasks; wakes those that wait for changes.
 #[derive(Debug)]
 pub(super) struct Shared {
     // held to look and to change, never across an await
@@ -49,18 +49,18 @@ impl Shared {
         }
     }
 
-    /// The contents, for one look.
+    /// Locks the contents, for one look.
     pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
         // a change is made in one step, after everything that can fail
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change, and wakes those who wait for it.
+    /// Makes a change, and wakes those that wait for it.
     pub(super) fn make(&self, change: Change) {
         self.make_in(&mut self.contents(), change);
     }
 
-    /// Makes several at once: nobody sees a part.
+    /// Makes several changes at once: nobody sees a part.
     pub(super) fn make_all(&self, changes: Vec<Change>) {
         self.make_all_in(&mut self.contents(), changes);
     }
@@ -74,12 +74,12 @@ impl Shared {
         self.revision.send_replace(contents.revision());
     }
 
-    /// The leadership of a process that shares its store with no other.
+    /// Lead of a process that shares its store with no other: always `true`.
     pub(super) fn leads(&self) -> watch::Receiver<bool> {
         self.leads.subscribe()
     }
 
-    /// The changes after a revision, as they come.
+    /// Watches the changes after a revision.
     pub(super) fn watch(self: &Arc<Self>, after: Revision) -> Result<Watch, StoreError> {
         self.contents().after(after)?;
         Ok(Watch::new(Arc::clone(self) as Arc<dyn Feed>, after))
@@ -96,7 +96,7 @@ impl Feed for Shared {
             if !changes.is_empty() {
                 return Ok(changes);
             }
-            // the sender lives as long as we do
+            // the sender lives as long as `self`
             let _ = latest.changed().await;
         }
     }

@@ -1,4 +1,4 @@
-//! A store that counts what it is asked.
+//! Store wrapper that counts calls.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use super::{
     Written,
 };
 
-/// What is counted about a store. Cloning shares the numbers.
+/// Metrics of a store. Cloning shares the numbers.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
     operations: Family<Labels, Counter>,
@@ -40,7 +40,7 @@ impl Default for StoreMetrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new([0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0]);
         let operations = Family::<Labels, Counter>::default();
-        // born at 0: what was never counted has no rate
+        // initialised to 0: a missing counter has no rate
         for operation in ["get", "list", "put", "put-all", "delete", "watch", "revision"] {
             for outcome in ["done", "refused", "failed"] {
                 let _ = operations.get_or_create(&Labels { operation, outcome });
@@ -75,7 +75,7 @@ impl StoreMetrics {
     }
 }
 
-/// A store that counts what it is asked.
+/// Store wrapper that counts calls.
 #[derive(Debug)]
 pub struct MeteredStore {
     store: Arc<dyn Store>,
@@ -83,7 +83,7 @@ pub struct MeteredStore {
 }
 
 impl MeteredStore {
-    /// Counts what a store is asked.
+    /// Wraps a store.
     pub fn new(store: Arc<dyn Store>, metrics: StoreMetrics) -> Self {
         Self { store, metrics }
     }

@@ -1,4 +1,4 @@
-//! Changes that were accepted, kept for who asks later.
+//! History of accepted changes.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,43 @@ use serde_json::Value;
 
 use super::Revision;
 
-/// How many changes of a resource are kept.
+/// Limit on the kept changes of a resource.
 const MOST: usize = 50;
-/// How large they may be together, in bytes.
+/// Limit on their total size, in bytes.
 const BYTES: usize = 1 << 20;
-/// How many resources have changes that are kept in memory.
+/// Limit on the resources whose changes are kept in memory.
 const RESOURCES: usize = 20_000;
 
-/// A change that was accepted.
+/// Accepted change, kept as history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Past {
-    /// Of what.
+    /// Key of the changed resource.
     pub key: ResourceKey,
-    /// The revision that it became.
+    /// Revision of the change.
     pub revision: Revision,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Who made it, as the API knows them: `name/group,group`.
+    /// Author as the API knows them: `name/group,group`.
     pub by: String,
-    /// What was there from then on.
+    /// Resource after the change.
     pub became: Became,
 }
 
-/// What a change made of a resource.
+/// Resource after a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Became {
-    /// This, in the Universal format.
+    /// The document, in the Universal format.
     Said(Value),
-    /// Something that is not kept, because it is a secret.
+    /// A secret, whose content is not kept.
     Secret,
-    /// Nothing.
+    /// The resource was deleted.
     Deleted,
 }
 
 impl Past {
-    /// What a document says from now on; of a secret only that it was changed.
+    /// Creates the record of a change; of a secret only that it was changed.
     pub fn of(key: &ResourceKey, revision: Revision, by: String, document: Option<&Value>) -> Self {
         let became = match document {
             None => Became::Deleted,
@@ -55,19 +55,19 @@ impl Past {
         Self { key: key.clone(), revision, at: Timestamp::now(), by, became }
     }
 
-    /// One line of text.
+    /// Serialises it as one line of text.
     pub(super) fn line(&self) -> String {
-        // every part of it can be written
+        // every part of it can be serialised
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What a line of text says; `None`: it is of a newer version, or damaged, and tells nothing.
+    /// Parses a line of text; `None`: it is of a newer version, or damaged.
     pub(super) fn read(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
 }
 
-/// How many of lines of these sizes are kept, the newest first: at least one.
+/// Returns how many lines of these sizes, the newest first, are kept: at least one.
 pub(super) fn kept(sizes: impl IntoIterator<Item = usize>) -> usize {
     let mut bytes = 0;
     let fits = |size: &usize| {
@@ -80,7 +80,7 @@ pub(super) fn kept(sizes: impl IntoIterator<Item = usize>) -> usize {
 /// Changes by resource, in memory.
 #[derive(Debug, Default)]
 pub(super) struct Pasts {
-    /// The newest first, each as a line.
+    /// Newest changes first, each as a line.
     lines: BTreeMap<ResourceKey, Vec<(Revision, String)>>,
 }
 
@@ -91,7 +91,7 @@ impl Pasts {
         let count = kept(lines.iter().map(|(_, line)| line.len()));
         lines.truncate(count);
         if self.lines.len() > RESOURCES {
-            // what was changed last is asked for most
+            // resources that changed last are asked for most
             let newest = |lines: &[(Revision, String)]| lines.first().map(|(revision, _)| *revision);
             let oldest = self.lines.iter().min_by_key(|(_, lines)| newest(lines)).map(|(key, _)| key.clone());
             oldest.iter().for_each(|key| drop(self.lines.remove(key)));

@@ -1,16 +1,16 @@
-//! Resources as plain files in a folder, one a file, which people may edit too: for a single control plane.
+//! Store of plain files in a folder, one per resource, which people may edit too: for a single control plane.
 //!
 //! ```text
 //!  FOLDER/.lock                            held by the one process that has it open
-//!  FOLDER/.revision                        a number that no revision has passed yet
-//!  FOLDER/.history/…                       who changed a resource over the API when, and how
+//!  FOLDER/.revision                        an upper bound of all revisions so far
+//!  FOLDER/.history/…                       history of changes over the API: author and time
 //!  FOLDER/Mesh.shop.yaml                   a resource of global scope
 //!  FOLDER/shop/MeshTCPRoute.canary.yaml    a resource of the mesh `shop`
 //! ```
 //!
-//! A change is answered when its file is on the disk under its name, which it gets all at once. The first line of a file
-//! that was written here says its version and a hash of the content: a file that people have changed since is known by it,
-//! and becomes a new version. Everything is in memory too: readers go on when the disk does not.
+//! A change is answered when its file is on the disk under its name, which it gets atomically. The first line of a file
+//! that was written here contains its version and a hash of the content: a file that people have changed since is
+//! recognised by it, and becomes a new version. Everything is in memory too: reads work while the disk does not.
 
 mod disk;
 mod history;
@@ -35,10 +35,10 @@ use super::memory::Shared;
 use super::{Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
 use crate::guard::task_again;
 
-/// How often it is looked whether people changed a file. What looks the same twice is taken in.
+/// Interval at which files are checked for edits. A file that looks the same twice is taken in.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Resources as plain files in a folder.
+/// Store of plain files in a folder.
 #[derive(Clone, Debug)]
 pub struct PlainStore {
     inner: Arc<Inner>,
@@ -53,7 +53,7 @@ struct Inner {
     disk: Mutex<Disk>,
 }
 
-/// The task that looks what people changed, as long as this lives.
+/// Task that looks for edits, as long as this lives.
 #[derive(Debug)]
 struct Looks(AbortHandle);
 
@@ -64,12 +64,13 @@ impl Drop for Looks {
 }
 
 impl PlainStore {
-    /// Opens a folder, or makes it. Files whose names begin with a dot, or do not end in `.yaml` or `.yml`, are left alone.
-    /// What is made can be read by the user of the process only: resources may be secrets.
+    /// Opens a folder, or creates it. Files whose names begin with a dot, or do not end in `.yaml` or `.yml`, are
+    /// ignored. Created files can be read by the user of the process only: resources may be secrets.
     ///
     /// # Errors
-    /// [`StoreError::Denied`]: it cannot be made or read, or another process has it open. [`StoreError::Damaged`]: its counter
-    /// is no number. [`StoreError::Full`]. A file that is no resource, or the same as another one, is none: a listing names it.
+    /// [`StoreError::Denied`]: it cannot be created or read, or another process has it open. [`StoreError::Damaged`]:
+    /// its counter is no number. [`StoreError::Full`]. A file that is no resource, or repeats another one, is no error:
+    /// a listing names it.
     pub async fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
         let folder = folder.as_ref().to_owned();
         let (disk, loaded) = aside(&folder, {
@@ -83,7 +84,7 @@ impl PlainStore {
         Ok(Self { inner, looks })
     }
 
-    /// Runs one write on a thread that may wait for the disk. It goes on though the caller does not wait for it.
+    /// Runs one write on a thread for blocking work. It completes even if the caller does not wait for it.
     async fn write<R: Send + 'static>(
         &self,
         write: impl FnOnce(&Shared, &mut Disk) -> Result<R, StoreError> + Send + 'static,
@@ -101,11 +102,11 @@ impl PlainStore {
 
 impl Inner {
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        // what is known of the files is compared with them before it counts
+        // the known state of the files is compared with them before it is used
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what people changed and left alone since.
+    /// Takes in edits that have settled.
     fn look(&self) {
         let mut disk = self.disk();
         for edit in disk.edits() {
@@ -114,7 +115,7 @@ impl Inner {
     }
 }
 
-/// Makes of an edit what a change is.
+/// Turns an edit into a change.
 fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
     let revision = shared.contents().revision().next();
     if let Err(error) = disk.reserve(revision) {
@@ -137,7 +138,7 @@ async fn follow(store: Weak<Inner>) {
     task_again("store-watcher", || look_again_and_again(Weak::clone(&store))).await;
 }
 
-/// Looks as long as the store is there: it does not keep the folder open.
+/// Looks as long as the store exists, without keeping the folder open.
 async fn look_again_and_again(store: Weak<Inner>) {
     loop {
         tokio::time::sleep(LOOK).await;
@@ -184,7 +185,7 @@ impl Store for PlainStore {
 
     async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
         self.write(move |shared, disk| {
-            // what people are editing is found before anything is written
+            // unfinished edits are found before anything is written
             for put in &puts {
                 if let Some(edit) = disk.edit_of(&put.key)? {
                     take_in(shared, disk, edit);
@@ -206,7 +207,7 @@ impl Store for PlainStore {
                 }
                 on_disk.push(change);
             }
-            // what is in its file is there, whatever became of the others
+            // documents that were written stay, even if others failed
             shared.make_all(on_disk);
             failed.map(|()| written)
         })
@@ -256,7 +257,7 @@ impl Store for PlainStore {
     }
 }
 
-/// Runs what waits for the disk on a thread that may.
+/// Runs blocking work on a thread for it.
 async fn aside<R: Send + 'static>(
     folder: &Path,
     work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,

@@ -1,9 +1,9 @@
-//! Resources in PostgreSQL: one store for several control planes.
+//! PostgreSQL store: one store for several control planes.
 //!
 //! Every change is one transaction that first takes the next revision from a row that all writers share. So changes
 //! become visible in the order of their revisions, and a reader that is at revision N and sees what comes after has
-//! missed nothing. Notifications only wake readers; what changed is always read from the table of changes, so one that
-//! is lost with its connection costs time and nothing else.
+//! missed nothing. Notifications only wake readers; changes are always read from the table of changes, so a
+//! notification that is lost with its connection costs time and nothing else.
 
 mod board;
 mod catalogue;
@@ -39,18 +39,18 @@ use super::{
     Written,
 };
 
-/// The channel on which control planes wake each other.
+/// Channel on which control planes wake each other.
 const CHANNEL: &str = "meshtcp";
-/// How long a single question or change may take: somebody waits for it.
+/// Limit on the duration of a single query or change, for which a caller waits.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a listing or a look at changes may take.
+/// Limit on the duration of a listing or a look at changes.
 const LONG_PATIENCE: Duration = Duration::from_secs(15);
-/// How long a database that did not let itself be reached is not asked again.
+/// Time during which a database that was unreachable is not asked again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often a watch looks though nothing woke it.
+/// Interval at which a watch looks without a notification.
 const SELDOM: Duration = Duration::from_secs(3);
 
-/// Resources in PostgreSQL.
+/// Store in PostgreSQL.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -58,26 +58,26 @@ pub struct PostgresStore {
 
 struct Shared {
     database: Database,
-    // held for one question, also while it is answered: the questions of one connection come one after the other
+    // held for one query, also while it is answered: the queries of one connection are sequential
     open: Mutex<Option<Open>>,
     listener: Listener,
     // held for one look
     away: std::sync::Mutex<Option<Away>>,
 }
 
-/// A connection, and which life of the database it leads to.
+/// Connection, with the epoch of the database.
 struct Open {
     client: Client,
     epoch: Option<Arc<str>>,
 }
 
-/// A database that was not reached.
+/// Failure to reach the database.
 struct Away {
     until: Instant,
     why: StoreError,
 }
 
-/// Where the database is.
+/// Address of the database.
 #[derive(Clone)]
 struct Database {
     config: Config,
@@ -86,15 +86,16 @@ struct Database {
 }
 
 impl PostgresStore {
-    /// The store at an address, as libpq writes it: `postgres://user:password@host:port/database`. Connects, and makes the
-    /// tables if they are not there.
+    /// Opens the store at an address, as libpq writes it: `postgres://user:password@host:port/database`. Connects, and
+    /// creates the tables if they do not exist.
     ///
-    /// With `?sslmode=require&sslrootcert=FILE` (or `verify-full`, which is the same here) it connects over TLS, and only to
-    /// a database whose certificate has the name that was dialled and is signed by one in the file. Without, in plaintext.
+    /// With `?sslmode=require&sslrootcert=FILE` (or `verify-full`, which is the same here) it connects over TLS, and
+    /// only to a database whose certificate has the name that was dialled and is signed by one in the file. Without, in
+    /// plaintext.
     ///
     /// # Errors
-    /// [`StoreError::Denied`]: the address makes no sense, or the database does not let us in or does not have tables
-    /// that this version reads. A database that is only away is no error: it is tried again at the next call.
+    /// [`StoreError::Denied`]: the address is invalid, or the database denies access or has tables that this version
+    /// cannot read. An unreachable database is no error: it is tried again at the next call.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         let database = Database::at(address)?;
         let listener = Listener::start(database.clone());
@@ -114,7 +115,7 @@ impl Database {
         let denied = |why: String| StoreError::Denied { store: "PostgreSQL".into(), why };
         let (way, address) = Way::of(address).map_err(denied)?;
         let tls = way.connector().map_err(denied)?;
-        // what is wrong is told without the address: there may be a password in it
+        // errors are reported without the address: it may contain a password
         let mut config: Config = address
             .parse()
             .map_err(|error: tokio_postgres::Error| denied(format!("its address cannot be read: {error}")))?;
@@ -131,7 +132,7 @@ impl Database {
     }
 }
 
-/// What and where, without the password.
+/// Describes the store, without the password.
 fn in_words(config: &Config) -> String {
     let host = |host: &Host| match host {
         Host::Tcp(name) => name.clone(),
@@ -145,7 +146,7 @@ fn in_words(config: &Config) -> String {
 }
 
 impl Shared {
-    /// A connection that works as far as we know, with the tables there.
+    /// Returns a connection without known errors, with the tables prepared.
     async fn client(&self) -> Result<MappedMutexGuard<'_, Client>, StoreError> {
         Ok(MappedMutexGuard::map(self.connected().await?, |open| &mut open.client))
     }
@@ -170,7 +171,7 @@ impl Shared {
             .map_err(|_| StoreError::Lost { store: words.clone(), why: "the connection is gone".into() })
     }
 
-    /// Does not wait for ever for a database that does not answer.
+    /// Waits for an answer of the database, within a limit.
     async fn patiently<R>(
         &self,
         patience: Duration,
@@ -182,7 +183,7 @@ impl Shared {
         })
     }
 
-    /// Whoever asks right after somebody who did not reach the database gets the same answer without waiting for it.
+    /// Fails with the previous error while a recent attempt to reach the database failed, without waiting for it.
     fn is_worth_asking(&self) -> Result<(), StoreError> {
         let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &*away {
@@ -200,7 +201,7 @@ impl Shared {
         fault::in_words(&self.database.words, &error)
     }
 
-    /// Makes the change that `decide` makes of the next revision and of what is there, if any.
+    /// Makes the change that `decide` derives from the next revision and the stored resource, if any.
     async fn change<R: Send>(
         &self,
         key: &ResourceKey,
@@ -214,9 +215,9 @@ impl Shared {
         let revision = rows::revision(words, &row, 0)?;
         let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
         let row = transaction.query_opt(rows::ONE, &[&kind, &mesh, &name]).await.map_err(unfit)?;
-        // what cannot be read can be written over and removed, by who expects nothing of it
+        // an unreadable resource can be overwritten and removed by a caller without expectations
         let found = row.map(|row| rows::readable(&row, 0).unwrap_or_else(|_| nothing_readable(key)));
-        // whatever is not committed is rolled back
+        // without a commit everything is rolled back
         let (answer, change) = decide(revision, found)?;
         let Some(change) = change else { return Ok(answer) };
         rows::write(&transaction, &change).await.map_err(unfit)?;
@@ -251,13 +252,13 @@ impl Shared {
                     rows::write(&transaction, change).await.map_err(unfit)?;
                     changes += 1;
                 }
-                // the next one has it
+                // the next one takes it
                 None => next = Some(revision),
             }
             answers.push(proposal.written);
         }
         if changes == 0 {
-            // whatever is not committed is rolled back
+            // without a commit everything is rolled back
             return Ok(answers);
         }
         if next.is_some() {
@@ -269,7 +270,7 @@ impl Shared {
 }
 
 impl Shared {
-    /// The changes after a revision, and of which life they are.
+    /// Returns the changes after a revision, and the epoch that they are from.
     async fn changes_after(&self, after: Revision) -> Result<(Option<Arc<str>>, Vec<Change>), StoreError> {
         let words = &self.database.words;
         let open = self.connected().await?;
@@ -285,7 +286,7 @@ impl Shared {
             match rows::change(words, row) {
                 Ok(change) => changes.extend(change),
                 Err(StoreError::Damaged { .. }) if changes.is_empty() => {
-                    // a change that cannot be read is nobody's next one: a listing goes on behind it, and names it
+                    // an unreadable change is nobody's next one: a listing continues behind it, and names it
                     return Err(StoreError::TooOld { after, oldest: latest });
                 }
                 Err(StoreError::Damaged { .. }) => break,
@@ -296,7 +297,7 @@ impl Shared {
     }
 }
 
-/// What stands for a row that cannot be read.
+/// Placeholder for a row that cannot be read.
 fn nothing_readable(key: &ResourceKey) -> Stored {
     let never = Timestamp::UNIX_EPOCH;
     Stored {

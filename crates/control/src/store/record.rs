@@ -1,4 +1,4 @@
-//! A stored document as text: one JSON object.
+//! Stored document as text: one JSON object.
 
 use jiff::Timestamp;
 use model::ResourceKey;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Revision, Stored};
 
-/// What is written about a stored document.
+/// Serialised form of a stored document.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Record {
     version: Revision,
@@ -17,17 +17,17 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// What is written about it.
+    /// Creates the record of a stored document.
     pub(super) fn of(stored: &Stored) -> Self {
         let Stored { key: _, document, version, created, modified } = stored;
         let (created, modified) = (created.to_string(), modified.to_string());
         Self { version: *version, created, modified, document: document.clone() }
     }
 
-    /// The stored document that it was made of.
+    /// Returns the stored document of the record.
     ///
     /// # Errors
-    /// In words: it is none.
+    /// In words: the record is invalid.
     pub(super) fn stored(self) -> Result<Stored, String> {
         let Self { version, created, modified, document } = self;
         let key = ResourceKey::of_document(&document).map_err(|why| why.to_string())?;

@@ -1,4 +1,4 @@
-//! What stores give and take.
+//! Input and output types of stores.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::Value;
 
-/// A document that is stored.
+/// Stored document.
 #[derive(Clone, PartialEq)]
 pub struct Stored {
-    /// What it is.
+    /// Key of the resource.
     pub key: ResourceKey,
-    /// In the Universal format, as it was accepted.
+    /// Document in the Universal format, as it was accepted.
     pub document: Value,
-    /// The revision of its last change. What to expect when changing it again ([`Expected::Version`]).
+    /// Revision of its last change; the expectation for changing it again ([`Expected::Version`]).
     pub version: Revision,
-    /// When it came to be.
+    /// Time of creation.
     pub created: Timestamp,
-    /// When it was changed last.
+    /// Time of the last change.
     pub modified: Timestamp,
 }
 
 impl fmt::Debug for Stored {
-    /// Without the body of a document that keeps a secret.
+    /// Writes it without the body of a document that keeps a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, document, version, created, modified } = self;
         let document: &dyn fmt::Debug = if key.keeps_a_secret() { &"(secret)" } else { document };
@@ -38,19 +38,19 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// What must be there for a change to be accepted.
+/// Expectation that must be met for a change to be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever: the last writer wins.
+    /// None: the last writer wins.
     Any,
-    /// Nothing.
+    /// There is no document.
     Absent,
-    /// The document whose last change had this revision.
+    /// The last change of the document has this revision.
     Version(Revision),
 }
 
 impl Expected {
-    /// Whether what is there is as expected.
+    /// Returns `true` if the stored document meets the expectation.
     pub fn is_met_by(self, found: Option<&Stored>) -> bool {
         match self {
             Expected::Any => true,
@@ -70,72 +70,72 @@ impl fmt::Display for Expected {
     }
 }
 
-/// A document that is to be stored, together with others.
+/// Document that is to be stored, together with others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Put {
-    /// Under which key.
+    /// Key of the resource.
     pub key: ResourceKey,
-    /// In the Universal format.
+    /// Document in the Universal format.
     pub document: Value,
-    /// What must be there.
+    /// Expectation about the stored document.
     pub expected: Expected,
 }
 
-/// Which resources to list. The default selects all.
+/// Selection of resources to list. The default selects all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Only of this kind.
+    /// Kind of the resources; `None`: any.
     pub kind: Option<Kind>,
-    /// Only of this mesh. Resources of global scope are then left out.
+    /// Mesh of the resources, which excludes those of global scope; `None`: any.
     pub mesh: Option<String>,
 }
 
 impl Selection {
-    /// All of a kind, in all meshes.
+    /// Selects all resources of a kind, in all meshes.
     pub fn of_kind(kind: Kind) -> Self {
         Self { kind: Some(kind), mesh: None }
     }
 
-    /// Only what is in this mesh.
+    /// Restricts the selection to a mesh.
     #[must_use]
     pub fn in_mesh(self, mesh: impl Into<String>) -> Self {
         Self { mesh: Some(mesh.into()), ..self }
     }
 
-    /// Whether a resource is selected.
+    /// Returns `true` if a resource is selected.
     pub fn holds(&self, key: &ResourceKey) -> bool {
         self.kind.is_none_or(|kind| key.kind == kind)
             && self.mesh.as_ref().is_none_or(|mesh| key.mesh.as_ref() == Some(mesh))
     }
 }
 
-/// Something that is kept and that this version cannot read, or that is damaged: it is left as it is, and costs nothing else.
+/// Stored resource that this version cannot read, or that is damaged: it is left as it is, and affects nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Of what kind it is said to be; this version may not know it.
+    /// Kind that it claims to be of; this version may not know it.
     pub kind: String,
-    /// Its mesh; empty: none.
+    /// Mesh of the resource; empty: none.
     pub mesh: String,
-    /// Its name, or that of the file that it is in.
+    /// Name of the resource, or of its file.
     pub name: String,
-    /// Why it cannot be read.
+    /// Reason why it cannot be read.
     pub why: String,
 }
 
 impl Unreadable {
-    /// What it would be; `None`: its kind is not known, or nobody can tell.
+    /// Returns its key; `None`: its kind is unknown.
     pub fn key(&self) -> Option<ResourceKey> {
         Some(ResourceKey::new(Kind::from_text(&self.kind)?, self.mesh.as_str(), self.name.as_str()))
     }
 
-    /// Where it is, in words: `MeshOfTheFuture default/n1`.
+    /// Describes its place in words: `MeshOfTheFuture default/n1`.
     pub fn place(&self) -> String {
         let Self { kind, mesh, name, why: _ } = self;
         let mesh = if mesh.is_empty() { String::new() } else { format!("{mesh}/") };
         format!("{kind} {mesh}{name}").trim_start().to_owned()
     }
 
-    /// Whether it is selected, as far as can be told: of a file that cannot be read nobody knows what it is.
+    /// Returns `true` if it is selected, as far as is known: the kind in an unreadable file is unknown.
     pub(super) fn is_selected(&self, Selection { kind, mesh }: &Selection) -> bool {
         if self.kind.is_empty() {
             return true;
@@ -145,58 +145,58 @@ impl Unreadable {
     }
 }
 
-/// What was there at one moment.
+/// Content of a store at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listing {
-    /// The last change that it has; watch from here to miss nothing.
+    /// Revision of its last change; watch from here to miss nothing.
     pub revision: Revision,
-    /// By kind, then name, then mesh.
+    /// Resources by kind, then name, then mesh.
     pub items: Vec<Stored>,
-    /// What is there and cannot be read.
+    /// Resources that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Which life of the store the revisions are of; after a failover it is another one, in which a revision may be another
-    /// state than before. `None`: the store has one only, or does not tell.
+    /// Epoch of the store that the revisions are from; after a failover it is another one, in which a revision may be
+    /// another state than before. `None`: the store has only one, or reports none.
     pub epoch: Option<Arc<str>>,
 }
 
 impl Listing {
-    /// Puts items into the order of listings. All could be read.
+    /// Creates a listing from items in any order, without unreadable ones.
     pub fn new(revision: Revision, mut items: Vec<Stored>) -> Self {
         let order = |ResourceKey { kind, mesh, name }: &ResourceKey| (*kind, name.clone(), mesh.clone());
         items.sort_by_cached_key(|item| order(&item.key));
         Self { revision, items, unreadable: Vec::new(), epoch: None }
     }
 
-    /// With what could not be read.
+    /// Adds unreadable resources.
     #[must_use]
     pub fn beside(self, unreadable: Vec<Unreadable>) -> Self {
         Self { unreadable, ..self }
     }
 
-    /// As of a life of the store.
+    /// Sets the epoch.
     #[must_use]
     pub fn of_epoch(self, epoch: Option<Arc<str>>) -> Self {
         Self { epoch, ..self }
     }
 }
 
-/// What came of a put.
+/// Result of a put.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
-    /// What is there now.
+    /// Stored document after the put.
     pub stored: Stored,
-    /// What the put did.
+    /// Effect of the put.
     pub effect: Effect,
 }
 
-/// What a put did.
+/// Effect of a put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing was there before.
+    /// There was no document before.
     Created,
-    /// Something else was there before.
+    /// There was another document before.
     Changed,
-    /// An equal document was there: nothing was written, and its version stays.
+    /// An equal document was stored: nothing was written, and its version stays.
     Unchanged,
 }
 

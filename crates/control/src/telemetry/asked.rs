@@ -1,27 +1,27 @@
-//! A question about traffic, as a query says it.
+//! Parsing of a question about traffic from a query.
 
 use change::traffic::{By, Chosen, TrafficQuestion};
 
-/// How many rows are told when the query does not say.
+/// Default number of rows.
 const USUAL_SIZE: usize = 100;
-/// How many are told at most.
+/// Limit on the number of rows.
 const MOST: usize = 1_000;
 
-/// A query that asks nothing.
+/// Invalid query.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{parameter}` {why}")]
 pub struct InvalidQuestion {
-    /// The parameter.
+    /// Name of the parameter.
     pub parameter: &'static str,
-    /// What it has to be.
+    /// Rule for its value.
     pub why: &'static str,
 }
 
-/// What a query asks, by the parameters `by`, `mesh`, `route`, `destination`, `proxy`, `name`, `sort`, `history`, `offset` and
-/// `size`; the last of several values counts, but of `route` each. Others are not looked at.
+/// Parses the parameters `by`, `mesh`, `route`, `destination`, `proxy`, `name`, `sort`, `history`, `offset` and `size`;
+/// the last of several values is used, but all of `route`. Other parameters are ignored.
 ///
 /// # Errors
-/// A value is none that the parameter may have.
+/// A parameter has an invalid value.
 pub fn question(query: &[(String, String)]) -> Result<TrafficQuestion, InvalidQuestion> {
     let asked = |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let wrong = |parameter, why| Err(InvalidQuestion { parameter, why });

@@ -1,4 +1,4 @@
-//! What connections do, told once a second to who follows it.
+//! Stream of traffic pages, once a second.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::Telemetry;
 
-/// How often those who follow are told.
+/// Interval between two events.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// What can be waited for to move.
+/// Source of changes that can be awaited.
 pub trait Moves: Send + 'static {
-    /// Waits until something of what proxies run has moved since the last call.
+    /// Waits until the configuration of a proxy, or its state, has changed since the last call.
     fn moved(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// Server-sent events, until nobody takes them any more: `traffic` with the page that is asked for, once a second, and before it
-/// `moved` if something of what proxies run has moved.
+/// Returns server-sent events, until the receiver is dropped: `traffic` with the requested page, once a second, and
+/// before it `moved` if something has changed.
 pub fn follow(
     telemetry: Telemetry,
     question: TrafficQuestion,

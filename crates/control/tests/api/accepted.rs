@@ -1,5 +1,5 @@
-//! What the API accepts is in force, can be read and written again, and moves to another store; what cannot come into
-//! force is refused, in the same words wherever it is asked.
+//! Tests that documents which the API accepts come into force, can be read and written again, and can be moved to
+//! another store; and that documents which cannot come into force are refused, in the same words by every validator.
 
 mod maker;
 
@@ -59,7 +59,7 @@ async fn judge(documents: Vec<Value>, profile: Profile, zone: Option<&str>) {
     everything_comes_back(&server, &rules).await;
 }
 
-/// Offers a document to all who judge documents: they agree.
+/// Offers a document to all validators, and checks that they agree.
 async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[String]) {
     // as `validate` and `up` read it, without a zone
     let by_file =
@@ -67,7 +67,7 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
     let wrong: Vec<&Problem> = by_file.problems.iter().filter(|it| it.severity == Severity::Error).collect();
     let preview = send(server.address, "POST /_preview", &document.to_string()).await;
     if preview.status == 404 {
-        // of a mesh that there is not; whoever puts it is told the same
+        // for a mesh that does not exist; a put is answered the same
         let sent = universal(document, &by_file.entries[0].resource);
         let key = ResourceKey::of_document(&sent).unwrap();
         assert!(key.mesh.as_ref().is_some_and(|mesh| !meshes.contains(mesh)), "{document:#}");
@@ -91,7 +91,7 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
             let key = ResourceKey::of_document(&sent).unwrap();
             (sent, key)
         }
-        // a manifest is refused before it is sent
+        // the client refuses such a manifest before it is sent
         None if document.get("apiVersion").is_some() => return,
         None => (document.clone(), ResourceKey::of_document(document).unwrap()),
     };
@@ -99,7 +99,7 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
         return;
     }
     let reply = send(server.address, &format!("PUT {}", path(&key)), &sent.to_string()).await;
-    // no rule about documents: about what becomes of the one that is there
+    // not a rule about documents, but about the one that is stored
     if reasons(&reply).iter().any(|reason| reason.starts_with("cannot be changed or removed")) {
         return;
     }
@@ -113,7 +113,8 @@ async fn offered(server: &Server, document: &Value, rules: &Options, meshes: &[S
     }
 }
 
-/// Reads the store as the compile loop does: nothing of it is held back, and every Dataplane has a plan that can be said.
+/// Reads the store as the compile loop does: nothing is held back, and every Dataplane has a plan that can be
+/// expressed.
 async fn everything_is_in_force(server: &Server, profile: Profile) {
     let (mut followed, feeder) =
         StoreSource::new(Arc::clone(&server.store), Options { profile, ..Options::default() });
@@ -147,7 +148,7 @@ async fn everything_is_in_force(server: &Server, profile: Profile) {
     }
 }
 
-/// Everything that is there is accepted again, by the same control plane as no change, and by an empty one.
+/// Everything that is stored is accepted again: by the same control plane as no change, and by an empty one.
 async fn everything_comes_back(server: &Server, rules: &Options) {
     let other = Server::start(Setup { rules: rules.clone(), ..trusting() }).await;
     let mut stored = server.store.list(&Selection::default()).await.unwrap().items;
@@ -163,7 +164,7 @@ async fn everything_comes_back(server: &Server, rules: &Options) {
         let manifest = send(server.address, &format!("GET {place}?format=k8s"), "").await;
         let manifest = yaml::read_one("manifest.yaml", &yaml::document(&manifest.json())).unwrap();
         let read = Content::read("manifest.json", manifest.to_string().as_bytes(), rules);
-        // a secret is a Secret of Kubernetes, and no resource of the mesh there
+        // a secret is a Secret of Kubernetes there, and no resource of the mesh
         assert!(read.is_good() || manifest["apiVersion"] == "v1", "{manifest:#}: {:?}", read.problems);
 
         let kept = yaml::read_one("backup.yaml", &yaml::exact(&it.document)).unwrap();
@@ -186,7 +187,7 @@ fn path(key: &ResourceKey) -> String {
     }
 }
 
-/// What an answer says is wrong, field by field.
+/// Reasons in a refusal, field by field.
 fn reasons(reply: &Reply) -> Vec<String> {
     let invalid = reply.json()["invalid_parameters"].as_array().cloned().unwrap_or_default();
     invalid.iter().map(|it| it["reason"].as_str().unwrap_or_default().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! However much is wrong, an answer is short, and says how much there is.
+//! Tests that an answer stays short, and gives the number of errors, however many there are.
 
 use serde_json::Value;
 

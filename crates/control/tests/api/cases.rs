@@ -1,5 +1,5 @@
-//! Conversations as data: a folder each, with what is there at first (`mesh.yaml`), requests (`NN-name.http`) and the
-//! answers to them (`NN-name.answer`). `UPDATE=1 cargo test -p meshtcp-control --test api` writes the answers anew.
+//! Conversations as data, a folder each: the initial content (`mesh.yaml`), requests (`NN-name.http`) and the answers
+//! to them (`NN-name.answer`). `UPDATE=1 cargo test -p meshtcp-control --test api` rewrites the answers.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -45,7 +45,7 @@ async fn conversations_go_as_written() {
     assert!(wrong.is_empty(), "answered otherwise than written:\n{}", wrong.join("\n"));
 }
 
-/// Status, the headers that mean something, and the body without what changes each time.
+/// Renders the status, the relevant headers, and the body without the parts that vary.
 fn shown(reply: &Reply) -> String {
     let mut text = format!("{}\n", reply.status);
     for name in ["content-type", "etag", "meshtcp-revision"] {

@@ -1,4 +1,4 @@
-//! A client that sends exactly what it is told.
+//! Client that sends exactly the given bytes.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-/// What a server answered.
+/// Answer of a server.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -31,7 +31,7 @@ pub(crate) async fn raw(address: SocketAddr, request: &[u8]) -> Reply {
 }
 
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> Reply {
-    // a server that has heard enough may answer and close before it has read all
+    // a server may answer and close before it has read everything
     let _ = stream.write_all(request).await;
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
@@ -54,12 +54,12 @@ pub(crate) fn reply(bytes: &[u8]) -> Reply {
     Reply { status, headers: lines.filter_map(pair).collect(), body: body.to_owned() }
 }
 
-/// Sends a request whose head is given line by line, without its end; `Host` and `Connection` are added if they miss.
+/// Sends a request whose head is given line by line, without its end; missing `Host` and `Connection` are added.
 pub(crate) async fn send(address: SocketAddr, head: &str, body: &str) -> Reply {
     raw(address, text(head, body).as_bytes()).await
 }
 
-/// The same through a Unix socket.
+/// Sends a request as [`send`] does, through a Unix socket.
 pub(crate) async fn send_locally(socket: &Path, head: &str, body: &str) -> Reply {
     exchange(UnixStream::connect(socket).await.unwrap(), text(head, body).as_bytes()).await
 }

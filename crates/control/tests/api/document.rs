@@ -1,4 +1,4 @@
-//! The OpenAPI document is what the program says, and the program keeps to it.
+//! Tests that the OpenAPI document matches the program.
 
 use std::path::{Path, PathBuf};
 

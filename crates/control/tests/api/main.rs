@@ -1,4 +1,4 @@
-//! The REST API as its clients meet it: over real sockets.
+//! Tests of the REST API over real sockets, as clients use it.
 
 #![allow(
     clippy::unwrap_used,

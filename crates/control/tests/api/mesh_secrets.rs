@@ -1,4 +1,4 @@
-//! What a mesh promises is there when its PUT is answered.
+//! Tests that the secrets of a mesh exist when its PUT is answered.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ async fn secret(server: &Server, name: &str) -> String {
     String::from_utf8(STANDARD.decode(reply.json()["data"].as_str().unwrap()).unwrap()).unwrap()
 }
 
-/// The certificate of the authority, whose key is the one that is stored.
+/// Returns the certificate of the authority, after checking that it matches the stored key.
 async fn authority(server: &Server) -> String {
     let certificate = secret(server, "shop.ca-builtin-cert-ca").await;
     let key = secret(server, "shop.ca-builtin-key-ca").await;
@@ -42,7 +42,7 @@ async fn a_mesh_with_a_builtin_backend_has_its_authority_and_a_key_for_tokens() 
     let token = send(server.address, "POST /tokens/dataplane", token).await.body;
     server.tokens.proxy(&token).await.unwrap();
 
-    // put again, nothing is made anew
+    // a repeated put makes nothing new
     let again = send(server.address, "PUT /meshes/shop", MESH).await;
     assert_eq!((again.status, again.json()), (200, json!({})));
     assert_eq!(authority(&server).await, certificate);
@@ -74,7 +74,7 @@ async fn what_cannot_be_made_is_told_and_what_came_with_a_mesh_goes_with_it() {
     assert!(warnings[0].as_str().is_some_and(|it| it.contains("RSAbits")), "{} {warnings}", reply.status);
     let key = ResourceKey::new(Kind::Secret, "shop", "dataplane-token-signing-key-shop-1");
     assert!(server.store.get(&key).await.unwrap().is_some());
-    // its owner may not read secrets, and may remove the mesh with those that it brought
+    // a writer may not read secrets, but may delete the mesh together with those that came with it
     assert_eq!(send(server.address, "GET /meshes/shop/secrets", "").await.status, 403);
     assert_eq!(send(server.address, "DELETE /meshes/shop", "").await.status, 200);
     assert!(server.store.get(&key).await.unwrap().is_none());

@@ -1,4 +1,4 @@
-//! Who needs no token has to be known otherwise than by where a connection comes from.
+//! Tests that a caller without a token is recognised by more than the address of the connection.
 
 use meshtcp_control::api::{Role, Setup};
 use meshtcp_control::identity::{Bearer, Claims};
@@ -12,7 +12,7 @@ const ROUTE: &str =
 const SECRET: &str = r#"{"type":"Secret","mesh":"default","name":"s","data":"YQ=="}"#;
 const GET: &str = "GET /meshes/default/meshtcproutes";
 const PUT: &str = "PUT /meshes/default/meshtcproutes/r";
-/// What only an admin may do.
+/// Requests that only an admin may make.
 const OF_ADMINS: [(&str, &str); 4] = [
     ("GET /global-secrets", ""),
     ("GET /meshes/default/secrets", ""),
@@ -30,11 +30,11 @@ async fn a_connection_from_this_host_reads_and_changes_nothing() {
     for (request, body) in OF_ADMINS.into_iter().chain(forbidden) {
         let reply = send(server.address, request, body).await;
         assert_eq!(reply.status, 403, "{request}: {}", reply.body);
-        // what to do stands beside it
+        // the advice is part of the answer
         assert!(reply.body.contains("/run/meshtcp/here"), "{}", reply.body);
     }
     assert_eq!(send(server.address, "GET /who-am-i", "").await.json()["name"], "mesh-system:anonymous");
-    // a page in a browser, or a server that says that it passes on
+    // a page in a browser, or a server that marks forwarded requests
     for header in ["Host: evil.example", "Origin: http://evil.example", "X-Forwarded-For: 10.0.0.1"] {
         assert_eq!(send(server.address, &format!("{GET}\n{header}"), "").await.status, 403, "{header}");
     }
@@ -65,7 +65,7 @@ async fn through_the_socket_our_own_user_is_admin() {
     }
     let who = send_locally(&server.socket, "GET /who-am-i", "").await;
     assert_eq!(who.json()["name"], "mesh-system:admin");
-    // a server that was led here on purpose, and says for whom it asks
+    // a server that was led here on purpose, and names the original client
     let passed_on = format!("{GET}\nX-Forwarded-For: 10.0.0.1");
     assert_eq!(send_locally(&server.socket, &passed_on, "").await.status, 403);
 }
@@ -80,7 +80,7 @@ async fn who_may_read_without_a_token_asks_by_a_name_of_this_server() {
     }
     let reply = send(server.address, &format!("{GET}\nHost: evil.example:5681"), "").await;
     assert!(reply.status == 403 && reply.body.contains("--host-name evil.example"), "{}", reply.body);
-    // a token proves enough: no browser adds it by itself
+    // a token is proof enough: no browser adds it by itself
     let bearer = Bearer::User { name: "jo".into(), groups: Vec::new() };
     let token = server.tokens.issue(Claims::new(bearer, std::time::Duration::from_secs(60))).await.unwrap();
     let request = format!("{GET}\nHost: lb.example\nAuthorization: Bearer {token}");

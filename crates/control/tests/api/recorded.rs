@@ -1,8 +1,8 @@
-//! What Kuma's own tools asked a control plane of theirs, asked of ours, and the answers compared by meaning.
+//! Recorded requests of Kuma's own tools, replayed here; the answers are compared by meaning.
 //!
-//! `recorded/*.jsonl` has the conversations, an exchange a line, in their order. `recorded/intended.tsv` has what is otherwise here
-//! on purpose, a row each: a pattern of "CONVERSATION LABEL METHOD PATH", a pattern of the place in the answer, the reason. A row
-//! that fits nothing any more is an error too.
+//! `recorded/*.jsonl` has the conversations, one exchange per line, in their order. `recorded/intended.tsv` has the
+//! intended differences, one per row: a pattern of "CONVERSATION LABEL METHOD PATH", a pattern of the place in the
+//! answer, the reason. A row that no longer matches anything is an error too.
 
 mod compare;
 
@@ -18,7 +18,7 @@ use crate::client::{Reply, send};
 use crate::server::{Server, trusting};
 use compare::{Difference, compare, compare_problems};
 
-/// A question and its answer.
+/// Request and its answer.
 #[derive(Deserialize)]
 struct Exchange {
     label: String,
@@ -27,7 +27,7 @@ struct Exchange {
     #[serde(default)]
     body: Value,
     status: u16,
-    /// The media type of the answer; empty: there was none.
+    /// Media type of the answer; empty: there was none.
     r#type: String,
     answer: Value,
 }
@@ -42,7 +42,7 @@ fn exchanges(text: &str) -> Vec<Exchange> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What is otherwise on purpose.
+/// Intended difference.
 struct Intended {
     exchange: Regex,
     place: Regex,
@@ -62,7 +62,7 @@ fn intended() -> Vec<Intended> {
     .collect()
 }
 
-/// A control plane as Kuma's tools expect one, empty but for what every one makes by itself.
+/// Starts a control plane as Kuma's tools expect it, empty but for what every one makes by itself.
 async fn empty() -> Server {
     let rules = Options { zone: Some("default".into()), ..Options::default() };
     let setup = Setup { rules, product: "Kuma".into(), version: "2.14.3".into(), ..trusting() };
@@ -78,7 +78,7 @@ async fn empty() -> Server {
     server
 }
 
-/// Puts what an answer had as a person writes it.
+/// Puts a resource from an answer, as a person writes it.
 async fn put(server: &Server, shown: &Value) {
     let mut document = shown.clone();
     let members = document.as_object_mut().unwrap();
@@ -114,7 +114,7 @@ async fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Reply {
     reply
 }
 
-/// Asks a conversation, and says what is otherwise than recorded and not on purpose. `used`: the rows that were.
+/// Replays a conversation, and returns the unintended differences. `used`: the rows that matched.
 async fn play(
     server: &Server,
     conversation: &str,

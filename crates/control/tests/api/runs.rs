@@ -1,4 +1,4 @@
-//! What runs, as the API tells it.
+//! Tests of the running state as the API shows it.
 
 use dialect::envoy::{EnvoyOptions, SplitLayout};
 use meshtcp_control::api::Setup;
@@ -38,7 +38,7 @@ async fn a_shadow_policy_shows_what_it_would_change() {
     assert_eq!((without.get("diff"), &without["xds"]), (None, &then["xds"]));
 }
 
-/// `web-1` sends connections for `blue` to two services at addresses of their own.
+/// Resources with `web-1`, which sends connections for `blue` to two services at addresses of their own.
 const SPLIT: &str = "
 type: Dataplane
 mesh: default
@@ -98,7 +98,7 @@ async fn events_tell_of_a_revision_until_it_is_live() {
     let server = server().await;
     let revisions = get(&server, "/_revisions").await.json();
     let number = revisions["revisions"][0]["revision"].as_u64().unwrap();
-    // nobody is attached, so nobody has to be waited for
+    // no proxy is attached, so there is nothing to wait for
     let events = get(&server, &format!("/_revisions/{number}/_events")).await;
     assert_eq!(events.header("content-type"), Some("text/event-stream"));
     assert!(
@@ -106,7 +106,7 @@ async fn events_tell_of_a_revision_until_it_is_live() {
         "{}",
         events.body
     );
-    // one that is not there yet is waited for, as long as the caller likes
+    // a future revision is waited for, as long as the caller likes
     let events = get(&server, &format!("/_revisions/{}/_events?wait=0", number + 1)).await;
     assert!(events.body.contains("event: timeout\n"), "{}", events.body);
     for bad in ["/_revisions/x/_events", "/_revisions/1/_events?wait=x", "/_revisions/1/_events?wait=3601"] {
@@ -150,7 +150,7 @@ async fn before_there_is_a_mesh_callers_are_asked_to_come_again() {
             reply.body
         );
     }
-    // what is about no resource is told
+    // a request that is not about resources is answered
     get(&server, "/").await;
     server.keep("type: Mesh\nname: default\n").await;
     get(&server, "/meshes/default/dataplanes").await;

@@ -1,14 +1,14 @@
-//! Requests that Schemathesis makes up from the OpenAPI document: none breaks the server, and none is answered in a way
-//! that the document does not say.
+//! Tests with requests that Schemathesis generates from the OpenAPI document: none breaks the server, and none is
+//! answered in a way that the document does not allow.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::server::{Server, trusting};
 
-/// How many requests it makes up for each operation, besides those that cover its parameters.
+/// Number of generated requests per operation, besides those that cover its parameters.
 const EXAMPLES: &str = "3";
-/// The same requests every time.
+/// Seed of the generator, fixed for reproducible requests.
 const SEED: &str = "20240501";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,7 +35,7 @@ async fn no_request_made_up_breaks_the_server_or_gets_an_answer_that_is_not_docu
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         ])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", SEED])
-        // a stream of events goes on for as long as it was asked to
+        // a stream of events lasts as long as requested
         .args(["--exclude-path-regex", "_events$"])
         .args(["--continue-on-failure", "--warnings", "off", "--workers", "1"])
         .stdin(Stdio::null());
@@ -43,6 +43,6 @@ async fn no_request_made_up_breaks_the_server_or_gets_an_answer_that_is_not_docu
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
-    // a run that made no requests would succeed too
+    // a run without requests would succeed too
     assert!(said.contains("passed"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Ways in that must be shut.
+//! Tests of attacks that must fail.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const ROUTE: &str =
     r#"{"type":"MeshTCPRoute","mesh":"default","name":"r","spec":{"targetRef":{"kind":"Mesh"}}}"#;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A server that believes nobody because of where they are.
+/// Starts a server that trusts nobody because of their address.
 async fn strict() -> Server {
     Server::start(Setup { localhost: Role::Nobody, ..Setup::default() }).await
 }
@@ -167,7 +167,7 @@ async fn headers_do_not_make_an_admin() {
         let reply = ask(&server, &format!("{PUT}\n{headers}"), "").await;
         assert_eq!(reply.status, 403, "{headers}: {}", reply.body);
     }
-    // two of a header that only one may be of
+    // two of a header that may occur once
     let twice = ask(&server, &format!("{SECRETS}\nHost: localhost\nHost: evil.example"), "").await;
     assert!(matches!(twice.status, 400 | 403), "{}", twice.status);
 }
@@ -209,7 +209,7 @@ async fn paths_lead_nowhere_else() {
         assert!(matches!(reply.status, 400 | 403 | 404), "{path}: {} {}", reply.status, reply.body);
         assert!(!reply.body.contains("PRIVATE KEY") && !reply.body.contains("\"data\""), "{path}");
     }
-    // clients compare these words, to tell that they came to the wrong server
+    // clients compare these words, to tell that they reached the wrong server
     for request in ["GET /nowhere", "POST /bootstrap", "DELETE /nowhere/at/all/really"] {
         let nowhere = ask(&server, request, "").await;
         assert_eq!((nowhere.status, nowhere.body.as_str()), (404, "404: Page Not Found"), "{request}");
@@ -232,11 +232,11 @@ async fn bodies_have_a_limit_whether_they_say_their_length_or_not() {
     }
     chunked.push_str("0\r\n\r\n");
     assert_eq!(raw(server.address, chunked.as_bytes()).await.status, 413);
-    // nested deeper than anybody reads
+    // nested deeper than any reader supports
     let deep =
         format!(r#"{{"type":"MeshTCPRoute","name":"r","spec":{}1{}}}"#, "[".repeat(900), "]".repeat(900));
     assert_eq!(send(server.address, PUT, &deep).await.status, 400);
-    // none of it cost the server anything
+    // the server is unaffected
     assert_eq!(send(server.address, PUT, ROUTE).await.status, 201);
 }
 
@@ -264,10 +264,10 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(60), slow.read_to_end(&mut bytes));
         let _ = read.await.expect("the server gives up");
-        // some are told why, some are just left
+        // some are told why, some are just closed
         assert!(bytes.is_empty() || reply(&bytes).status == 408, "{}", String::from_utf8_lossy(&bytes));
     }
-    // who stays silent after a request is not waited for either
+    // an idle caller after a request is not waited for either
     let mut idle = TcpStream::connect(server.address).await.unwrap();
     idle.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut bytes = Vec::new();
@@ -291,7 +291,7 @@ async fn tokens_of_an_rsa_key_that_was_made_elsewhere_are_believed() {
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let swapped: String = signature.chars().rev().collect();
         assert_eq!(ask(&server, SECRETS, &format!("{signed}.{swapped}")).await.status, 401);
-        // the same claims under the word for another way to sign, with the same bytes below
+        // the same claims with another algorithm in the header, over the same bytes
         let (_, claims) = signed.split_once('.').unwrap();
         for word in ["EdDSA", "HS256", "none"] {
             let header = url_base64(&format!(r#"{{"alg":"{word}","kid":"1","typ":"JWT"}}"#));
@@ -329,7 +329,7 @@ async fn a_preview_changes_nothing_is_for_readers_and_shows_no_secret() {
 #[tokio::test]
 async fn bodies_of_other_types_are_not_guessed() {
     let server = Server::start(trusting()).await;
-    // what a form of another site can send without asking
+    // what a form of another site can send without a preflight
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let reply = send(server.address, &format!("{PUT}\nContent-Type: {kind}"), ROUTE).await;
         assert_eq!(reply.status, 415, "{kind}");

@@ -1,4 +1,4 @@
-//! An API on a port of its own, over resources in memory and what is made of them.
+//! API server on a port of its own, over resources in memory and their compiled state.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use serde_json::Value;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Everybody on this host is admin, so that conversations need no tokens.
+/// Settings by which everybody on this host is admin, so that conversations need no tokens.
 pub(crate) fn trusting() -> Setup {
     Setup { localhost: Role::Admin, ..Setup::default() }
 }
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// The same API for processes of this user.
+    /// Socket of the same API for processes of this user.
     pub(crate) socket: PathBuf,
     _folder: tempfile::TempDir,
     pub(crate) store: Arc<dyn Store>,
@@ -45,7 +45,7 @@ impl Server {
         Self::telling_envoy(setup, EnvoyOptions::default()).await
     }
 
-    /// Starts one that tells Envoy splits in its own way.
+    /// Starts a server whose plans are lowered for Envoy with these options.
     pub(crate) async fn telling_envoy(setup: Setup, envoy: EnvoyOptions) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
         let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
@@ -77,7 +77,7 @@ impl Server {
         server
     }
 
-    /// Stores the resources in a text, whatever they are.
+    /// Stores the resources in a text, of any kind.
     pub(crate) async fn keep(&self, text: &str) {
         let (documents, problems) = model::draft::read("mesh.yaml", text);
         assert!(problems.is_empty(), "{problems:?}");
@@ -88,7 +88,7 @@ impl Server {
         }
     }
 
-    /// Plans all proxies by what is stored now.
+    /// Compiles the stored resources, and publishes the plans of all proxies.
     pub(crate) async fn settle(&self) {
         let listing = self.store.list(&Selection::default()).await.unwrap();
         let accepted = Accepted { revision: listing.revision, at: Timestamp::now(), epoch: None };

@@ -1,4 +1,4 @@
-//! Resources that are put in one request: all of them or none.
+//! Tests of several resources in one request: all of them or none.
 
 use meshtcp_control::api::{Role, Setup};
 use meshtcp_control::store::Selection;

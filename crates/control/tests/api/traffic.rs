@@ -1,4 +1,4 @@
-//! What connections do, the page that shows it, and what both say to whom.
+//! Tests of the traffic answers, the page that shows them, and their access rules.
 
 use meshtcp_control::api::Setup;
 use plan::ProxyId;

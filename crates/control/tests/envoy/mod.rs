@@ -1,4 +1,4 @@
-//! A real Envoy for tests: started on a control plane, asked over its admin interface, ended with the test.
+//! Real Envoy for tests: attached to a control plane, queried over its admin interface, stopped with the test.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,17 +18,17 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-/// How long anything may take before a test fails.
+/// Limit on any wait before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Envoy {
-    // Ended when dropped.
+    // killed when dropped
     _child: Child,
     admin: SocketAddr,
     folder: tempfile::TempDir,
 }
 
-/// Finds the Envoy to test with.
+/// Returns the path of the Envoy to test with.
 fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("MESHTCP_ENVOY") {
         return path.into();
@@ -48,12 +48,13 @@ impl Envoy {
         Self::start_from(&bootstrap(node_id, control_plane, api_type)).await
     }
 
-    /// As [`Envoy::start`], with a layer of its runtime that it asks the control plane for before anything else.
+    /// Starts an Envoy as [`Envoy::start`] does, with a layer of its runtime that it requests from the control plane
+    /// first.
     pub(crate) async fn start_with_runtime(node_id: &str, control_plane: SocketAddr, api_type: &str) -> Self {
         let mut bootstrap = bootstrap(node_id, control_plane, api_type);
         let mut ads = bootstrap["dynamic_resources"]["cds_config"].clone();
         if api_type == "GRPC" {
-            // state of the world cannot say that something asked for by name does not exist
+            // state of the world cannot express that a resource requested by name does not exist
             ads["initial_fetch_timeout"] = json!("1s");
         }
         let layer = json!({ "name": "ours", "rtds_layer": { "name": "ours", "rtds_config": ads } });
@@ -83,25 +84,25 @@ impl Envoy {
         Self { _child: child, admin, folder }
     }
 
-    /// The body of an admin page.
+    /// Returns the body of an admin page.
     pub(crate) async fn admin(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect(self.admin).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut response = String::new();
         stream.read_to_string(&mut response).await.ok()?;
-        // Chunk sizes stand on lines of their own between head and body.
+        // chunk sizes are on lines of their own between head and body
         let start = response.find("\r\n\r\n")? + 4;
         Some(response[start..].to_owned())
     }
 
-    /// The sum of all counters and gauges whose names end so.
+    /// Returns the sum of all counters and gauges whose names have this suffix.
     pub(crate) async fn stat(&self, ending: &str) -> u64 {
         let page = self.admin(&format!("/stats?filter={ending}$")).await.expect("Envoy shows its statistics");
         page.lines().filter_map(|line| line.split_once(": ")?.1.trim().parse::<u64>().ok()).sum()
     }
 
-    /// Where a listener that was bound to port 0 listens.
+    /// Returns the address of a listener that was bound to port 0.
     pub(crate) async fn listener(&self, name: &str) -> SocketAddr {
         let what = format!("Envoy listens as `{name}`");
         eventually(&what, async || {
@@ -111,7 +112,7 @@ impl Envoy {
         .await
     }
 
-    /// What Envoy logged, for the message of a failed test.
+    /// Returns the log of the Envoy, for the message of a failed test.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -147,7 +148,7 @@ fn bootstrap(node_id: &str, control_plane: SocketAddr, api_type: &str) -> Value 
     })
 }
 
-/// Asks again and again, until there is an answer or patience ends.
+/// Retries until there is an answer, or the limit is reached.
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

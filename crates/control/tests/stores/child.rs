@@ -1,5 +1,5 @@
-//! Another process for a part of a test, which can be killed, or given a small disk: this test program again, told by
-//! the environment what to do.
+//! Child processes for parts of a test, which can be killed, or given a small disk: this test program again, instructed
+//! by its environment.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -8,28 +8,28 @@ use std::sync::Arc;
 
 use super::history::{Event, Tell};
 
-/// Where a child finds its store.
+/// Environment variable with the path of the child's store.
 const PLACE: &str = "MESHTCP_TEST_STORE";
 
-/// This program, to run one of its tests as a child.
+/// Creates the command that runs one of this program's tests as a child.
 fn child(test: &str, place: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--ignored", "--nocapture"]).env(PLACE, place);
     command
 }
 
-/// In the child: where its store is.
+/// Returns the path of the store, in the child.
 pub(crate) fn place() -> PathBuf {
     std::env::var_os(PLACE).expect("only run as a child of another test").into()
 }
 
-/// Runs a child until it has told so many events, then sends it SIGKILL, in the middle of whatever it does.
+/// Runs a child until it has sent the given number of events, then sends it SIGKILL, in the middle of whatever it does.
 pub(crate) fn killed_after(events: usize, test: &str, place: &Path) -> Vec<Event> {
     let mut process = child(test, place).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let mut told = Vec::new();
     for line in lines {
-        // a last line that was cut by the kill says nothing
+        // a last line that was cut off by the kill is ignored
         let Some(event) = parse(&line.unwrap()) else { continue };
         told.push(event);
         if told.len() == events {
@@ -40,7 +40,7 @@ pub(crate) fn killed_after(events: usize, test: &str, place: &Path) -> Vec<Event
     told
 }
 
-/// Runs a child with a disk of so many MiB at its place, in a mount namespace of its own, so that the disk is gone with
+/// Runs a child with a disk of so many MiB at its path, in a mount namespace of its own, so that the disk is gone with
 /// the process.
 pub(crate) fn succeeds_on_a_disk_of(mebibytes: u32, test: &str) {
     let folder = tempfile::tempdir().unwrap();
@@ -58,10 +58,10 @@ pub(crate) fn succeeds_on_a_disk_of(mebibytes: u32, test: &str) {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// In the child: tells events to the test.
+/// Returns the sender of events to the test, in the child.
 pub(crate) fn tell() -> Tell {
     Arc::new(|event| {
-        // one write a line: a line is there or not
+        // one write per line: a line is complete or missing
         let line = format!("{}\n", print(&event));
         std::io::stdout().write_all(line.as_bytes()).unwrap();
     })

@@ -1,4 +1,4 @@
-//! What only the store in one file has to stand: kill -9, a full disk, a second process, files that are none of ours.
+//! Tests of the embedded store only: kill -9, a full disk, a second process, foreign files.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -65,7 +65,7 @@ async fn fills_its_disk() {
         names.sort_by_key(|name| order.iter().position(|known| known == name));
         names
     };
-    // readers are served on, and see what was accepted and nothing else
+    // reads still work, and show accepted changes and nothing else
     assert_eq!(names(&store, &accepted).await, accepted);
     assert_eq!(store.get(&route("first")).await.unwrap().unwrap().version, first);
 
@@ -98,7 +98,7 @@ async fn what_was_stored_is_there_when_it_is_opened_again() {
     let store = EmbeddedStore::open(&path).await.unwrap();
     assert_eq!(store.list(&Selection::default()).await.unwrap(), before);
     assert_eq!(put(&store, &route("c"), 1).await, before.revision.next());
-    // who watched before is told to list again only when something was missed
+    // earlier watchers are told to list again only if something was missed
     assert!(store.watch(before.revision).await.is_ok());
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "secrets are in it");

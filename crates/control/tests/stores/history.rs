@@ -1,4 +1,4 @@
-//! What writers were told and watchers saw, and whether it can be true together: no update lost, no gap, no reorder.
+//! Consistency check of the observations of writers and watchers: no update lost, no gap, no reorder.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use tokio::time::{sleep, timeout};
 
 use super::promises::{document, route, value};
 
-/// The names that writers fight for.
+/// Names that the writers compete for.
 const NAMES: [&str; 3] = ["a", "b", "c"];
-/// Pause before a store that was lost is asked again.
+/// Pause before a lost store is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Something that a writer or a watcher knows.
+/// Observation of a writer or a watcher.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Event {
-    /// A writer was told that its increment is accepted.
+    /// A writer's increment was accepted.
     Accepted { revision: u64, name: String, value: u64 },
     /// A watcher listed, and watches from there.
     Listed { watcher: usize, revision: u64 },
@@ -27,7 +27,7 @@ pub(crate) enum Event {
     Saw { watcher: usize, revision: u64, name: String, value: u64 },
 }
 
-/// Where events go.
+/// Receiver of events.
 pub(crate) type Tell = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Increments counters, each on top of what was read, until it is time to stop.
@@ -37,7 +37,7 @@ pub(crate) async fn write(store: Arc<dyn Store>, number: usize, tell: Tell, stop
             return;
         }
         let name = NAMES[turn % NAMES.len()];
-        // a store in memory never waits, and would let nobody else come to work
+        // a store in memory never waits, and would let no other task run
         sleep(Duration::from_millis(1)).await;
         match increment(&*store, name).await {
             Ok(Some((revision, value))) => {
@@ -65,7 +65,7 @@ async fn increment(store: &dyn Store, name: &str) -> Result<Option<(Revision, u6
     }
 }
 
-/// Tells every change that it sees, for ever.
+/// Reports every change that it sees, without end.
 pub(crate) async fn watch(store: Arc<dyn Store>, watcher: usize, tell: Tell) {
     loop {
         let Ok(Listing { revision, .. }) = store.list(&Selection::default()).await else {
@@ -98,7 +98,7 @@ pub(crate) async fn watch(store: Arc<dyn Store>, watcher: usize, tell: Tell) {
     }
 }
 
-/// Several writers and watchers at work on a store, each with a store of its own that leads to the same resources.
+/// Several writers and watchers at work, each with a store of its own over the same resources.
 pub(crate) struct Work {
     stop: Arc<AtomicBool>,
     writers: JoinSet<()>,
@@ -118,7 +118,7 @@ impl Work {
         work
     }
 
-    /// Lets the writers come to an end, and the watchers see it.
+    /// Stops the writers, and waits until the watchers have seen everything.
     pub(crate) async fn end(mut self, store: &dyn Store, seen: impl Fn() -> Vec<Event>) {
         let patience = Duration::from_secs(60);
         self.stop.store(true, Ordering::Relaxed);
@@ -136,14 +136,14 @@ impl Work {
     }
 }
 
-/// Collects events.
+/// Creates a collector of events.
 pub(crate) fn collector() -> (Tell, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&events);
     (Arc::new(move |event| told.lock().unwrap().push(event)), events)
 }
 
-/// Writers and watchers at work for a while, without a mishap.
+/// Runs writers and watchers for a while, without failures.
 pub(crate) async fn of_a_while(stores: &[Arc<dyn Store>]) {
     let (tell, events) = collector();
     let work = Work::start(stores, 4, 3, &tell);
@@ -164,7 +164,7 @@ fn every_watcher_saw(last: u64, watchers: usize, events: &[Event]) -> bool {
     })
 }
 
-/// Panics unless all events and the end can be true together. Events of one watcher are in its order.
+/// Panics unless all events and the final listing are consistent. Events of one watcher are in its order.
 pub(crate) fn check(events: &[Event], end: &Listing) {
     let mut known: BTreeMap<u64, (String, u64)> = BTreeMap::new();
     let mut last_of: BTreeMap<usize, u64> = BTreeMap::new();
@@ -192,7 +192,7 @@ pub(crate) fn check(events: &[Event], end: &Listing) {
             );
         }
     }
-    // where every change is known, each is the next of its counter
+    // where all changes are known, each is the next value of its counter
     let first = known.keys().next().copied().unwrap_or_default();
     let all_known = known.keys().enumerate().all(|(index, revision)| *revision == first + index as u64);
     assert_eq!(counters.len(), NAMES.len());
@@ -238,7 +238,7 @@ fn nothing() -> Listing {
     Listing::new(Revision::ZERO, Vec::new())
 }
 
-/// The last revision, as soon as the store can be asked: it may be on its way back.
+/// Returns the last revision, as soon as the store can be asked: it may be recovering.
 async fn told(store: &dyn Store) -> u64 {
     loop {
         match store.revision().await {

@@ -1,4 +1,4 @@
-//! One suite for every store: what `meshtcp_control::store::Store` promises, kept by each of them.
+//! Suite for every store: the promises of `meshtcp_control::store::Store`, kept by each of them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use meshtcp_control::store::{EmbeddedStore, MemoryStore, PlainStore, Store};
 
-/// One test for each promise, with a fresh store from `$open`: what it gives is kept until the test ends.
+/// One test for each promise, with a fresh store from `$open`: whatever `$open` returns is kept until the test ends.
 macro_rules! keeps_every_promise {
     ($store:ident, $open:expr) => {
         mod $store {
@@ -77,7 +77,7 @@ async fn in_a_folder() -> (Arc<dyn Store>, tempfile::TempDir) {
 
 keeps_every_promise!(in_plain_files, in_a_folder());
 
-/// Every promise on one server, each in a database of its own: a server takes long to make.
+/// All promises on one server, each in a database of its own: a server takes long to start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_postgresql_every_promise_is_kept() {
     let server = postgres::Server::start().await;

@@ -1,4 +1,4 @@
-//! What only the store in plain files has to stand: kill -9, a full disk, a second process, and people who edit.
+//! Tests of the store in plain files only: kill -9, a full disk, a second process, and edits by people.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -64,14 +64,14 @@ async fn fills_its_disk() {
     assert!(refused.to_string().contains("there is no room"), "{refused}");
     let count = async |store: &PlainStore| store.list(&Selection::default()).await.unwrap().items.len();
     assert_eq!(count(&store).await, accepted + 1, "readers see what was accepted and nothing else");
-    // removing needs no room, and makes it
+    // a removal needs no room, and makes some
     store.delete(&route("large-0"), Expected::Any).await.unwrap();
     put(&store, &route("after"), 1).await;
     drop(store);
     assert_eq!(count(&opened(&path).await).await, accepted + 1);
 }
 
-/// Opens a folder that was just closed: a look at it may not have ended yet.
+/// Opens a folder that was just closed: a running look at it may not have ended yet.
 async fn opened(path: &Path) -> PlainStore {
     let open = async {
         loop {
@@ -127,7 +127,7 @@ async fn what_people_edit_is_a_change_like_any_other() {
         assert!(text.contains(from), "{text}");
         std::fs::write(&file, text.replace(from, to)).unwrap();
     };
-    // a change by hand is a new version: who expects the old one is told
+    // an edit by hand is a new version: a put that expects the old one is refused
     edit("name: a", "name: a\nlabels: {by: hand}");
     let change = next(&mut watch).await;
     assert!(change.revision > version);
@@ -135,14 +135,14 @@ async fn what_people_edit_is_a_change_like_any_other() {
     assert_eq!(stored.document["labels"]["by"], "hand");
     let late = store.put(&route("a"), document(&route("a"), 2), Expected::Version(version)).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
-    // also one that nobody has looked at yet
+    // also an edit that has not been looked at yet
     edit("by: hand", "by: foot");
     let late = store.put(&route("a"), document(&route("a"), 2), Expected::Version(stored.version)).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
     assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document["labels"]["by"], "foot");
     next(&mut watch).await;
 
-    // what cannot be read changes nothing, and is not overwritten
+    // an unreadable edit changes nothing, and is not overwritten
     edit("by: foot", "by: [foot");
     let held = store.put(&route("a"), document(&route("a"), 2), Expected::Any).await.unwrap_err();
     assert!(held.to_string().contains("MeshTCPRoute.a.yaml was changed by hand"), "{held}");
@@ -151,7 +151,7 @@ async fn what_people_edit_is_a_change_like_any_other() {
     let What::Put(stored) = next(&mut watch).await.what else { panic!("it was changed") };
     assert_eq!(stored.document["labels"]["by"], "wire");
 
-    // a file of people's own, under a name of their own, is kept there
+    // a resource in a file with a name chosen by people stays there
     let own = path.join("mine.yml");
     std::fs::write(&own, "# mine\ntype: Mesh\nname: shop\n").unwrap();
     let What::Put(stored) = next(&mut watch).await.what else { panic!("it is new") };
@@ -192,7 +192,7 @@ async fn a_folder_that_is_away_or_another_one_keeps_what_is_known_and_is_not_wri
     assert_eq!(next(&mut watch).await.what, What::Deleted);
 }
 
-/// Writes files by hand, one after the other was taken in; nothing else is seen meanwhile.
+/// Writes files by hand, each after the previous one was taken in; checks that nothing else is seen meanwhile.
 async fn writes(folder: &Path, names: &[&str], watch: &mut Watch) {
     for name in names {
         std::fs::write(folder.join(format!("{name}.yaml")), format!("type: Mesh\nname: {name}\n")).unwrap();
@@ -215,7 +215,7 @@ async fn a_file_that_is_emptied_or_moved_or_whose_link_leads_nowhere_is_no_delet
     let below = path.join("default/below");
     std::fs::create_dir(&below).unwrap();
     std::fs::rename(&b, below.join("b.yaml")).unwrap();
-    // whatever was made of that would come before the second of these
+    // a change made of that would come before the second of these
     writes(&path, &["one", "two"], &mut watch).await;
     std::fs::remove_file(&a).unwrap();
     std::os::unix::fs::symlink("/nowhere/at/all", &a).unwrap();

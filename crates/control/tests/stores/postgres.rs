@@ -1,4 +1,4 @@
-//! The store in PostgreSQL, on a real server of the test's own, that is restarted under its hands.
+//! Tests of the PostgreSQL store, on a real server of the test's own, which is restarted during tests.
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -16,17 +16,17 @@ use super::certificates::{Authority, Pair};
 use super::history::{self, Work, check, collector};
 use super::promises::{document, put, route};
 
-/// Longer than a server takes to start, on the most loaded machine.
+/// Limit on the start of a server, for the most loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A server with a folder and a port of its own. Dropping it stops it.
+/// Server with a folder and a port of its own. Dropping it stops it.
 pub(crate) struct Server {
     folder: tempfile::TempDir,
     port: u16,
     running: Option<Child>,
 }
 
-/// Debian's newest server.
+/// Folder of the programs of Debian's newest server.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
     let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
@@ -34,7 +34,7 @@ fn programs() -> PathBuf {
     folders.pop().expect("`cargo xtask test` installs PostgreSQL")
 }
 
-/// A command of the server, which does not run as root.
+/// Creates a command of the server, which does not run as root.
 fn command(program: &str) -> Command {
     let program = programs().join(program);
     if !rustix::process::geteuid().is_root() {
@@ -93,7 +93,7 @@ impl Server {
         }
     }
 
-    /// From now on, who wants to use its databases has to come over TLS, except the one that it was made with.
+    /// Requires TLS from now on for all databases except the one that the server was made with.
     async fn insists_on_tls(&mut self, Pair { certificate, key }: &Pair) {
         self.crash();
         let data = data(self.folder.path());
@@ -116,7 +116,7 @@ impl Server {
         format!("postgres://mesh:hunter2@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The address of a database that is new.
+    /// Creates a database, and returns its address.
     async fn database(&self, name: &str) -> String {
         let (client, connection) = tokio_postgres::connect(&self.address("postgres"), NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -196,7 +196,7 @@ async fn what_cannot_be_used_says_why_and_keeps_the_password() {
     let address = server.database("mesh").await;
     let store = PostgresStore::open(&address).await.unwrap();
     assert!(!format!("{store:?} {}", store.describe()).contains("hunter2"));
-    // text cannot hold it
+    // text in PostgreSQL cannot contain it
     let key = route("nul\0");
     let unfit = store.put(&key, document(&key, 1), Expected::Any).await.unwrap_err();
     assert!(matches!(unfit, StoreError::Unfit { .. }), "{unfit}");
@@ -208,7 +208,7 @@ async fn what_cannot_be_used_says_why_and_keeps_the_password() {
     let newer = refused(&address).await;
     assert!(newer.to_string().contains("format 2"), "{newer}");
 
-    // one that is only away is followed until it is there
+    // a database that is only unreachable is followed until it is there
     let away = PostgresStore::open("postgres://mesh@127.0.0.1:1/mesh").await.unwrap();
     let lost = away.list(&Selection::default()).await.unwrap_err();
     assert!(matches!(lost, StoreError::Lost { .. }), "{lost}");
@@ -287,7 +287,7 @@ async fn a_row_that_cannot_be_read_costs_itself() {
     assert!(listing.unreadable.iter().any(|it| it.why.contains("MeshOfTheFuture")), "{listing:?}");
     assert!(matches!(store.get(&route("late")).await, Err(StoreError::Damaged { .. })));
 
-    // a change that cannot be read is stepped over by listing again
+    // an unreadable change is stepped over by listing again
     client
         .batch_execute(
             "UPDATE meshtcp_state SET revision = revision + 1; INSERT INTO meshtcp_change SELECT revision, \
@@ -299,7 +299,7 @@ async fn a_row_that_cannot_be_read_costs_itself() {
     let now = store.list(&Selection::default()).await.unwrap().revision;
     let mut watch = store.watch(now).await.unwrap();
 
-    // whoever expects nothing of it writes over it, or removes it; what nobody knows stays
+    // a put or delete without expectations replaces or removes it; an unknown kind stays
     put(&store, &route("late"), 1).await;
     store.delete(&route("deep"), Expected::Any).await.unwrap();
     assert_eq!(watch.next().await.unwrap()[0].key, route("late"));
@@ -349,7 +349,7 @@ async fn notes_are_seen_by_others_until_who_left_them_goes() {
     assert_eq!((seen.notes, seen.alive.len()), (vec![], 0));
 }
 
-/// A standby that had not heard everything is promoted: the same revision is another state there.
+/// A standby without the last changes is promoted: the same revision is another state there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failover_revisions_are_of_another_life() {
     let mut server = Server::start().await;
@@ -395,7 +395,7 @@ async fn after_a_failover_revisions_are_of_another_life() {
     assert_eq!(now.items.iter().map(|it| it.key.name.as_str()).collect::<Vec<_>>(), ["kept", "other"]);
 }
 
-/// Puts a route as soon as the database lets us.
+/// Puts a route as soon as the database is reachable.
 async fn eventually_put(store: &Arc<dyn Store>, name: &str) -> Revision {
     let key = route(name);
     let done = timeout(PATIENCE, async {

@@ -1,4 +1,4 @@
-//! The promises, each as a function of a fresh store.
+//! Promises of a store, each as a function of a fresh store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// Longer than anything takes here, on the most loaded machine.
+/// Limit on any wait, for the most loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn route(name: &str) -> ResourceKey {
     ResourceKey::new(Kind::MeshTCPRoute, "default", name)
 }
 
-/// A document of a key, with something in it that can differ.
+/// Returns a document of a key, with a value that can differ.
 pub(crate) fn document(key: &ResourceKey, value: u64) -> Value {
     let mut document = json!({ "type": key.kind.as_str(), "name": key.name });
     if let Some(mesh) = &key.mesh {
@@ -33,17 +33,17 @@ pub(crate) fn value(document: &Value) -> u64 {
     document["spec"]["value"].as_u64().unwrap()
 }
 
-/// Puts whatever is there.
+/// Puts without an expectation.
 pub(crate) async fn put(store: &dyn Store, key: &ResourceKey, number: u64) -> Revision {
     store.put(key, document(key, number), Expected::Any).await.unwrap().stored.version
 }
 
-/// The next changes, and not a wait without an end.
+/// Returns the next changes, within the limit.
 pub(crate) async fn next(watch: &mut Watch) -> Vec<Change> {
     timeout(PATIENCE, watch.next()).await.expect("a change was to come").unwrap()
 }
 
-/// All changes up to a revision.
+/// Returns all changes up to a revision.
 pub(crate) async fn until(watch: &mut Watch, revision: Revision) -> Vec<Change> {
     let mut changes = Vec::new();
     while watch.revision() < revision {

@@ -1,4 +1,4 @@
-//! Conditions: what holds of a resource, and why.
+//! Conditions of a resource: what holds of it, and why.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ use crate::store::Stored;
 
 /// Policies that send telemetry to backends.
 const SENDING: [Kind; 3] = [Kind::MeshAccessLog, Kind::MeshMetric, Kind::MeshTrace];
-/// Why a MeshIdentity does nothing in a mesh.
+/// Message of a MeshIdentity that has no effect in its mesh.
 const NEEDS_SERVICES: &str = "MeshIdentity requires MeshServices to be enabled on the mesh. To enable, set \
     `spec.meshServices.mode: Exclusive` on the mesh.";
 
-/// Whether the status of a kind has nothing but conditions.
+/// Returns `true` if the status of a kind consists of conditions only.
 pub(super) fn are_of(kind: Kind) -> bool {
     SENDING.contains(&kind) || matches!(kind, Kind::MeshOpenTelemetryBackend | Kind::MeshIdentity)
 }
 
-/// The conditions of a resource of such a kind; `None`: there are none.
+/// Returns the conditions of a resource of such a kind; `None`: there are none.
 pub(super) fn of(snapshot: &Snapshot, stored: &Stored) -> Option<Value> {
     match stored.key.kind {
         Kind::MeshIdentity => identity(snapshot, stored.key.mesh_or_empty()),
@@ -37,7 +37,7 @@ pub(super) fn condition(about: &str, holds: bool, reason: &str, message: impl In
     json!({ "type": about, "status": status, "reason": reason, "message": message.into() })
 }
 
-/// Whether the backends that a policy sends to are there.
+/// Returns the condition that the backends of a telemetry policy exist.
 fn sending(snapshot: &Snapshot, stored: &Stored) -> Value {
     let mut names = BTreeSet::new();
     backends(&stored.document["spec"], &mut names);
@@ -53,7 +53,7 @@ fn sending(snapshot: &Snapshot, stored: &Stored) -> Value {
     json!([condition("BackendRefsResolved", resolved, reason, message)])
 }
 
-/// Whether a policy sends to a backend.
+/// Returns the condition that some policy sends to a backend.
 fn backend(snapshot: &Snapshot, stored: &Stored) -> Value {
     let id = document::id(stored);
     let policies = SENDING.iter().flat_map(|kind| snapshot.in_mesh(*kind, stored.key.mesh_or_empty()));
@@ -68,7 +68,7 @@ fn backend(snapshot: &Snapshot, stored: &Stored) -> Value {
     json!([condition("ReferencedByPolicies", holds, reason, message)])
 }
 
-/// What a MeshIdentity lacks. Whether it is ready where it lacks nothing is for whoever issues certificates by it: nobody here.
+/// Returns what a MeshIdentity lacks. Readiness beyond that is decided by the issuer of its certificates.
 fn identity(snapshot: &Snapshot, mesh: &str) -> Option<Value> {
     let has_services = snapshot.mesh(mesh)?.mesh_services == MeshServicesMode::Exclusive;
     (!has_services).then(|| {
@@ -89,7 +89,7 @@ fn backends_of(policy: &Policy) -> BTreeSet<&str> {
     names
 }
 
-/// The names of the backends that a tree sends telemetry to, wherever it names them.
+/// Collects the names of the telemetry backends that a tree names anywhere.
 fn backends<'a>(tree: &'a Value, names: &mut BTreeSet<&'a str>) {
     match tree {
         Value::Object(members) => {

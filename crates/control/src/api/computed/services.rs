@@ -1,4 +1,4 @@
-//! What is computed of services: their proxies, and the services that one in several zones stands for.
+//! Computed parts of services: their proxies, and the services behind a multi-zone service.
 
 use model::reference::ZONE_TAG;
 use model::topology::{Dataplane, Identity, Inbound, MeshMultiZoneService, MeshService, ServiceSelector};
@@ -11,10 +11,10 @@ use super::{Computed, Members, is_here};
 use crate::api::selected::selects;
 use crate::store::Stored;
 
-/// Some proxies of a service end no TLS.
+/// TLS status while some proxies of a service do not terminate TLS.
 pub(super) const NOT_READY: &str = "NotReady";
 
-/// Of a service of one zone.
+/// Computes the members of a service of one zone.
 pub(super) fn of_zone(
     computed: &Computed,
     stored: &Stored,
@@ -37,7 +37,7 @@ pub(super) fn of_zone(
     let counts = json!({ "connected": connected, "healthy": healthy, "total": selected.len() });
     let mut status = Map::new();
     let mut spec = Map::new();
-    // what one of another zone is was found out there
+    // a service of another zone has its identities from there
     if let Some(found) = ServiceIdentities::of(snapshot, resource, |proxy| certified.contains(proxy)) {
         let tls = if found.tls_ready { "Ready" } else { NOT_READY };
         status.insert("tls".into(), json!({ "status": tls }));
@@ -58,7 +58,7 @@ fn identity(identity: &Identity) -> Value {
     }
 }
 
-/// The inbounds of a selected dataplane that are the service's.
+/// Returns the inbounds of a selected dataplane that belong to the service.
 fn inbounds<'a>(selector: &ServiceSelector, dataplane: &'a Dataplane) -> impl Iterator<Item = &'a Inbound> {
     dataplane.inbound.iter().filter(move |inbound| match selector {
         ServiceSelector::Tags(tags) => tags.matches(&inbound.tags),
@@ -66,8 +66,8 @@ fn inbounds<'a>(selector: &ServiceSelector, dataplane: &'a Dataplane) -> impl It
     })
 }
 
-/// The status of a service of several zones; with the services that it stands for where there are zones: what is stored of them
-/// decides where connections go.
+/// Computes the status of a multi-zone service; with the services that it stands for where there are zones: their
+/// stored list decides where connections go.
 pub(super) fn of_zones(
     snapshot: &Snapshot,
     has_zones: bool,

@@ -1,4 +1,4 @@
-//! What a proxy is told, decoded; secrets are blanked.
+//! Decoded configuration of a proxy, with secrets blanked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
 use super::{TITLE, compiled};
 
-/// What stands where a secret would.
+/// Text in place of a secret.
 const BLANK: &str = "[redacted]";
 
-/// By type and name. Types of our own that have no JSON are shown by version and size.
+/// Decodes messages by type and name. Types of our own that have no JSON are shown by version and size.
 fn decoded(set: &ResourceSet) -> Value {
     let mut types = Map::new();
     for type_url in set.type_urls() {
@@ -40,7 +40,7 @@ fn decoded(set: &ResourceSet) -> Value {
     Value::Object(types)
 }
 
-/// Of both dialects.
+/// Decodes a message of either dialect.
 fn message(type_url: &TypeUrl, body: &[u8]) -> Option<Value> {
     fn ours<M: prost::Message + Default + serde::Serialize>(body: &[u8]) -> Option<Value> {
         serde_json::to_value(M::decode(body).ok()?).ok()
@@ -54,7 +54,7 @@ fn message(type_url: &TypeUrl, body: &[u8]) -> Option<Value> {
     }
 }
 
-/// Blanks what Envoy's messages keep keys in; of a secret every text that is not its name.
+/// Blanks the fields of Envoy's messages that hold keys; in a secret, every text other than its name.
 fn blank(tree: &mut Value, all: bool) {
     match tree {
         Value::Object(members) => {
@@ -112,7 +112,8 @@ pub(super) async fn config(ask: Ask) -> Outcome {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
-/// What Envoy would be told in the layout that this control plane was started with, whether it is attached or not.
+/// Renders the configuration for Envoy in the layout that this control plane was started with, whether it is attached
+/// or not.
 fn lowered(plan: &plan::Plan, envoy: &EnvoyOptions) -> Result<Value, Refusal> {
     let set = dialect::envoy::lower(plan, envoy).to_resource_set();
     let set = set.map_err(|error| {
@@ -122,7 +123,7 @@ fn lowered(plan: &plan::Plan, envoy: &EnvoyOptions) -> Result<Value, Refusal> {
     Ok(decoded(&set))
 }
 
-/// The plan by which shadow policies count as if they were none.
+/// Plans the proxy with shadow policies counted as ordinary ones.
 fn shadowed(snapshot: &Snapshot, key: &plan::ProxyId) -> Result<plan::Plan, Refusal> {
     let resources = snapshot.resources().iter().map(|resource| match resource.meta().is_shadow() {
         true => resource.in_force().into(),
@@ -132,7 +133,7 @@ fn shadowed(snapshot: &Snapshot, key: &plan::ProxyId) -> Result<plan::Plan, Refu
     plan::plan(&lit, key).ok_or_else(|| Refusal::not_found(TITLE))
 }
 
-/// A JSON patch from one tree to another. Lists are replaced as a whole.
+/// Appends a JSON patch from one tree to another. Lists are replaced as a whole.
 fn difference(patch: &mut Vec<Value>, path: &str, from: &Value, to: &Value) {
     let (Value::Object(old), Value::Object(new)) = (from, to) else {
         if from != to {
@@ -152,7 +153,7 @@ fn difference(patch: &mut Vec<Value>, path: &str, from: &Value, to: &Value) {
     }
 }
 
-/// The clusters of the plan in the layout of Envoy's own page.
+/// Answers with the clusters of the plan, in the layout of Envoy's own page.
 pub(super) async fn clusters(ask: Ask) -> Outcome {
     let (compiled, proxy) = compiled(&ask).await?;
     let proxy = compiled.proxies.get(&proxy).ok_or_else(|| Refusal::not_found(TITLE))?;
@@ -167,7 +168,7 @@ pub(super) async fn clusters(ask: Ask) -> Outcome {
     Ok(Answer::text(text))
 }
 
-/// What the control plane counted of the proxy's answers.
+/// Answers with the counts that the control plane has of the proxy's answers.
 pub(super) async fn stats(ask: Ask) -> Outcome {
     let (_, proxy) = compiled(&ask).await?;
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The inbounds and outbounds of a proxy, by identifier.
+//! Inbounds and outbounds of a proxy, by identifier.
 
 use model::topology::{Inbound, Protocol};
 use plan::{Destination, Direction, View};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use change::compile::CompiledProxy;
 
-/// Outbounds that only tags name have no identifier, and are not here: `_plan` has them.
+/// Renders the layout. Outbounds that only tags name have no identifier and are left out: `_plan` has them.
 pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {
     let resource = view.resource();
     let id = resource.id();
@@ -42,7 +42,7 @@ pub(super) fn shown(view: &View<'_>, proxy: &CompiledProxy) -> Value {
     })
 }
 
-/// What nobody named a protocol for is carried as TCP.
+/// Name of a protocol; unset ones are carried as TCP.
 fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Unknown => Protocol::Tcp.as_str(),
@@ -50,7 +50,7 @@ fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// What an inbound is called: its name, or else its port.
+/// Section name of an inbound: its name, otherwise its port.
 pub(super) fn section(inbound: &Inbound) -> String {
     inbound.name.clone().unwrap_or_else(|| inbound.port.to_string())
 }

@@ -1,4 +1,4 @@
-//! What policies say about a proxy, one of its inbounds or one of its outbounds.
+//! Effective policies of a proxy, one of its inbounds or one of its outbounds.
 
 use model::policy::Conf;
 use model::{Kind, ResourceId, Spec};
@@ -18,7 +18,7 @@ fn kinds() -> impl Iterator<Item = Kind> {
     Kind::ALL.iter().copied().filter(|kind| kind.is_policy())
 }
 
-/// What policies say about the proxy itself: their `spec.default`, merged.
+/// Returns the policies for the proxy itself: their `spec.default`, merged.
 pub(super) fn of_proxy(view: &View<'_>) -> Value {
     let policies = kinds().filter_map(|kind| {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
@@ -37,7 +37,7 @@ pub(super) fn of_proxy(view: &View<'_>) -> Value {
     json!({ "policies": policies.collect::<Vec<_>>() })
 }
 
-/// What policies other than routes say about a destination.
+/// Returns the policies other than routes for a destination.
 pub(super) fn of_outbound(view: &View<'_>, id: &ResourceId) -> Value {
     let routes = [Kind::MeshTCPRoute, Kind::MeshHTTPRoute];
     let policies = kinds().filter(|kind| !routes.contains(kind)).filter_map(|kind| {
@@ -48,7 +48,7 @@ pub(super) fn of_outbound(view: &View<'_>, id: &ResourceId) -> Value {
     json!({ "policies": policies.collect::<Vec<_>>() })
 }
 
-/// What policies say about an inbound, whoever connects.
+/// Returns the policies for an inbound, whatever the source of a connection.
 pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refusal> {
     let named =
         |it: &&model::topology::Inbound| section(it) == id.section || it.port.to_string() == id.section;
@@ -57,7 +57,7 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
     let mut policies = Vec::new();
     for kind in kinds() {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
-        // what cannot be said in tags is said by no rule at all, as where the proxy is planned
+        // as in planning, what tags cannot express is in no rule
         let Ok(rules) = view.source_rules(kind, &matched) else { continue };
         let said: Vec<_> =
             rules.plain.into_iter().filter(|(at, _)| at.port == port).flat_map(|(_, rules)| rules).collect();
@@ -72,7 +72,7 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
     Ok(json!({ "policies": policies }))
 }
 
-/// The view of older clients: part by part.
+/// Answers in the shape of older clients: part by part.
 pub(super) async fn older(ask: Ask) -> Outcome {
     let (compiled, proxy) = compiled(&ask).await?;
     let selection = Selection::default().in_mesh(ask.parameter("mesh"));

@@ -1,4 +1,4 @@
-//! The rules of a proxy, by kind of policy, as they are merged.
+//! Merged rules of a proxy, by kind of policy.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
 use super::TITLE;
 
-/// The rules of the kinds that say anything.
+/// Renders the rules of the kinds that have any.
 pub(super) fn shown(view: &View<'_>) -> Value {
     let meta = view.resource().meta();
     let resource =
@@ -22,7 +22,7 @@ pub(super) fn shown(view: &View<'_>) -> Value {
     json!({ "resource": resource, "httpMatches": [], "rules": of_kinds(view) })
 }
 
-/// The same as a list.
+/// Renders the same rules as a list.
 pub(super) fn listed(view: &View<'_>) -> Value {
     let items = of_kinds(view);
     json!({ "total": items.len(), "items": items })
@@ -109,7 +109,7 @@ fn of_kind(view: &View<'_>, kind: Kind) -> Option<Value> {
     })
 }
 
-/// What policies of a kind say about the proxy itself; `None`: nothing.
+/// Returns the merged configuration of a kind for the proxy itself; `None`: there is none.
 fn of_proxy(view: &View<'_>, kind: Kind, matched: &[&Resource]) -> Option<Value> {
     let said = matched.iter().filter_map(|resource| match resource.spec() {
         Spec::Policy(policy) => policy.default.as_deref().map(|conf| (conf, *resource)),
@@ -142,7 +142,7 @@ fn meta_of(view: &View<'_>, id: &ResourceId) -> Value {
     document::meta(id.kind, &id.mesh, name, &labels)
 }
 
-/// The rules of the proxies that serve a MeshGateway: those of the first by name, for they are the same for all.
+/// Answers with the rules of the proxies that serve a MeshGateway: those of the first by name, since all have the same.
 pub(super) async fn of_gateway(ask: Ask) -> Outcome {
     let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
     let work = move || {

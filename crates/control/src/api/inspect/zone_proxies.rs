@@ -1,4 +1,4 @@
-//! What the zone proxies of this zone were told, under both of their paths.
+//! Configuration of the zone proxies of this zone, under both of their paths.
 
 use model::ResourceKey;
 
@@ -7,7 +7,7 @@ use super::super::operation::{Body, Operation};
 use super::super::refusal::Refusal;
 use super::{DUMP, TITLE, dump, kind};
 
-/// The rows.
+/// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = Vec::new();
     for path in ["/zoneingresses/{name}/xds", "/zone-ingresses/{name}/xds", "/zoneegresses/{name}/xds"] {
@@ -33,7 +33,7 @@ pub(super) fn operations() -> Vec<Operation> {
     rows.into_iter().map(|row| row.query(DUMP)).collect()
 }
 
-/// Refuses a zone proxy that is not there, or that another zone's control plane tells.
+/// Refuses a zone proxy that does not exist, or that another zone's control plane configures.
 async fn of_this_zone(ask: Ask) -> Result<Ask, Refusal> {
     let found = ask.desk().store.get(&ResourceKey::global(kind(&ask.path), ask.parameter("name"))).await;
     let found = found.map_err(|error| Refusal::of_store(TITLE, &error))?;

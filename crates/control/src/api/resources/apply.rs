@@ -1,4 +1,4 @@
-//! Several resources in one request: all of them or none, and nothing is told of a part.
+//! Atomic put of several resources: all of them or none, and no part ever reaches proxies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +20,13 @@ use crate::api::refusal::Refusal;
 use crate::identity::mesh_secrets::Missing;
 use crate::store::{Effect, Expected, Put, Revision, Selection, StoreError, Stored, Written};
 
-/// A resource of the body.
+/// Resource in the body.
 struct Wanted {
     key: ResourceKey,
     said: Document,
 }
 
-/// The same, checked on top of what is there.
+/// Resource in the body, checked against the stored one.
 struct Checked {
     put: Put,
     warnings: Vec<String>,
@@ -68,7 +68,7 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
 }
 
-/// What the body asks for; a refusal names the resource that it is about.
+/// Parses the resources of the body; a refusal names the resource that it is about.
 fn wanted(ask: &Ask) -> Result<Vec<Wanted>, Refusal> {
     let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
     let mut wanted = Vec::new();
@@ -91,12 +91,12 @@ fn wanted(ask: &Ask) -> Result<Vec<Wanted>, Refusal> {
             "the body has no resource: send one, or several as `{\"total\": 2, \"items\": […]}`",
         ));
     }
-    // a mesh comes before what is in it
+    // a mesh comes before its resources
     wanted.sort_by_key(|it| it.key.kind != Kind::Mesh);
     Ok(wanted)
 }
 
-/// The resources of a document: itself, or those of a list.
+/// Splits a document into its resources: itself, or the items of a list.
 fn items(document: &Document) -> Vec<Document> {
     match document.value().get("items").and_then(Value::as_array) {
         Some(items) if document.value().get("type").is_none() => {
@@ -106,7 +106,7 @@ fn items(document: &Document) -> Vec<Document> {
     }
 }
 
-/// A put on top of what is there now, if it may be made.
+/// Prepares a put over the stored resource, if it is allowed.
 fn on_top(
     ask: &Ask,
     Wanted { key, said }: &Wanted,
@@ -130,7 +130,7 @@ fn on_top(
     Ok(Checked { put: Put { key: key.clone(), document, expected }, warnings })
 }
 
-/// Whether the body brings a secret that would be made, or the other half of its pair.
+/// Returns `true` if the body contains a secret that would be generated, or the other half of its pair.
 fn is_brought(made: &ResourceKey, wanted: &[Wanted]) -> bool {
     let halves = ["cert", "key"].map(|half| format!(".ca-builtin-{half}-"));
     let whole =
@@ -165,23 +165,23 @@ fn told(checked: &[Checked], written: &[Written]) -> Answer {
     }
 }
 
-/// Resources that were put together.
+/// Result of an atomic put.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Applied {
-    /// The revision of the store that the change became; absent: nothing was changed.
+    /// Store revision of the change; absent: nothing was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<Revision>,
     resources: Vec<AppliedResource>,
 }
 
-/// One of them.
+/// Result for one of the resources.
 #[derive(Serialize, JsonSchema)]
 struct AppliedResource {
     #[serde(flatten)]
     key: ResourceKey,
     /// `created`, `updated` or `unchanged`.
     outcome: &'static str,
-    /// The revision of its last change.
+    /// Revision of its last change.
     revision: Revision,
     warnings: Vec<String>,
 }

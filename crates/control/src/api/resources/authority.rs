@@ -1,4 +1,5 @@
-//! The authority of a mesh that is to be stored: it must be able to sign, and is not exchanged while mTLS is on (spec 07 §2.2).
+//! Checks of the certificate authority of a mesh that is to be stored: it must be able to sign, and must not change
+//! while mTLS is on (spec 07 §2.2).
 
 use axum::http::StatusCode;
 use model::{Kind, ResourceKey};
@@ -12,7 +13,8 @@ use crate::store::{Put, Store};
 const CHANGED: &str =
     "Changing CA when mTLS is enabled is forbidden. Disable mTLS first and then change the CA";
 
-/// Refuses a mesh whose authority cannot sign, or is another than that in force. `brought`: what is to be stored with it.
+/// Refuses a mesh whose certificate authority cannot sign, or differs from the one in force. `brought`: resources that
+/// are stored with it.
 pub(super) async fn check(
     store: &dyn Store,
     brought: &[Put],
@@ -61,7 +63,7 @@ pub(super) async fn check(
     Err(Refusal { invalid, ..refusal })
 }
 
-/// The bytes that a data source names.
+/// Reads the bytes that a data source names.
 async fn read(
     store: &dyn Store,
     brought: &[Put],

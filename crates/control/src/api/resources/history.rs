@@ -1,4 +1,4 @@
-//! Who changed a resource over the API when, and how.
+//! History of changes over the API: author and time.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ use model::ResourceKey;
 
 const TITLE: &str = "Could not show what a resource was";
 
-/// Keeps what was written on behalf of the caller. What was accepted is so, whether or not it can be kept who did it.
+/// Records what was written on behalf of the caller. A change stays accepted if its history cannot be kept.
 pub(super) async fn remember(ask: &Ask, written: &[Written]) {
     let changed = written.iter().filter(|it| it.effect != Effect::Unchanged);
     let past = changed.map(|Written { stored, effect: _ }| {
@@ -25,7 +25,7 @@ pub(super) async fn remember(ask: &Ask, written: &[Written]) {
     keep(ask, past.collect()).await;
 }
 
-/// Keeps that the caller removed a resource.
+/// Records that the caller removed a resource.
 pub(super) async fn remember_gone(ask: &Ask, key: &ResourceKey, revision: Revision) {
     keep(ask, vec![Past::of(key, revision, ask.caller.to_string(), None)]).await;
 }
@@ -39,7 +39,7 @@ async fn keep(ask: &Ask, past: Vec<Past>) {
     }
 }
 
-/// What is kept of one, the newest first.
+/// Answers with the history of one resource, the newest change first.
 pub(super) async fn of_one(ask: Ask) -> Outcome {
     let collection = ask.collection()?;
     let Collection::Kept(kind) = collection else { return Err(Refusal::no_page()) };
@@ -52,23 +52,23 @@ pub(super) async fn of_one(ask: Ask) -> Outcome {
     Ok(Answer::json(json!(History { total: items.len(), items })))
 }
 
-/// The changes of a resource that are kept, the newest first.
+/// Changes of a resource that are kept, the newest first.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct History {
     total: usize,
     items: Vec<Dated>,
 }
 
-/// A change of a resource.
+/// Change of a resource.
 #[derive(Serialize, JsonSchema)]
 struct Dated {
     revision: Revision,
     at: Timestamp,
-    /// Who made it, as the API knows them: `name/group,group`.
+    /// Author as the API knows them: `name/group,group`.
     by: String,
     /// `put` or `deleted`.
     what: &'static str,
-    /// The resource from then on; `null`: there is none, or it is a secret.
+    /// Resource after the change; `null`: it was deleted, or is a secret.
     document: Value,
 }
 

@@ -1,4 +1,4 @@
-//! Lists and single resources.
+//! Lists of resources, and single resources.
 
 use axum::http::header;
 use model::problems::SHOWN;
@@ -49,7 +49,7 @@ pub(super) async fn list(ask: Ask) -> Outcome {
     Ok(Answer::json(page.of(&found, ask.place(), Value::clone)))
 }
 
-/// What a list lacks, in words: what is stored and cannot be read.
+/// Describes the stored resources that are missing in a list because they cannot be read.
 fn left_out(unreadable: &[Unreadable]) -> Vec<String> {
     let named = unreadable.iter().take(SHOWN);
     let mut words: Vec<String> = named
@@ -98,7 +98,7 @@ pub(super) async fn by_kri(ask: Ask) -> Outcome {
     let format = Format::read(ask.asked("format"), ask.asked("namespace"))?;
     let store = &ask.desk().store;
     let error = |error| Refusal::of_store(ITEM, &error);
-    // what was made here is stored under its own name
+    // resources that were made here are stored under their own names
     let key = ResourceKey::new(wanted.kind, wanted.mesh.as_str(), wanted.name.as_str());
     if let Some(stored) = store.get(&key).await.map_err(error)?
         && document::id(&stored) == wanted

@@ -1,4 +1,4 @@
-//! A rollout that is to be stored: it is the only one about its destination.
+//! Check of a rollout that is to be stored: there must be no other one for its destination.
 
 use change::compile::contend;
 use change::preview::stored;
@@ -10,7 +10,8 @@ use super::PUT;
 use crate::api::refusal::Refusal;
 use crate::store::{Put, Selection, Store};
 
-/// Refuses a rollout beside another about the same destination of its route. `brought`: what is to be stored with it.
+/// Refuses a rollout if there is another one for the same destination of its route. `brought`: resources that are
+/// stored with it.
 pub(super) async fn check(
     store: &dyn Store,
     brought: &[Put],
@@ -25,7 +26,7 @@ pub(super) async fn check(
     let brought = brought.iter().map(|put| (&put.key, &put.document));
     let mut others = kept.chain(brought).filter(|(it, _)| *it != key && it.mesh == key.mesh);
     let route = &document["spec"]["targetRef"]["name"];
-    // most are about other routes, and need not be read
+    // most are for other routes, and need not be parsed
     let contends = |other: &Value| {
         other["spec"]["targetRef"]["name"] == *route
             && read(other).is_some_and(|other| contend(&rollout, &other))

@@ -1,4 +1,4 @@
-//! Creating, replacing and deleting resources.
+//! Creation, replacement and deletion of resources.
 
 use axum::http::{StatusCode, header};
 use change::{GIVEN_ONCE, carry, complete};
@@ -27,10 +27,10 @@ use crate::identity::secret;
 use crate::store::{Effect, Expected, Put, Revision, Selection, Store, StoreError, Stored};
 
 const DELETE: &str = "Could not delete a resource";
-/// How often a change is tried again on top of a change that came in between.
+/// Limit on attempts to apply a change after a concurrent change.
 pub(super) const ATTEMPTS: usize = 5;
 
-/// The kind in the path, if resources of it can be written there.
+/// Returns the kind in the path, if resources of it can be written there.
 fn writable(ask: &Ask) -> Result<Kind, Refusal> {
     let collection = ask.collection()?;
     let Collection::Kept(kind) = collection else {
@@ -59,7 +59,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     for attempt in 1.. {
         let before = match store.get(&key).await {
             Ok(before) => before,
-            // what cannot be read is written anew by who expects nothing of it
+            // an unreadable resource may be replaced by a caller without expectations
             Err(StoreError::Damaged { .. }) if expected == Expected::Any => {
                 let (document, _, _) = accepted(&ask, &key, &said, None)?;
                 let written = store.put(&key, document, Expected::Any).await;
@@ -87,7 +87,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
                 history::remember(&ask, &written).await;
-                // what it needs comes before it
+                // its prerequisites come before it
                 let Some(written) = written.into_iter().next_back() else { break };
                 let warnings: Vec<String> = warnings.into_iter().chain(remarks).collect();
                 let status = match written.effect {
@@ -103,7 +103,8 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
     Err(Refusal::new(StatusCode::CONFLICT, "Conflict", "others change it at the same time: try again"))
 }
 
-/// What is to be stored with a resource, because it promises it, where it can keep that. `brought`: what comes with it.
+/// Checks a mesh or a rollout against the store, and returns the resources that have to be stored with it. `brought`:
+/// resources that are put together with it.
 pub(super) async fn promised(
     store: &dyn Store,
     brought: &[Put],
@@ -127,7 +128,7 @@ fn with_revision(answer: Answer, revision: Revision) -> Answer {
     answer.with_header(REVISION, &revision.to_string()).with_header(header::ETAG, &format!("\"{revision}\""))
 }
 
-/// What `If-Match` and `If-None-Match` ask for.
+/// Parses `If-Match` and `If-None-Match`.
 fn expected(ask: &Ask) -> Result<Expected, Refusal> {
     let one = |name| ask.headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
     if one(header::IF_NONE_MATCH) == Some("*") {
@@ -141,7 +142,7 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
     Ok(Expected::Version(Revision::new(number)))
 }
 
-/// What the body says, in its place.
+/// Parses the body, with its place filled in.
 fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
     let invalid = |why: &str| Refusal::bad(format!("invalid {} object: {why}", key.kind));
     let documents = ask.documents().map_err(|refusal| invalid(&refusal.detail))?;
@@ -153,8 +154,8 @@ fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
     in_place(document, key)
 }
 
-/// What is said, checked, with what it leaves to what was there: as it is stored, as it is understood, and what is doubtful
-/// about it.
+/// Validates a document together with what it inherits from the stored one. Returns it as it is stored, as it was
+/// parsed, and the warnings about it.
 pub(super) fn accepted(
     ask: &Ask,
     key: &ResourceKey,
@@ -172,7 +173,7 @@ pub(super) fn accepted(
     let mut warnings = in_words(&parsed.problems);
     warnings.extend(deprecation(&document, ask.desk().setup.rules.profile).map(str::to_owned));
     let labels = &said.value()["labels"];
-    // what came from elsewhere is of where it came from
+    // a copied resource belongs to where it came from
     let is_copy = labels[ORIGIN_LABEL] == "global";
     if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
         && let Some(named) = labels[ZONE_TAG].as_str()
@@ -197,7 +198,7 @@ pub(super) fn accepted(
     Ok((stored, resource, warnings))
 }
 
-/// What to tell of a policy that says whom it is for in the older way.
+/// Returns the deprecation notice for a policy that selects its targets in the older way.
 fn deprecation(document: &Document, profile: Profile) -> Option<&'static str> {
     let value = document.value();
     let is_older = value["spec"]["from"].as_array().is_some_and(|from| !from.is_empty());
@@ -216,7 +217,7 @@ fn deprecation(document: &Document, profile: Profile) -> Option<&'static str> {
     }
 }
 
-/// What is doubtful: the first remarks, and how many more there are.
+/// Renders warnings: the first ones, and the number of the others.
 fn in_words(problems: &Problems) -> Vec<String> {
     let warnings = problems.only(Severity::Warning);
     let Shown { problems, more } = warnings.shown(SHOWN);
@@ -224,7 +225,7 @@ fn in_words(problems: &Problems) -> Vec<String> {
     problems.into_iter().map(|problem| problem.violation.to_string()).chain(more).collect()
 }
 
-/// The document in the Universal format with its place filled in, if it is for the place that the path names.
+/// Returns the document in the Universal format with its place filled in, if it matches the place that the path names.
 pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Document, Refusal> {
     let mut value = document.value().clone();
     let Some(members) = value.as_object_mut() else { return Err(Refusal::bad("the body is no resource")) };
@@ -252,7 +253,7 @@ pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Documen
     }
     if key.kind.body() == Body::Spec && members.get("type").and_then(Value::as_str) != Some(key.kind.as_str())
     {
-        // where the schema of the kind says so
+        // as the schema of the kind requires
         let reason = format!("type in body should be one of [{}]", key.kind);
         invalid.insert(0, Invalid { field: String::new(), reason });
     }
@@ -263,7 +264,7 @@ pub(super) fn in_place(document: &Document, key: &ResourceKey) -> Result<Documen
     Ok(Document::from_value("body", value))
 }
 
-/// Refuses a change of the labels that say where a resource came from.
+/// Refuses a change of the labels that record the origin of a resource.
 pub(super) fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refusal> {
     for label in GIVEN_ONCE {
         let Some(old) = before.document["labels"][label].as_str() else { continue };
@@ -292,8 +293,8 @@ pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
     Ok(Answer::json(json!({})).with_header(REVISION, &revision.to_string()))
 }
 
-/// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with something in it that the
-/// caller may not delete by itself. The secrets that came with the mesh go with it.
+/// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with a resource that the
+/// caller may not delete by itself. The secrets that came with the mesh are deleted with it.
 async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
     let store = ask.desk().store.as_ref();
     let error = |error: StoreError| Refusal::of_store(DELETE, &error);

@@ -1,4 +1,5 @@
-//! What a proxy proves itself with: a certificate in each mesh that its plan names; and what it needs to dial the outside.
+//! Secrets of an attached proxy: its certificate in each mesh that its plan names, and those for services outside the
+//! mesh.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -14,14 +15,14 @@ use xds::Family;
 
 use crate::identity::{Answer, Held, Issuer, Outside, holder};
 
-/// What a proxy proves itself with, by who holds it.
+/// Secrets of a proxy: its certificates, by holder, and those for services outside the mesh.
 pub(super) struct Holdings {
     issuer: Issuer,
     proxy: ProxyId,
     held: BTreeMap<ProxyKey, Watched<Option<Arc<Held>>>>,
-    /// What is known of services outside the mesh.
+    /// Secrets for services outside the mesh.
     outside: Watched<Arc<Outside>>,
-    /// Whether it needs some of that.
+    /// `true`: the proxy needs some of `outside`.
     needs_outside: bool,
 }
 
@@ -35,7 +36,7 @@ impl<T: Clone + Send + Sync + 'static> Watched<T> {
         Self { changes: WatchStream::from_changes(now.clone()), now }
     }
 
-    /// Whether it has changed since the last poll.
+    /// Returns `true` if it has changed since the last poll.
     fn poll_changed(&mut self, context: &mut Context<'_>) -> bool {
         let mut changed = false;
         while let Poll::Ready(Some(_)) = Pin::new(&mut self.changes).poll_next(context) {
@@ -51,7 +52,7 @@ impl Holdings {
         Self { issuer, proxy, held: BTreeMap::new(), outside, needs_outside: false }
     }
 
-    /// Asks for what a plan names, and no longer for what it does not.
+    /// Requests the certificates that a plan names, and releases the others.
     pub(super) fn want(&mut self, identities: &[Arc<Mtls>], needed: &BTreeSet<ExternalSecret>) {
         self.needs_outside = !needed.is_empty();
         let Self { issuer, proxy, held, .. } = self;
@@ -70,7 +71,7 @@ impl Holdings {
         }
     }
 
-    /// Whether something has changed since the last poll.
+    /// Returns `true` if something has changed since the last poll.
     pub(super) fn poll_changed(&mut self, context: &mut Context<'_>) -> bool {
         let mut changed = self.outside.poll_changed(context) && self.needs_outside;
         for held in self.held.values_mut() {
@@ -79,8 +80,8 @@ impl Holdings {
         changed
     }
 
-    /// What it can be told beside its configuration. In a mesh whose certificate it lacks it serves nobody; it lacks all
-    /// that it needs only when it has none at all.
+    /// Returns the secrets to send beside the configuration. A missing certificate means that the proxy serves nobody
+    /// in that mesh; the answer is `Lacking` only if it has none at all.
     pub(super) fn answer(
         &self,
         identities: &[Arc<Mtls>],
@@ -99,7 +100,7 @@ impl Holdings {
         }
     }
 
-    /// Who holds what it has, for who takes note that it left.
+    /// Holders of its certificates, to be notified that it left.
     pub(super) fn holders(&self) -> impl Iterator<Item = &ProxyKey> {
         self.held.keys()
     }

@@ -1,4 +1,4 @@
-//! What a proxy is told of what is published for it: with the secrets that it needs, or not at all.
+//! Delivery of a published configuration to a proxy: with the secrets that it needs, or not at all.
 
 use std::sync::Arc;
 
@@ -9,19 +9,19 @@ use crate::discovery::publisher::{Package, Published};
 use crate::discovery::speaks::Speaks;
 use crate::identity::Answer;
 
-/// What a proxy should run, and how far it is told.
+/// Published configuration of a proxy, and its delivery.
 pub(super) struct Told {
     package: Package,
     version: Version,
-    /// Whether it is told: not while secrets that it needs are missing.
+    /// `true`: it is being sent; `false` while secrets that it needs are missing.
     is_told: bool,
-    /// Whether it runs it.
+    /// `true`: the proxy runs it.
     is_run: bool,
 }
 
 impl<P: Speaks> Stream<P> {
     pub(super) fn on_publish(&mut self, published: Published) {
-        // A proxy that is not known any more keeps what it runs.
+        // a proxy that is not known any more keeps what it runs
         let Some(package) = published else { return };
         if let Some(Attached { holdings: Some(holdings), .. }) = &mut self.attached {
             holdings.want(&package.identities, &package.outside);
@@ -38,7 +38,7 @@ impl<P: Speaks> Stream<P> {
         self.note_settled();
     }
 
-    /// Tells what is published, with the secrets that it needs; or withholds it, as long as there are none.
+    /// Sends the published configuration with the secrets that it needs; withholds it while they are missing.
     pub(super) fn tell(&mut self) {
         let (Some(Attached { proxy, family, holdings, .. }), Some(told)) =
             (&self.attached, &mut self.published)
@@ -69,12 +69,12 @@ impl<P: Speaks> Stream<P> {
         }
     }
 
-    /// Whether the proxy runs what is published, with its secrets.
+    /// Returns `true` if the proxy runs the published configuration with its secrets.
     fn is_in_sync(&self) -> bool {
         self.published.as_ref().is_some_and(|told| told.is_told) && self.subscription.is_in_sync()
     }
 
-    /// A set of which something was refused before may need no answer.
+    /// Notes settled resources: a set of which something was refused before may need no answer.
     fn note_settled(&self) {
         if let (Some(Attached { proxy, .. }), Some(told)) = (&self.attached, &self.published)
             && told.is_told

@@ -1,4 +1,4 @@
-//! An authority that signs: its certificates and its key.
+//! Signing certificate authority: its certificates and its key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,24 +21,24 @@ const NO_SIGNING: &str = "key usage extension 'keyCertSign' must be set (see X50
 const KEY_AGREEMENT: &str = "key usage extension 'keyAgreement' must NOT be set (see X509-SVID: Appendix A. X.509 Field \
     Reference)";
 
-/// An authority that signs.
+/// Signing certificate authority.
 pub(crate) struct Authority {
     pub(super) issuer: Issuer<'static, KeyPair>,
-    /// Its certificates, that which signs first, each in PEM.
+    /// Certificates, the signing one first, each in PEM.
     chain: Vec<Arc<str>>,
-    /// When that which signs ends.
+    /// End of the signing certificate's validity.
     ends: Timestamp,
     signed_itself: bool,
-    /// Whether it says which of several keys of its name it has.
+    /// `true`: its certificate has a subject key identifier, which tells several keys of one name apart.
     pub(super) names_its_key: bool,
 }
 
-/// What is wrong with an authority that somebody provides.
+/// Flaw of a certificate authority that somebody provides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Flaw {
-    /// Which of its certificates, from 0; `None`: that which signs does not fit the key.
+    /// Index of the certificate, from 0; `None`: the signing certificate does not match the key.
     pub(crate) certificate: Option<usize>,
-    /// What is wrong, in words.
+    /// Description of the flaw.
     pub(crate) message: String,
 }
 
@@ -46,7 +46,7 @@ impl Authority {
     /// Reads certificates and a key in PEM: PKCS #8, PKCS #1 or SEC 1. The first certificate signs.
     ///
     /// # Errors
-    /// In words, without a byte of the key: what cannot be read, or does not fit together.
+    /// In words, without a byte of the key: the part that cannot be read, or does not match.
     pub(crate) fn read(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
         let (ders, key) = pair(certificates, key)?;
         let first = ders.first().ok_or("there is no certificate in PEM")?;
@@ -62,29 +62,29 @@ impl Authority {
         Ok(Self { issuer, chain, ends, signed_itself, names_its_key })
     }
 
-    /// Its certificates, each in PEM.
+    /// Certificates, each in PEM.
     pub(crate) fn chain(&self) -> &[Arc<str>] {
         &self.chain
     }
 
-    /// When it ends.
+    /// End of its validity.
     pub(crate) fn ends(&self) -> Timestamp {
         self.ends
     }
 
-    /// Whether nobody signed it but itself.
+    /// Returns `true` if it is self-signed.
     pub(crate) fn signed_itself(&self) -> bool {
         self.signed_itself
     }
 
-    /// The sort of its key.
+    /// Algorithm of its key.
     pub(super) fn algorithm(&self) -> &'static SignatureAlgorithm {
         self.issuer.key().algorithm()
     }
 }
 
 impl fmt::Debug for Authority {
-    /// Never the key.
+    /// Never writes the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority").field("ends", &self.ends).finish_non_exhaustive()
     }
@@ -93,7 +93,7 @@ impl fmt::Debug for Authority {
 /// Reads certificates, and the key of the first: PKCS #8, PKCS #1 or SEC 1, all in PEM.
 ///
 /// # Errors
-/// In words, without a byte of the key: what cannot be read, or does not fit together.
+/// In words, without a byte of the key: the part that cannot be read, or does not match.
 pub(crate) fn pair(
     certificates: &[u8],
     key: &[u8],
@@ -108,12 +108,13 @@ pub(crate) fn pair(
     Ok((ders, key))
 }
 
-/// When a certificate ends.
+/// Returns the end of a certificate's validity.
 pub(crate) fn end_of(certificate: &X509Certificate<'_>) -> Timestamp {
     Timestamp::from_second(certificate.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX)
 }
 
-/// What is wrong with an authority that somebody provides, in the order of its certificates (spec 07 §2.2).
+/// Returns the flaws of a certificate authority that somebody provides, in the order of its certificates (spec 07
+/// §2.2).
 pub(crate) fn flaws(certificates: &[u8], key: &[u8]) -> Vec<Flaw> {
     let pair = Authority::read(certificates, key)
         .err()
@@ -134,7 +135,7 @@ fn flaws_of(certificate: &X509Certificate<'_>) -> Vec<String> {
     flaws.into_iter().filter(|(is_one, _)| *is_one).map(|(_, message)| message.to_owned()).collect()
 }
 
-/// The certificates of a text in PEM, at least one.
+/// Reads the certificates of a text in PEM, at least one.
 ///
 /// # Errors
 /// In words: there is none, or one cannot be read.
@@ -144,21 +145,21 @@ pub(crate) fn ders(certificates: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     if read.is_empty() { Err("there is no certificate in PEM".into()) } else { Ok(read) }
 }
 
-/// A certificate, which is the one at `index` of its text.
+/// Parses a certificate; `index`: its position in the text, for the error.
 ///
 /// # Errors
-/// In words: it cannot be read.
+/// In words: it cannot be parsed.
 pub(crate) fn parsed<'a>(der: &'a CertificateDer<'_>, index: usize) -> Result<X509Certificate<'a>, String> {
     let read = X509Certificate::from_der(der);
     read.map(|(_, it)| it).map_err(|_| format!("certificate {index} cannot be read"))
 }
 
-/// Whether a sort of key signs leaves with keys of its own sort, and of which.
+/// Returns `true` for an elliptic curve algorithm, whose keys sign leaves with keys of the same sort.
 pub(super) fn is_elliptic(algorithm: &'static SignatureAlgorithm) -> bool {
     [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ECDSA_P521_SHA512].contains(&algorithm)
 }
 
-/// Whether a sort of key is RSA.
+/// Returns `true` for an RSA algorithm.
 pub(super) fn is_rsa(algorithm: &'static SignatureAlgorithm) -> bool {
     algorithm == &PKCS_RSA_SHA256
 }

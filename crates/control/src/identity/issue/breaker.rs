@@ -1,4 +1,4 @@
-//! How soon what failed is tried again: by each proxy, and, where many fail, by all of an authority (spec 07 §5).
+//! Retry delays after failures: per proxy, and, if many fail, for all proxies of an authority (spec 07 §5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use model::ProxyKey;
 
 use super::{after, before};
 
-/// How long the first pause is.
+/// First delay.
 const BASE: Duration = Duration::from_secs(5);
-/// How long a pause is at most.
+/// Limit on the delay.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// How many proxies fail before all of them wait.
+/// Number of failing proxies from which all of them wait.
 const MANY: usize = 10;
-/// How long all of them wait before one tries.
+/// Time that all of them wait before one tries.
 const COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// The failures of one proxy in a row.
+/// Consecutive failures of one proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Backoff {
     failures: u32,
@@ -25,7 +25,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// One more failure. `draw`: from 0 to 1.
+    /// Adds a failure. `draw`: from 0 to 1.
     pub(super) fn after(before: Option<Self>, now: Timestamp, draw: f64) -> Self {
         let failures = before.map_or(0, |before| before.failures);
         let pause = BASE.saturating_mul(1 << failures.min(10)).min(LONGEST);
@@ -34,27 +34,27 @@ impl Backoff {
     }
 }
 
-/// Holds all proxies of an authority back while too many of them fail.
+/// Circuit breaker of an authority, which holds all its proxies back while too many of them fail.
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
-    /// When each failed last.
+    /// Time of each proxy's last failure.
     failed: BTreeMap<ProxyKey, Timestamp>,
-    /// Until when all wait; `None`: nobody does.
+    /// Time until which all wait; `None`: it is closed.
     open_until: Option<Timestamp>,
 }
 
 impl Breaker {
-    /// Until when nobody may try; `None`: now somebody may.
+    /// Returns the time until which nobody may try; `None`: one may now.
     pub(super) fn holds_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.open_until.filter(|until| *until > now)
     }
 
-    /// Whether all wait, but for one that tries.
+    /// Returns `true` while all but one proxy have to wait.
     pub(super) fn is_open(&self) -> bool {
         self.open_until.is_some()
     }
 
-    /// Somebody failed. One that tried after the wait begins it anew.
+    /// Records a failure. If it comes from the one that tried after the wait, the wait starts again.
     pub(super) fn failed(&mut self, proxy: &ProxyKey, now: Timestamp) {
         let recent = before(now, LONGEST);
         self.failed.retain(|_, at| *at > recent);
@@ -64,7 +64,7 @@ impl Breaker {
         }
     }
 
-    /// Somebody has a certificate: all may.
+    /// Records a success: all may try.
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
     }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(breaker.holds_until(at(32)), Some(at(61)), "the one that tried failed too");
         breaker.succeeded();
         assert!(!breaker.is_open());
-        // failures that are long past do not count
+        // old failures do not count
         (0..9).for_each(|number| breaker.failed(&proxy(number), at(100)));
         breaker.failed(&proxy(9), at(500));
         assert!(!breaker.is_open());

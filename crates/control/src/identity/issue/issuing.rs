@@ -1,4 +1,4 @@
-//! Who has which certificate, and what is to be done when.
+//! Certificates of all proxies, and the schedule of their issuance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,72 +12,72 @@ use super::breaker::{Backoff, Breaker};
 use super::roots::{Former, Roots};
 use super::{Authority, AuthorityId, Leaf, LeafKeys, Request, Wanted, after, renewal};
 
-/// Over how long certificates are signed anew when their authority was replaced, at most.
+/// Limit on the time over which certificates are reissued after their authority was replaced.
 const RESIGNED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is known of an authority.
+/// State of an authority.
 #[derive(Clone, Debug)]
 pub(crate) struct Material {
-    /// How it signs; or why it cannot, in words.
+    /// Signing settings; `Err`: the reason why it cannot sign, in words.
     pub(crate) signs: Result<Signs, String>,
-    /// What others know that it replaced.
+    /// Replacements that other control planes know of.
     pub(crate) former: Former,
-    /// The trust domain that it vouches for by itself, where no MeshTrust does; `None`: none.
+    /// Trust domain that it vouches for by itself, if there is no MeshTrust; `None`: none.
     pub(crate) domain: Option<String>,
 }
 
-/// How an authority signs.
+/// Signing settings of an authority.
 #[derive(Clone, Debug)]
 pub(crate) struct Signs {
     pub(crate) authority: Arc<Authority>,
-    /// How long its certificates live.
+    /// Lifetime of its certificates.
     pub(crate) lifetime: Duration,
-    /// The keys of its certificates; `None`: of the sort of its own.
+    /// Sort of the keys of its certificates; `None`: that of its own key.
     pub(crate) keys: Option<LeafKeys>,
-    /// What it is configured by: certificates are made anew when this changes.
+    /// Whole configuration, as text: certificates are reissued when it changes.
     pub(crate) configured: Arc<str>,
 }
 
-/// What a proxy has.
+/// Certificate of a proxy, and its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
-    /// What it asked for.
+    /// Request of the proxy.
     pub(crate) request: Request,
-    /// What it proves itself with; `None`: nothing, or nothing yet.
+    /// Credentials of the proxy; `None`: there are none, or none yet.
     pub(crate) credentials: Option<Arc<Credentials>>,
-    /// Why it has nothing, or nothing new, in words; `None`: it has what it asked for, or will have at once.
+    /// Reason for having nothing, or nothing new, in words; `None`: it has what it asked for, or will have at once.
     pub(crate) why: Option<String>,
 }
 
-/// A proxy that asked.
+/// Proxy that has requested a certificate.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
     pub(crate) request: Request,
-    /// Its certificate; `None`: it has none.
+    /// Certificate of the proxy; `None`: it has none.
     pub(crate) issued: Option<Issued>,
-    /// As [`Held::why`].
+    /// Reason, as in [`Held::why`].
     pub(crate) why: Option<String>,
-    /// How many certificates were made for it since it came.
+    /// Number of certificates made for it since it came.
     pub(crate) made: u64,
     backoff: Option<Backoff>,
-    /// When its certificate is signed by the authority that replaced its own; `None`: nothing was replaced.
+    /// Time at which its certificate is signed by the authority that replaced its own; `None`: nothing was replaced.
     resign_at: Option<Timestamp>,
     is_asked: bool,
-    /// Whether it was looked at since it asked.
+    /// `true`: it was looked at since its request.
     is_seen: bool,
     look_at: Option<Timestamp>,
 }
 
-/// A certificate of a proxy.
+/// Certificate of a proxy.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) leaf: Arc<Leaf>,
     pub(crate) by: AuthorityId,
-    /// When it is made anew.
+    /// Time of renewal.
     pub(crate) renew_at: Timestamp,
     uris: Vec<String>,
     configured: Arc<str>,
-    /// The certificate of who signed it, in PEM.
+    /// Certificate of the signer, in PEM.
     pub(super) signer: Arc<str>,
 }
 
@@ -89,21 +89,21 @@ struct Standing {
     domain: Option<String>,
 }
 
-/// All proxies that asked here, and their authorities.
+/// All proxies with requests here, and their authorities.
 #[derive(Debug, Default)]
 pub(crate) struct Issuing {
     standings: BTreeMap<AuthorityId, Standing>,
     holders: BTreeMap<ProxyKey, Holder>,
     agenda: BTreeSet<(Timestamp, ProxyKey)>,
-    /// The bundles of all meshes, as last taken together.
+    /// Bundles of all meshes, as of the last [`gather`](Self::gather).
     meshes: Arc<BTreeMap<String, String>>,
-    /// Those of trust domains that authorities vouch for by themselves, by mesh and domain.
+    /// Bundles of trust domains that authorities vouch for by themselves, by mesh and domain.
     domains: BTreeMap<(String, String), String>,
     pub(crate) failures: u64,
 }
 
 impl Issuing {
-    /// A proxy asks. What it has goes on until it has something else.
+    /// Sets the request of a proxy. It keeps its certificate until it has another one.
     pub(crate) fn want(&mut self, proxy: &ProxyKey, request: Request) {
         match self.holders.get_mut(proxy) {
             Some(holder) if holder.request == request => return,
@@ -128,14 +128,14 @@ impl Issuing {
         self.look(proxy, Timestamp::MIN);
     }
 
-    /// A proxy left.
+    /// Removes a proxy that left.
     pub(crate) fn left(&mut self, proxy: &ProxyKey) {
         if let Some(look_at) = self.holders.remove(proxy).and_then(|holder| holder.look_at) {
             self.agenda.remove(&(look_at, proxy.clone()));
         }
     }
 
-    /// Takes note of all authorities as they are now. One that cannot be read any more is still believed.
+    /// Takes over the current state of all authorities. One that cannot be read any more is still trusted.
     pub(crate) fn learn(&mut self, materials: BTreeMap<AuthorityId, Material>, now: Timestamp) {
         self.standings.retain(|id, _| materials.contains_key(id));
         for (id, Material { signs, former, domain }) in materials {
@@ -149,7 +149,7 @@ impl Issuing {
             standing.roots.remember(&former);
             if let Ok(signs) = &signs {
                 standing.roots.observe(signs.authority.chain(), signs.lifetime, now);
-                // what failed before may work now
+                // a request that failed before may succeed now
                 let same = standing.signs.as_ref().is_ok_and(|it| it.configured == signs.configured);
                 if !same {
                     standing.breaker.succeeded();
@@ -169,7 +169,7 @@ impl Issuing {
         self.gather(now);
     }
 
-    /// Has certificates made anew at the next step. Returns of how many proxies.
+    /// Schedules new certificates for the next step. Returns the number of affected proxies.
     pub(crate) fn rotate(&mut self, of: impl Fn(&ProxyKey) -> bool) -> usize {
         let asked: Vec<ProxyKey> = self.holders.keys().filter(|proxy| of(proxy)).cloned().collect();
         for proxy in &asked {
@@ -181,7 +181,8 @@ impl Issuing {
         asked.len()
     }
 
-    /// Does what is due, for at most `limit` proxies. `draw` gives numbers from 0 to 1. Returns the proxies that it looked at.
+    /// Performs what is due, for at most `limit` proxies. `draw` gives numbers from 0 to 1. Returns the proxies that it
+    /// looked at.
     pub(crate) fn step(
         &mut self,
         now: Timestamp,
@@ -204,14 +205,14 @@ impl Issuing {
         seen
     }
 
-    /// When something will be due; `None`: nothing, unless somebody asks.
+    /// Returns the time of the next step; `None`: none is needed until there is a request.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         let next = self.agenda.first().map(|(at, _)| *at);
         let ends = self.standings.values().filter_map(|it| it.roots.due());
         next.into_iter().chain(ends).min()
     }
 
-    /// Takes the bundles of all meshes together anew. Returns whether one differs.
+    /// Collects the bundles of all meshes again. Returns `true` if one differs.
     pub(crate) fn gather(&mut self, now: Timestamp) -> bool {
         self.standings.values_mut().for_each(|standing| standing.roots.expire(now));
         let bundles = self.standings.iter().filter_map(|(id, standing)| match id {
@@ -231,11 +232,11 @@ impl Issuing {
         differs
     }
 
-    /// What a proxy has; `None`: it did not ask, or was not looked at since.
+    /// Returns the certificate of a proxy; `None`: it did not ask, or was not looked at since.
     pub(crate) fn held(&self, proxy: &ProxyKey) -> Option<Held> {
         let holder = self.holders.get(proxy).filter(|holder| holder.is_seen)?;
         let Holder { request, issued, why, .. } = holder;
-        // what another authority signed is no answer to what is asked now
+        // a certificate of another authority does not answer the current request
         let credentials = issued.as_ref().filter(|issued| issued.by == request.by).map(|issued| {
             let bundle = |(domain, pems): (&String, &Vec<Arc<str>>)| {
                 let own = || self.domains.get(&(request.by.mesh().to_owned(), domain.clone())).cloned();
@@ -262,24 +263,24 @@ impl Issuing {
         Some(Held { request: request.clone(), credentials, why: why.clone() })
     }
 
-    /// All proxies that asked.
+    /// Returns all proxies with requests.
     pub(crate) fn holders(&self) -> impl Iterator<Item = (&ProxyKey, &Holder)> {
         self.holders.iter()
     }
 
-    /// All authorities: how each signs, or why it cannot; and what it replaced.
+    /// Returns all authorities: the signing settings of each, or the reason for having none; and what it replaced.
     pub(crate) fn authorities(
         &self,
     ) -> impl Iterator<Item = (&AuthorityId, &Result<Signs, String>, &Former)> {
         self.standings.iter().map(|(id, it)| (id, &it.signs, it.roots.former()))
     }
 
-    /// What is to be written down of each authority: which certificates are in force, and what they replaced.
+    /// Returns the state to be stored of each authority: the certificates in force, and those that they replaced.
     pub(crate) fn written(&self) -> impl Iterator<Item = (&AuthorityId, Former)> {
         self.standings.iter().map(|(id, it)| (id, it.roots.written()))
     }
 
-    /// How many authorities have all their proxies wait.
+    /// Returns the number of authorities whose breaker holds all their proxies back.
     pub(crate) fn open_breakers(&self) -> usize {
         self.standings.values().filter(|it| it.breaker.is_open()).count()
     }
@@ -292,7 +293,7 @@ impl Issuing {
         self.agenda.insert((at, proxy.clone()));
     }
 
-    /// Looks after one proxy. Returns when to do so again; `None`: when something else changes.
+    /// Looks after one proxy. Returns the time of the next look; `None`: not before something else changes.
     fn attend(
         &mut self,
         proxy: &ProxyKey,
@@ -378,7 +379,7 @@ impl Issuing {
         }
     }
 
-    /// Has everybody looked at who waited for an authority.
+    /// Schedules a look at all proxies that waited for an authority.
     fn free(&mut self, by: &AuthorityId) {
         let waiting: Vec<ProxyKey> = self
             .holders

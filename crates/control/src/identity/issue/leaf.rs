@@ -1,4 +1,4 @@
-//! The certificate of a proxy (spec 07 §4, §12.5).
+//! Certificate of a proxy (spec 07 §4, §12.5).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,38 +18,38 @@ use crate::identity::pem::{pem, rsa};
 
 const NO_RANDOMNESS: &str = "the system gives no random numbers";
 
-/// The keys of certificates that the CA of a mesh signs.
+/// Sort of keys of certificates that the CA of a mesh signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LeafKeys {
-    /// ECDSA on P-256, whatever the CA has: a handshake costs both sides half of what it costs with RSA.
+    /// ECDSA on P-256, whatever the CA has: a handshake costs both sides half of that with RSA.
     #[default]
     P256,
-    /// RSA of 2,048 bits, as Kuma.
+    /// RSA of 2,048 bits, as in Kuma.
     Rsa,
 }
 
-/// What a certificate is to say.
+/// Parameters of a certificate to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// Its URI names, in their order.
+    /// URI names, in their order.
     pub(crate) uris: Vec<String>,
-    /// How long it lives.
+    /// Lifetime.
     pub(crate) lifetime: Duration,
-    /// The sort of its key; `None`: that of the authority's key.
+    /// Sort of its key; `None`: that of the authority's key.
     pub(crate) keys: Option<LeafKeys>,
 }
 
-/// A certificate that was made, and its key.
+/// Certificate that was made, and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
-    /// In PEM.
+    /// Chain in PEM.
     pub(crate) chain: Arc<str>,
     pub(crate) key: PrivateKey,
-    /// In hexadecimal digits.
+    /// Serial number, in hexadecimal digits.
     pub(crate) serial: String,
-    /// When it was made.
+    /// Time of making.
     pub(crate) made: Timestamp,
-    /// When it ends.
+    /// End of its validity.
     pub(crate) ends: Timestamp,
 }
 
@@ -57,7 +57,7 @@ impl Authority {
     /// Makes a certificate with a new key.
     ///
     /// # Errors
-    /// In words: its key is of a sort that cannot, a name stands in no certificate, or there is no randomness.
+    /// In words: its key is of an unsupported sort, a name is invalid in a certificate, or there is no randomness.
     pub(crate) fn issue(&self, wanted: &Wanted, now: Timestamp) -> Result<Leaf, String> {
         let Wanted { uris, lifetime, keys } = wanted;
         let key = self.new_key(*keys)?;

@@ -1,4 +1,4 @@
-//! When a certificate is made anew because of its age.
+//! Renewal time of a certificate, by its age.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::after;
 
-/// After which part of its life a certificate is made anew, at the latest.
+/// Latest renewal, as a part of the lifetime.
 const LATEST: f64 = 0.8;
-/// How much earlier it may be, as a part of its life: proxies that came together do not all come back together.
+/// Spread of renewals, as a part of the lifetime: proxies that came together do not all come back together.
 const SPREAD: f64 = 0.1;
 
-/// When a certificate that was made at a time is made anew. `draw`: from 0 to 1.
+/// Returns the renewal time of a certificate that was made at a time. `draw`: from 0 to 1.
 pub(super) fn due(made: Timestamp, lifetime: Duration, draw: f64) -> Timestamp {
     after(made, lifetime.mul_f64(LATEST - SPREAD * draw.clamp(0.0, 1.0)))
 }

@@ -1,4 +1,4 @@
-//! What a proxy asks for.
+//! Request of a proxy for a certificate.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,30 +7,30 @@ use std::sync::Arc;
 use model::ResourceId;
 use plan::{Identity, Mtls, Provider, Trust};
 
-/// Who signs.
+/// Id of a signing authority.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum AuthorityId {
-    /// The CA of a mesh.
+    /// CA of a mesh.
     Mesh(String),
-    /// That of a MeshIdentity.
+    /// Authority of a MeshIdentity.
     Identity(ResourceId),
 }
 
-/// What a proxy is to prove, and whom it believes.
+/// Names that a proxy is to prove, and the authorities that it trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Who signs its certificate.
+    /// Signer of its certificate.
     pub(crate) by: AuthorityId,
-    /// Its URI names, or why it has none.
+    /// URI names; `Err`: the reason for having none.
     pub(crate) uris: Result<Vec<String>, String>,
-    /// Authorities by trust domain, in PEM; `None`: who has a certificate of the mesh's CA is believed.
+    /// Trusted authorities by trust domain, in PEM; `None`: the CA of the mesh is trusted.
     pub(crate) domains: Option<BTreeMap<String, Vec<Arc<str>>>>,
-    /// The mesh whose CA joins them as a domain of its name; `None`: it does not.
+    /// Mesh whose CA joins them as a domain of its name; `None`: none does.
     pub(crate) joins: Option<String>,
 }
 
 impl Request {
-    /// What a plan asks for. `None`: somebody else gives the proxy its certificate.
+    /// Derives the request from a plan. `None`: somebody else issues the certificate of the proxy.
     pub(crate) fn of(mtls: &Mtls) -> Option<Self> {
         let Mtls { mesh, permissive: _, identity, uris, trust, unified_names: _ } = mtls;
         let by = match identity {
@@ -49,7 +49,7 @@ impl Request {
 }
 
 impl AuthorityId {
-    /// Its mesh.
+    /// Returns its mesh.
     pub(crate) fn mesh(&self) -> &str {
         match self {
             AuthorityId::Mesh(mesh) => mesh,
@@ -59,7 +59,7 @@ impl AuthorityId {
 }
 
 impl fmt::Display for AuthorityId {
-    /// `the CA of mesh default`.
+    /// Writes, for example, `the CA of mesh default`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AuthorityId::Mesh(mesh) => write!(f, "the CA of mesh {mesh}"),

@@ -1,4 +1,5 @@
-//! Whom proxies believe: an authority, and those that it replaced until no certificate of theirs lives (spec 07 §18.5).
+//! Trust roots of proxies: an authority, and those that it replaced until no certificate of theirs is valid (spec 07
+//! §18.5).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,35 +9,36 @@ use jiff::Timestamp;
 
 use super::{BACKDATED, after};
 
-/// How long a new authority is believed before it signs, where certificates live long enough: until then every proxy, also those of other control planes, has heard of
-/// it.
+/// Time for which a new authority is trusted before it signs, if certificates live long enough: by then every proxy,
+/// also those of other control planes, has heard of it.
 pub(super) const SETTLES: Duration = Duration::from_secs(15);
 
-/// Certificates of authorities in PEM, each until when it is believed; [`IN_FORCE`]: as long as it is in force.
+/// Certificates of authorities in PEM, each with the end of its trust; [`IN_FORCE`]: as long as it is in force.
 pub(crate) type Former = BTreeMap<Arc<str>, Timestamp>;
 
-/// Until when an authority is believed that nothing has replaced yet.
+/// End of the trust in an authority that nothing has replaced yet.
 pub(crate) const IN_FORCE: Timestamp = Timestamp::MAX;
 
-/// The certificates of an authority through its replacements.
+/// Certificates of an authority through its replacements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Roots {
-    /// Those that are in force, that which signs first.
+    /// Certificates in force, the signing one first.
     current: Vec<Arc<str>>,
-    /// When it may sign; `None`: at once.
+    /// Time from which it may sign; `None`: at once.
     signs_from: Option<Timestamp>,
     former: Former,
-    /// The longest life of a certificate that was seen so far.
+    /// Longest lifetime of a certificate that was seen so far.
     longest: Duration,
 }
 
 impl Roots {
-    /// Takes note of what is in force now, and of how long its certificates live. Returns whether something was replaced.
+    /// Takes over the certificates in force, and the lifetime of those that they sign. Returns `true` if something was
+    /// replaced.
     pub(super) fn observe(&mut self, chain: &[Arc<str>], lifetime: Duration, now: Timestamp) -> bool {
         self.longest = self.longest.max(lifetime);
         self.expire(now);
         let until = after(now, self.longest + BACKDATED + SETTLES);
-        // what was in force when it was written down, and is no more
+        // in force when it was stored, and not any more
         let gone = self.former.iter_mut().filter(|(pem, until)| **until == IN_FORCE && !chain.contains(pem));
         gone.for_each(|(_, believed)| *believed = until);
         if self.current == chain {
@@ -49,13 +51,13 @@ impl Roots {
         self.former.extend(gone.into_iter().map(|pem| (pem, until)));
         self.current = chain.to_vec();
         self.former.retain(|pem, _| !chain.contains(pem));
-        // a certificate of before has a fifth of its life left at least, and nobody can renew it meanwhile
+        // an earlier certificate has at least a fifth of its life left, and nobody can renew it meanwhile
         let settles = SETTLES.min(lifetime / 10);
         self.signs_from = (!is_first && signs_anew).then(|| after(now, settles));
         replaced
     }
 
-    /// Takes note of what was written down: what was in force then, and what it had replaced.
+    /// Takes over the stored state: the certificates in force then, and those that they had replaced.
     pub(super) fn remember(&mut self, former: &Former) {
         for (pem, until) in former.iter().filter(|(pem, _)| !self.current.contains(pem)) {
             let known = self.former.entry(Arc::clone(pem)).or_insert(*until);
@@ -65,36 +67,37 @@ impl Roots {
         }
     }
 
-    /// What was replaced and is still believed.
+    /// Returns the replaced certificates that are still trusted.
     pub(super) fn former(&self) -> &Former {
         &self.former
     }
 
-    /// When it may sign; `None`: now.
+    /// Returns the time from which it may sign; `None`: now.
     pub(super) fn signs_from(&self, now: Timestamp) -> Option<Timestamp> {
         self.signs_from.filter(|from| *from > now)
     }
 
-    /// Forgets what is believed no more, and that a new one had to wait.
+    /// Removes what is not trusted any more, and the waiting time of a new one that is over.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.former.retain(|_, until| *until > now);
         self.signs_from = self.signs_from(now);
     }
 
-    /// What is to be written down. A new one is in force when it signs: whoever starts before waits as long again.
+    /// Returns the state to be stored. A new one is in force when it signs: a process that starts before waits as long
+    /// again.
     pub(super) fn written(&self) -> Former {
         let in_force = self.current.iter().filter(|_| self.signs_from.is_none());
         let in_force = in_force.map(|pem| (Arc::clone(pem), IN_FORCE));
         self.former.clone().into_iter().chain(in_force).collect()
     }
 
-    /// When something ends that is believed now, or a new one may sign; `None`: neither.
+    /// Returns the next time at which a trusted certificate expires, or a new one may sign; `None`: neither.
     pub(super) fn due(&self) -> Option<Timestamp> {
         let ends = self.former.values().filter(|until| **until != IN_FORCE).copied();
         ends.chain(self.signs_from).min()
     }
 
-    /// Everything that is believed, in PEM. Empty: nobody is.
+    /// Returns all trusted certificates, in PEM. Empty: nobody is trusted.
     pub(super) fn bundle(&self) -> String {
         let all: Vec<&str> =
             self.current.iter().chain(self.former.keys()).map(|pem| pem.trim_end()).collect();
@@ -132,13 +135,13 @@ mod tests {
             "first everybody hears of it, if certificates live so long"
         );
         assert_eq!(roots.bundle(), "two\none\n");
-        // certificates of the first lived a day
+        // certificates of the first lived for a day
         let mut later = roots.clone();
         later.expire(at(100 + 86_400));
         assert_eq!(later.bundle(), "two\none\n");
         later.expire(at(100 + 86_400 + 26));
         assert_eq!((later.bundle().as_str(), later.due()), ("two\n", None));
-        // back to the first while it is believed: it may sign at once
+        // back to the first while it is trusted: it may sign at once
         roots.observe(&chain(&["one"]), DAY, at(200));
         assert_eq!((roots.signs_from(at(200)), roots.bundle().as_str()), (None, "one\ntwo\n"));
     }
@@ -153,7 +156,7 @@ mod tests {
         assert_eq!((roots.due(), roots.written().len()), (Some(at(25)), 1));
         roots.expire(at(25));
         assert_eq!((roots.due(), roots.written().len()), (Some(at(50)), 2));
-        // what was in force when this was started last, and was replaced meanwhile
+        // in force at the last start, and replaced meanwhile
         let mut started = Roots::default();
         started.remember(&Former::from([("one".into(), IN_FORCE)]));
         assert_eq!(started.bundle(), "one\n", "also while nothing can be read");

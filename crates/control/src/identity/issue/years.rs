@@ -1,4 +1,5 @@
-//! Years of a mesh in which everything happens that may: at every moment each proxy's certificate is valid for every other.
+//! Simulation of years of a mesh with all possible events: at every moment each proxy's certificate is valid for every
+//! other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,29 +14,29 @@ use super::*;
 use crate::identity::pem::pem;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long a certificate lives here.
+/// Lifetime of certificates in the simulation.
 const LIFETIME: Duration = Duration::from_secs(30 * 86_400);
-/// How long it takes until a control plane has read what changed.
+/// Limit on the time until a control plane has read a change, in seconds.
 const SLOWEST: i64 = 6;
 const PROXIES: usize = 4;
 const PLANES: usize = 2;
-/// The control plane that writes.
+/// Index of the control plane that writes.
 const LEADER: usize = 0;
 
-/// What happens.
+/// Event of the simulation.
 #[derive(Clone, Debug)]
 enum Event {
     /// Time passes, in hours.
     Passes(u32),
-    /// Somebody puts another authority in the place of the one that is in force.
+    /// The authority in force is replaced.
     Replaced,
-    /// The authority cannot be read, or can be again.
+    /// The authority becomes unreadable, or readable again.
     Unreadable(bool),
-    /// A control plane starts anew.
+    /// A control plane restarts.
     Restarted(usize),
-    /// A proxy goes to another control plane.
+    /// A proxy moves to another control plane.
     Moved(usize, usize),
-    /// Somebody asks for new certificates.
+    /// New certificates are requested.
     Rotated(usize),
 }
 
@@ -51,7 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// An authority with a key that is made quickly.
+/// Creates an authority with a key that is made quickly.
 fn authority(number: usize) -> Arc<Authority> {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
@@ -63,11 +64,11 @@ fn authority(number: usize) -> Arc<Authority> {
     Arc::new(Authority::read(pem("CERTIFICATE", certificate.der()).as_bytes(), key.as_bytes()).unwrap())
 }
 
-/// What a proxy runs.
+/// State of a proxy.
 #[derive(Clone, Debug, Default)]
 struct Proxy {
     plane: usize,
-    /// The serial of its certificate, its end, and who signed it.
+    /// Serial number of its certificate, its end, and its signer.
     certificate: Option<(String, Timestamp, Arc<str>)>,
     bundle: String,
 }
@@ -77,10 +78,10 @@ struct World {
     authority: Arc<Authority>,
     made: usize,
     is_readable: bool,
-    /// What the store says that was replaced.
+    /// Stored replacements.
     former: Former,
     planes: Vec<Issuing>,
-    /// When each control plane reads the store.
+    /// Times at which each control plane reads the store.
     reads: BTreeSet<(Timestamp, usize)>,
     proxies: Vec<Proxy>,
     random: fastrand::Rng,
@@ -122,7 +123,7 @@ impl World {
         world
     }
 
-    /// A control plane reads the store.
+    /// Lets a control plane read the store.
     fn read(&mut self, plane: usize) {
         let signs = match self.is_readable {
             true => Ok(Signs {
@@ -137,7 +138,7 @@ impl World {
         self.planes[plane].learn(BTreeMap::from([(id(), material)]), self.now);
     }
 
-    /// The leader writes down what it sees.
+    /// Lets the leader write what it sees.
     fn write(&mut self) {
         let seen: Former = self.planes[LEADER].written().flat_map(|(_, written)| written).collect();
         if self.former != seen {
@@ -146,7 +147,7 @@ impl World {
         }
     }
 
-    /// The store says something new: every control plane hears of it, some later than others.
+    /// Announces a change of the store to every control plane, with different delays.
     fn changed(&mut self) {
         for plane in 0..PLANES {
             let late = self.random.i64(0..SLOWEST);
@@ -154,7 +155,7 @@ impl World {
         }
     }
 
-    /// Does everything that is due now, and sees what proxies run by it.
+    /// Performs everything that is due now, and updates the proxies.
     fn settle(&mut self) {
         while let Some((_, plane)) = self.reads.first().filter(|(at, _)| *at <= self.now).copied() {
             self.reads.pop_first();
@@ -180,7 +181,7 @@ impl World {
         }
     }
 
-    /// Whether everybody can talk to everybody. `may_end`: certificates may, because nobody could sign.
+    /// Checks that all proxies trust each other. `may_end`: certificates may have expired, because nobody could sign.
     fn check(&self, may_end: bool) -> Result<(), String> {
         for (name, one) in self.proxies.iter().enumerate() {
             let Some((serial, ends, signer)) = &one.certificate else { continue };
@@ -202,7 +203,7 @@ impl World {
         Ok(())
     }
 
-    /// The next moment at which something happens by itself.
+    /// Returns the next moment at which something happens by itself.
     fn next(&self) -> Option<Timestamp> {
         let dues = self.planes.iter().filter_map(Issuing::due);
         dues.chain(self.reads.first().map(|(at, _)| *at)).min()
@@ -241,7 +242,7 @@ proptest! {
                     world.pass(DAY / 24 * hours, &mut may_end).map_err(TestCaseError::fail)?;
                 }
                 Event::Replaced => {
-                    // who replaces one after the other within seconds gives nobody the time to hear of it
+                    // replacements within seconds of each other leave nobody the time to hear of them
                     world.pass(Duration::from_secs(60), &mut may_end).map_err(TestCaseError::fail)?;
                     if !world.is_readable {
                         continue;

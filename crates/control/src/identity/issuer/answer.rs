@@ -1,4 +1,4 @@
-//! What a proxy can be told beside what is published.
+//! Secrets that a proxy gets beside its published configuration.
 
 use std::sync::Arc;
 
@@ -8,19 +8,20 @@ use xds::{Family, ResourceSet};
 
 use crate::identity::issue::{Held, Request};
 
-/// What a proxy can be told beside what is published.
+/// Secrets for a proxy beside its published configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// These secrets.
+    /// These secrets; may be empty.
     Secrets(ResourceSet),
-    /// Nothing yet: it will be known at once.
+    /// Not known yet, but soon.
     Pending,
-    /// Nothing: what is published must not be told either, or the proxy would be less careful than its mesh asks. In words.
+    /// None: the published configuration must not be sent either, or the proxy would be less careful than its mesh
+    /// asks. In words.
     Lacking(String),
 }
 
-/// Who holds the certificate of a proxy in a mesh: a Dataplane has one, and the proxy of a zone one in each mesh, under a name
-/// that no Dataplane can have.
+/// Returns the holder of a proxy's certificate in a mesh: a Dataplane itself; a zone proxy has one certificate per
+/// mesh, under a name that no Dataplane can have.
 pub fn holder(proxy: &ProxyId, mtls: &Mtls) -> ProxyKey {
     match proxy {
         ProxyId::Dataplane(key) => key.clone(),
@@ -31,8 +32,8 @@ pub fn holder(proxy: &ProxyId, mtls: &Mtls) -> ProxyKey {
 }
 
 impl Answer {
-    /// What a proxy can be told that has an answer in each of several meshes: where it lacks a certificate it goes on without,
-    /// unless it has none at all.
+    /// Combines the answers for several meshes: without a certificate in some of them a proxy goes on, unless it has
+    /// none at all.
     pub(crate) fn together(answers: impl IntoIterator<Item = Answer>) -> Self {
         let (mut secrets, mut lacking) = (None::<ResourceSet>, None);
         for answer in answers {
@@ -48,7 +49,7 @@ impl Answer {
         }
     }
 
-    /// What a proxy with such a plan can be told, by what it has; `None`: it has not asked yet.
+    /// Returns the answer for a proxy with such a plan, given its certificate; `None`: it has not asked yet.
     pub(crate) fn of(mtls: &Mtls, held: Option<&Held>, family: Family) -> Self {
         let Some(request) = Request::of(mtls) else { return Self::Secrets(ResourceSet::default()) };
         let Some(held) = held.filter(|held| held.request == request) else { return Self::Pending };
@@ -61,7 +62,7 @@ impl Answer {
 }
 
 impl super::Issuer {
-    /// What a proxy with such identities can be told now; it [asks](Self::want) for them.
+    /// Returns the current answer for a proxy with such identities; it [asks](Self::want) for them.
     pub fn answer(&self, proxy: &ProxyId, identities: &[Arc<Mtls>], family: Family) -> Answer {
         Answer::together(identities.iter().map(|mtls| {
             let holder = holder(proxy, mtls);

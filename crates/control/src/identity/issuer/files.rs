@@ -1,4 +1,5 @@
-//! Reads files on threads of their own: a disk that does not answer costs the authority that lies on it, and nobody else.
+//! File reads on threads of their own: a disk that does not answer affects the authority that lies on it, and nobody
+//! else.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,25 +8,26 @@ use std::time::{Duration, Instant};
 
 use crate::identity::sources::Data;
 
-/// How long others wait for a file. One that takes longer is looked for at the next turn.
+/// Limit on the wait for a file; a slower one is looked for at the next turn.
 const MOMENT: Duration = Duration::from_millis(250);
 
-/// The files that are read, with what was read of each last.
+/// Files that are read, with the last content of each.
 #[derive(Default)]
 pub(super) struct Files(BTreeMap<PathBuf, File>);
 
-/// Where the bytes of a file come in, or why they cannot be read.
+/// Channel for the content of a file, or the reason why it cannot be read.
 type Answer = Receiver<Result<Vec<u8>, String>>;
 
 #[derive(Default)]
 struct File {
     last: Option<Vec<u8>>,
-    /// Since when it is being read, and what comes of it; `None`: it is not.
+    /// Start of the running read, and its result; `None`: it is not being read.
     underway: Option<(Instant, Answer)>,
 }
 
 impl Files {
-    /// The bytes of something; of a file that is still being read those of before, until that has taken longer than `patience`.
+    /// Returns the bytes of a data source; of a file that is still being read the previous ones, until that has taken
+    /// longer than `patience`.
     ///
     /// # Errors
     /// In words: they cannot be read, or not in time.
@@ -36,7 +38,7 @@ impl Files {
             Some(underway) => underway,
             None => {
                 let ((tell, told), data) = (channel(), data.clone());
-                // whoever asked may have gone
+                // the caller may have gone
                 let read = move || drop(tell.send(data.read()));
                 std::thread::Builder::new()
                     .name("authority-file".into())

@@ -1,4 +1,4 @@
-//! Reads authorities where they are.
+//! Reader of authorities at their sources.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use crate::identity::authority::make;
 use crate::identity::issue::{Authority, AuthorityId, Material, SELF_SIGNED, Signs};
 use crate::identity::sources::{Data, Lack, Place, Source};
 
-/// Reads authorities where they are, each again only if it changed.
+/// Reader of authorities at their sources; each is parsed again only if it changed.
 #[derive(Default)]
 pub(super) struct Reader {
     sources: BTreeMap<AuthorityId, Source>,
-    /// The authorities that are made here.
+    /// Authorities that are made here.
     lacking: BTreeMap<AuthorityId, Lack>,
-    /// Those that were made, by backend and name.
+    /// Places of those that were made, by backend and name.
     made: BTreeMap<(AuthorityId, String, String), Place>,
     read: BTreeMap<AuthorityId, Read>,
     files: Files,
@@ -26,7 +26,7 @@ pub(super) struct Reader {
     read_at: Option<Instant>,
 }
 
-/// What was read of an authority.
+/// Authority as it was read.
 struct Read {
     certificate: Vec<u8>,
     key: Vec<u8>,
@@ -42,7 +42,7 @@ impl Reader {
         (self.sources, self.lacking, self.is_new) = (sources, lacking, true);
     }
 
-    /// When to look again though no resource changed; `None`: never.
+    /// Returns the time of the next look without a changed resource; `None`: never.
     pub(super) fn due(&self) -> Option<Instant> {
         let elsewhere = |source: &Source| {
             source.place.as_ref().is_ok_and(|place| {
@@ -53,7 +53,7 @@ impl Reader {
         Some(at + READ_AGAIN)
     }
 
-    /// All authorities as they are now; `None`: as they were.
+    /// Reads the current state of all authorities; `None`: it is unchanged.
     pub(super) fn read(&mut self, now: Timestamp) -> Option<BTreeMap<AuthorityId, Material>> {
         if !self.is_new && self.due().is_none_or(|at| at > Instant::now()) {
             return None;
@@ -112,7 +112,7 @@ impl Reader {
     }
 }
 
-/// An authority that nobody stores: made once, and kept as long as this process lives.
+/// Returns an authority that nobody stores: made once, and kept as long as this process lives.
 fn made_here(
     made: &mut BTreeMap<(AuthorityId, String, String), Place>,
     id: &AuthorityId,

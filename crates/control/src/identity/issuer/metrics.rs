@@ -1,4 +1,4 @@
-//! How many certificates are made, and when the first ends.
+//! Metrics of certificates: how many are made, and when the first expires.
 
 use change::certificates::CertificateReport;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::identity::issue::Issuing;
 
-/// What is counted of certificates. Cloning shares it.
+/// Metrics of certificates. Cloning shares them.
 #[derive(Clone, Debug, Default)]
 pub struct IssuerMetrics {
     failures: Counter,
@@ -23,7 +23,7 @@ pub struct IssuerMetrics {
     outside_unreadable: Labelled<OfOutside, Gauge>,
     made: Labelled<OfMesh, Counter>,
     waiting: Gauge,
-    /// How many were counted of each mesh.
+    /// Certificates counted so far, by mesh and proxy.
     counted: std::sync::Arc<std::sync::Mutex<BTreeMap<(String, String), u64>>>,
 }
 
@@ -46,7 +46,7 @@ struct OfOutside {
 }
 
 impl IssuerMetrics {
-    /// Adds the metrics to a registry that stands for `meshtcp_identity`.
+    /// Adds the metrics to a registry with the prefix `meshtcp_identity`.
     pub fn register(&self, registry: &mut Registry) {
         let Self {
             failures,
@@ -106,7 +106,7 @@ impl IssuerMetrics {
         for row in &report.proxies {
             let of_mesh = OfMesh { mesh: row.mesh.clone() };
             let before = counted.insert((row.mesh.clone(), row.name.clone()), row.made_count).unwrap_or(0);
-            // who came again is counted from the beginning
+            // a proxy that came again is counted from the beginning
             let new = row.made_count.checked_sub(before).unwrap_or(row.made_count);
             self.made.get_or_create(&of_mesh).inc_by(new);
             let (without, first) = meshes.entry(&row.mesh).or_default();

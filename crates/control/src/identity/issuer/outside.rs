@@ -1,4 +1,4 @@
-//! Reads secrets about services outside the mesh where they are.
+//! Reader of secrets for services outside the mesh at their sources.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::READ_AGAIN;
 use crate::identity::outside::{Loaded, Outside, Place, load};
 use crate::identity::sources::Data;
 
-/// What was read of a secret, part by part, and what that is.
+/// Content of a secret, part by part, and the parsed secret.
 type Read = (Vec<Vec<u8>>, Result<Loaded, String>);
 
-/// Reads secrets about services outside the mesh, each again only if it changed.
+/// Reader of secrets for services outside the mesh; each is parsed again only if it changed.
 #[derive(Default)]
 pub(super) struct OutsideReader {
     places: BTreeMap<ExternalSecret, Place>,
@@ -28,14 +28,14 @@ impl OutsideReader {
         (self.places, self.is_new) = (places, true);
     }
 
-    /// When to look again though no resource changed; `None`: never.
+    /// Returns the time of the next look without a changed resource; `None`: never.
     pub(super) fn due(&self) -> Option<Instant> {
         let mut data = self.places.values().flatten().flatten();
         let at = self.read_at.filter(|_| data.any(|data| !matches!(data, Data::Bytes(_))))?;
         Some(at + READ_AGAIN)
     }
 
-    /// All secrets as they are now; `None`: as they were.
+    /// Reads the current state of all secrets; `None`: it is unchanged.
     pub(super) fn read(&mut self) -> Option<Arc<Outside>> {
         if !self.is_new && self.due().is_none_or(|at| at > Instant::now()) {
             return None;

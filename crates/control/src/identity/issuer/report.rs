@@ -1,4 +1,4 @@
-//! Who has which certificate, to be told.
+//! Report on the certificates of all proxies.
 
 use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, OutsideRow};
 use plan::ExternalPart;
@@ -47,7 +47,7 @@ pub(super) fn of(issuing: &Issuing, outside: &Outside) -> CertificateReport {
     }
 }
 
-/// What people call an authority within its mesh.
+/// Name of an authority within its mesh.
 fn name(id: &AuthorityId) -> String {
     match id {
         AuthorityId::Mesh(_) => "mesh CA".into(),

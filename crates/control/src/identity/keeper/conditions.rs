@@ -1,4 +1,4 @@
-//! What became of a MeshIdentity, as its status says it (spec 07 §12.4).
+//! Conditions in the status of a MeshIdentity (spec 07 §12.4).
 
 use model::topology::{IdentityProvider, IdentityReadiness, MeshIdentity};
 use model::{Resource, ResourceKey};
@@ -10,7 +10,7 @@ use crate::identity::issue::SELF_SIGNED;
 use crate::identity::issuer::Known;
 use crate::store::{Expected, StoreError};
 
-/// What a mesh lacks for it.
+/// Message about the missing setting of a mesh.
 const NEEDS_SERVICES: &str = "MeshIdentity requires MeshServices to be enabled on the mesh. To enable, set \
     `spec.meshServices.mode: Exclusive` on the mesh.";
 const FAILURE: &str = "One of initialization steps failed";
@@ -41,7 +41,7 @@ impl Look<'_> {
     }
 }
 
-/// The conditions of one in a mesh that has none.
+/// Returns the conditions of a MeshIdentity in a mesh without MeshServices.
 pub(super) fn needs_services() -> Value {
     json!([
         condition("DependenciesReady", false, "MeshServicesDisabled", NEEDS_SERVICES),
@@ -49,7 +49,7 @@ pub(super) fn needs_services() -> Value {
     ])
 }
 
-/// The conditions of one; `None`: it was just made, and nothing is known of its authority.
+/// Returns the conditions of a MeshIdentity; `None`: it was just made, and the state of its authority is unknown.
 pub(super) fn of(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted) -> Option<Value> {
     if known.is_none() && matches!(identity.provider, Some(IdentityProvider::Bundled { .. })) {
         return None;
@@ -104,7 +104,7 @@ fn conditions(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted,
     };
     match (provided && trusts, was_ready) {
         (true, _) => add("Ready", true, "Ready", "certificates are issued"),
-        // dropping to plaintext because a secret cannot be read helps nobody: what was issued is valid
+        // falling back to plaintext because a secret cannot be read helps nobody: issued certificates stay valid
         (false, true) => add(
             "Ready",
             true,

@@ -1,5 +1,5 @@
-//! The MeshTrust of a MeshIdentity (spec 07 §13.1): with its name and its authority; another authority later is added, and none
-//! is taken away.
+//! MeshTrust of a MeshIdentity (spec 07 §13.1), with its name and its authority; a later authority is added, and none
+//! is removed.
 
 use model::topology::{IdentityProvider, MeshIdentity};
 use model::{Kind, Resource, ResourceKey};
@@ -9,13 +9,13 @@ use super::Look;
 use crate::identity::issuer::Known;
 use crate::store::{Expected, StoreError};
 
-/// What became of the MeshTrust.
+/// State of the MeshTrust.
 pub(super) enum Trusted {
     /// Nobody asks for one.
     Unasked,
-    /// It is there.
+    /// It is stored.
     Written,
-    /// It is not, in words why.
+    /// It is not stored; the reason in words.
     Unwritten(String),
 }
 

@@ -1,18 +1,19 @@
-//! Which content of each file is in force. Pure: sightings and times in, decisions out.
+//! Content in force of each file. Pure: sightings and times in, decisions out.
 //!
 //! Four things keep a broken change from doing harm, each as narrow as it can be:
 //! * a file whose content has errors keeps its last good content;
-//! * a document of a kind that is not known costs itself only, as long as the file takes nothing out that it had: the word
-//!   may be a slip in one of those;
-//! * a file whose content is good alone but not together with the others (who judges that is not decided here) is
-//!   held back, and tried again whenever anything changes;
-//! * when nothing can be held back that would help, everything stays as it is.
+//! * a document of an unknown kind affects itself only, as long as the file drops nothing that it had: the kind may be
+//!   a typing error in one of those;
+//! * a file whose content is good alone but not together with the others (which is not decided here) is held back, and
+//!   tried again whenever anything changes;
+//! * if holding back cannot help, everything stays as it is.
 //!
-//! A file that vanishes, or shrinks to a beginning of what it was, is believed only when it still looks so after
-//! [`DOUBT`]: editors write by removing and by cutting to nothing.
+//! A file that vanishes, or shrinks to a beginning of what it was, is trusted only when it still looks so after
+//! [`DOUBT`]: editors save by removing and by truncating.
 //!
 //! A file that had resources and has none any more (it is empty, or has only comments) keeps them, save for those that
-//! another file has now: full disks and scripts that fail leave such files behind. Who wants its resources gone deletes it.
+//! another file has now: full disks and failing scripts leave such files behind. To remove its resources, the file is
+//! deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,11 +24,12 @@ use model::{Problem, Problems, ResourceKey, Severity};
 
 use crate::sources::{Adopt, Settled, SourceState};
 
-/// How long a file that seems removed or half-written is given to come back: longer than a busy disk holds up an editor
-/// between cutting a file and writing it. Who means it waits a second; who does not would lose connections.
+/// Time for a file that seems removed or half-written to come back: longer than a busy disk holds up an editor between
+/// truncating a file and writing it. A deliberate removal takes a second longer; an accidental one would lose
+/// connections.
 pub(super) const DOUBT: Duration = Duration::from_secs(1);
 
-/// What a look at a path found.
+/// Result of a look at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// The file, with these bytes.
@@ -38,21 +40,21 @@ pub enum Sighting {
     Gone,
 }
 
-/// A file, and a resource that it has.
+/// File, and a resource in it.
 type Claim<'f> = (&'f Arc<str>, &'f Arc<Entry>);
 
 type Reader = Box<dyn Fn(&str, &[u8]) -> Content + Send>;
 
-/// The files, what they say, and what of it is in force.
+/// Files with their latest content, and the content in force.
 pub struct Files {
     read: Reader,
     files: BTreeMap<Arc<str>, File>,
-    /// Which file a resource in force came from: it keeps it when another file claims it too.
+    /// File that each resource in force came from: it keeps it when another file claims it too.
     owners: BTreeMap<ResourceKey, Arc<str>>,
     unlisted: Vec<Problem>,
-    /// Problems that belong to several files together, as of the last settling.
+    /// Problems that involve several files, as of the last settling.
     between: Problems,
-    /// Whether a resource was claimed, as of the last settling, that a file in doubt has: it may be about to move.
+    /// `true`: a resource was claimed, as of the last settling, that a file in doubt has: it may be about to move.
     undecided: bool,
     unsettled: bool,
 }
@@ -60,10 +62,10 @@ pub struct Files {
 struct File {
     latest: Arc<Content>,
     good: Option<Arc<Content>>,
-    /// Removed, but not yet settled.
+    /// `true`: removed, but not yet settled.
     gone: bool,
     doubt: Option<Doubt>,
-    /// Why the latest content is not in force though it is good alone.
+    /// Reasons why the latest content is not in force though it is good alone.
     held_back: Problems,
 }
 
@@ -73,7 +75,7 @@ struct Doubt {
 }
 
 impl Files {
-    /// No files yet; `read` reads their content.
+    /// Creates an empty set of files; `read` parses their content.
     pub fn new(read: Reader) -> Self {
         Self {
             read,
@@ -82,12 +84,12 @@ impl Files {
             unlisted: Vec::new(),
             between: Problems::default(),
             undecided: false,
-            // even no files are a state that has to be adopted once
+            // even an empty set is a state that has to be adopted once
             unsettled: true,
         }
     }
 
-    /// Takes in what a look at a file found. Says whether it was believed; if not, [`Files::look_again_at`].
+    /// Takes in a sighting of a file. Returns `true` if it is trusted; if not, see [`Files::look_again_at`].
     pub fn observe(&mut self, name: &str, sighting: Sighting, now: Instant) -> bool {
         let Some(file) = self.files.get_mut(name) else {
             if sighting != Sighting::Gone {
@@ -122,38 +124,38 @@ impl Files {
         true
     }
 
-    /// Takes in that nobody can look at a file now: it stays as it was.
+    /// Notes that a file is inaccessible now: it stays as it was.
     pub(crate) fn stays(&mut self, name: &str) {
         if let Some(file) = self.files.get_mut(name) {
             self.unsettled |= file.doubt.take().is_some() && self.undecided;
         }
     }
 
-    /// Takes in which places could not be looked at. What is known of the files in them stays.
+    /// Sets the places that are inaccessible. The known files in them stay.
     pub fn cannot_list(&mut self, places: Vec<Problem>) {
         self.unlisted = places;
     }
 
-    /// Whether a file was last seen in a state that was not believed.
+    /// Returns `true` if the last sighting of a file was not trusted.
     pub fn is_doubtful(&self, name: &str) -> bool {
         self.files.get(name).is_some_and(|file| file.doubt.is_some())
     }
 
-    /// When the first doubt should be looked at again.
+    /// Returns the time at which the first doubt should be looked at again.
     pub fn look_again_at(&self) -> Option<Instant> {
         self.files.values().filter_map(|file| Some(file.doubt.as_ref()?.since + DOUBT)).min()
     }
 
-    /// Whether something was believed since the last settling.
+    /// Returns `true` if a sighting was trusted since the last settling.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled
     }
 
-    /// Offers what the files say to `adopt`, and remembers of each file what was adopted.
+    /// Offers the content of the files to `adopt`, and remembers of each file what was adopted.
     ///
-    /// `adopt` puts the whole candidate into force and returns what came of it, or changes nothing and objects.
-    /// Files that are objected to are held back at their last good content and the rest is offered again; when that
-    /// cannot help, nothing changes.
+    /// `adopt` puts the whole candidate into force and returns the result, or changes nothing and objects. Files with
+    /// objections are held back at their last good content and the rest is offered again; if that cannot help, nothing
+    /// changes.
     pub fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
         let mut held: BTreeMap<Arc<str>, Problems> = BTreeMap::new();
         loop {
@@ -182,7 +184,7 @@ impl Files {
         }
     }
 
-    /// What is wrong or doubtful, sorted by place.
+    /// Returns all errors and warnings, sorted by place.
     pub fn problems(&self) -> Problems {
         let mut problems = Problems::default();
         for file in self.files.values().filter(|file| !file.gone) {
@@ -198,12 +200,12 @@ impl Files {
         problems
     }
 
-    /// How many documents are of kinds that are not known.
+    /// Returns the number of documents of unknown kinds.
     pub(super) fn strangers(&self) -> usize {
         self.files.values().filter(|file| !file.gone).map(|file| file.latest.strangers).sum()
     }
 
-    /// The files, sorted, and what is in force of each.
+    /// Returns the files, sorted, and the state in force of each.
     pub fn states(&self) -> Vec<(Arc<str>, SourceState)> {
         let state = |file: &File| match &file.good {
             Some(good) if Arc::ptr_eq(good, &file.latest) => SourceState::Current,
@@ -213,12 +215,12 @@ impl Files {
         self.files.iter().map(|(name, file)| (name.clone(), state(file))).collect()
     }
 
-    /// The text of a file as it was last believed.
+    /// Returns the text of a file as it was last trusted.
     pub fn text(&self, name: &str) -> Option<Arc<str>> {
         self.files.get(name).map(|file| file.latest.text())
     }
 
-    /// What is on offer, and who repeats what which file has.
+    /// Returns the candidate, and the repetitions of resources that another file has.
     fn candidate(&self, held: &BTreeMap<Arc<str>, Problems>) -> (Candidate, Vec<(Arc<str>, Problem)>) {
         let mut changed = BTreeSet::new();
         let moved = self.claimed_by_others(held);
@@ -252,7 +254,7 @@ impl Files {
         (Candidate { ledger, changed }, repetitions)
     }
 
-    /// What files have that were not emptied: an emptied one has lost that to them, if it had it.
+    /// Returns the resources in files that were not emptied: an emptied file has lost those to them.
     fn claimed_by_others(&self, held: &BTreeMap<Arc<str>, Problems>) -> BTreeSet<ResourceKey> {
         if !self.files.values().any(File::is_emptied) {
             return BTreeSet::new();
@@ -288,7 +290,7 @@ impl File {
         }
     }
 
-    /// Whether a sighting may be the middle of a save: what is in force would go away, and nothing new is there.
+    /// Returns `true` if a sighting may be the middle of a save: content in force would go away, without new content.
     fn is_doubtful(&self, sighting: &Sighting) -> bool {
         let Some(good) = self.good.as_ref().filter(|good| !good.entries.is_empty()) else { return false };
         match sighting {
@@ -299,12 +301,12 @@ impl File {
         }
     }
 
-    /// Whether its latest content may come into force.
+    /// Returns `true` if its latest content may come into force.
     fn is_acceptable(&self) -> bool {
         self.latest.is_good() || self.latest.is_good_beside_strangers() && self.loses_nothing()
     }
 
-    /// Whether all that is in force of it is in its latest content.
+    /// Returns `true` if its latest content has all resources that are in force from it.
     fn loses_nothing(&self) -> bool {
         let named = |content: &Content| -> BTreeSet<ResourceKey> {
             content.entries.iter().map(|entry| entry.resource.key()).collect()
@@ -312,7 +314,7 @@ impl File {
         self.good.as_ref().is_none_or(|good| named(good).is_subset(&named(&self.latest)))
     }
 
-    /// Whether it had resources and says nothing any more, though nobody deleted it.
+    /// Returns `true` if it had resources and has none any more, though nobody deleted it.
     fn is_emptied(&self) -> bool {
         !self.gone
             && self.latest.is_good()
@@ -320,7 +322,7 @@ impl File {
             && self.good.as_ref().is_some_and(|good| !good.entries.is_empty())
     }
 
-    /// Keeps these of the resources that it had; none: nothing is left of what it said.
+    /// Keeps only these of its resources; empty: none of its content stays.
     fn keep_only(&mut self, entries: Vec<Arc<Entry>>) {
         if entries.is_empty() {
             self.good = Some(self.latest.clone());
@@ -329,7 +331,7 @@ impl File {
         }
     }
 
-    /// The content that should come into force.
+    /// Returns the content that should come into force.
     fn offered(&self, held_back: bool) -> Option<&Arc<Content>> {
         if self.gone {
             None
@@ -341,7 +343,7 @@ impl File {
     }
 }
 
-/// The problem of a file that had resources and says nothing any more.
+/// Creates the problem of a file that had resources and has none any more.
 fn emptied(name: &str) -> Problem {
     let message = "has no resources any more; those that it had stay in force";
     let help = "delete the file to take them out";

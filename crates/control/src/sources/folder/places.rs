@@ -1,8 +1,8 @@
-//! Which places are believed when nothing is there any more. Pure: what a look found and times in, decisions out.
+//! Trust in places that appear to be empty or missing. Pure: results of looks and times in, decisions out.
 //!
-//! Who deletes files deletes files. A folder that was read and is gone as a whole, or has become another one and is empty,
-//! was most likely unmounted, renamed, or is about to be replaced: what was read from it stays, and that is said. The same
-//! goes for a link whose target is away.
+//! A deletion removes files. A folder that was read and is gone as a whole, or is another one and empty, was most
+//! likely unmounted, renamed, or is about to be replaced: its known content stays, and that is reported. The same goes
+//! for a link whose target is missing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,28 +12,28 @@ use super::files::DOUBT;
 use super::scan::Listing;
 use crate::look::Identity;
 
-/// A place that is not believed to have nothing.
+/// Place whose emptiness is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Absence {
     pub(super) path: PathBuf,
     pub(super) why: Why,
-    /// Whether it lasts: what is back in a moment is not worth a word.
+    /// `true`: it lasts; one that is over in a moment is not reported.
     pub(super) lasts: bool,
 }
 
-/// Why a place is not believed.
+/// Reason why a place is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// It was named by the operator, and does not exist.
     Gone,
-    /// It is a link, and what it leads to does not exist.
+    /// It is a link whose target does not exist.
     LeadsNowhere,
     /// It is another folder than the one that was read, and empty.
     Replaced,
 }
 
 impl Why {
-    /// What is wrong, in words.
+    /// Describes the problem in words.
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Why::Gone => "it is gone",
@@ -43,17 +43,18 @@ impl Why {
     }
 }
 
-/// What is remembered of places from look to look.
+/// Memory of places from look to look.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    /// The folders that files were read from, and which they were.
+    /// Folders that files were read from, with their identities.
     read: BTreeMap<PathBuf, Identity>,
-    /// Since when a place is not believed.
+    /// Places that are not trusted, with the start of that.
     absent: BTreeMap<PathBuf, Instant>,
 }
 
 impl Places {
-    /// Takes in a look. Returns the places that are not believed, sorted; `was_read` knows the files that were read before.
+    /// Takes in a look. Returns the places that are not trusted, sorted; `was_read` knows the files that were read
+    /// before.
     pub(super) fn judge(
         &mut self,
         listing: &Listing,
@@ -88,7 +89,7 @@ impl Places {
             .collect()
     }
 
-    /// When the first absence that did not last at `now` would.
+    /// Returns the time at which the first absence that did not last at `now` would.
     pub(super) fn look_again_at(&self, now: Instant) -> Option<Instant> {
         self.absent.values().map(|since| *since + DOUBT).filter(|at| *at > now).min()
     }

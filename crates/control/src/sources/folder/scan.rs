@@ -1,4 +1,4 @@
-//! Which files there are, and whether they could have changed.
+//! Scan of the existing files, with the means to tell whether they could have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::look::{Identity, Look};
 use crate::plain_file::oddity;
 
-/// How deep folders are followed. Deeper is a loop of links, or nothing that a person wrote.
+/// Limit on the depth to which folders are followed. Deeper is a loop of links, or nothing that a person wrote.
 const DEPTH: usize = 32;
 
-/// Times of files are only so exact: a file that changed this recently may change again without showing it.
+/// Precision of file times: a file that changed this recently may change again without showing it.
 const RACY: Duration = Duration::from_millis(100);
 
-/// Why a path cannot be a store.
+/// Reason why a path cannot be a source.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {error}", path.display())]
 pub struct OpenError {
-    /// The path.
+    /// Path that cannot be used.
     pub path: PathBuf,
-    /// What the system said.
+    /// Error of the system.
     #[source]
     pub error: std::io::Error,
 }
@@ -30,7 +30,7 @@ impl OpenError {
     }
 }
 
-/// What the system says about a file without reading it.
+/// Metadata of a file, as known without reading it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
     look: Look,
@@ -44,44 +44,44 @@ impl Fingerprint {
         Self { look: Look::of(metadata), racy: age < RACY }
     }
 
-    /// Whether a file that looked like this, and now like `later`, was surely not touched in between.
+    /// Returns `true` if a file that looked like this, and now like `later`, was surely not touched in between.
     pub(super) fn proves_unchanged(&self, later: &Fingerprint) -> bool {
         !self.racy && self.look == later.look
     }
 }
 
-/// What a look found.
+/// Result of a look.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) files: BTreeMap<PathBuf, Fingerprint>,
-    /// The folders that were listed.
+    /// Folders that were listed.
     pub(super) folders: BTreeMap<PathBuf, Folder>,
     /// Roots that do not exist.
     pub(super) gone: Vec<PathBuf>,
-    /// Links in folders that lead to what does not exist.
+    /// Links in folders whose targets do not exist.
     pub(super) nowhere: Vec<PathBuf>,
-    /// What is called like a file of resources and is none that can be read, and why. What is known of it stays.
+    /// Entries that are named like files of resources and cannot be read, with the reason. Their known content stays.
     pub(super) odd: Vec<(PathBuf, String)>,
-    /// What could not be looked at, and why. What is known of it and below it stays.
+    /// Inaccessible paths, with the reason. The known content of them and below them stays.
     pub(super) unreadable: Vec<(PathBuf, String)>,
 }
 
-/// A folder that was listed.
+/// Folder that was listed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Folder {
     pub(super) identity: Identity,
-    /// Whether anything that counts, or could, is in it or below it.
+    /// `true`: it contains, at any depth, something that is read, or could be.
     pub(super) has_something: bool,
 }
 
 impl Listing {
-    /// How much was found of what counts, or could.
+    /// Returns the number of entries that are read, or could be.
     fn count(&self) -> usize {
         self.files.len() + self.nowhere.len() + self.odd.len() + self.unreadable.len()
     }
 }
 
-/// Finds the files below `roots`. A root that is a file counts whatever its name.
+/// Finds the files below `roots`. A root that is a file is read whatever its name.
 pub(super) fn list(roots: &[PathBuf]) -> Listing {
     let mut listing = Listing::default();
     let mut entered = BTreeSet::new();
@@ -114,7 +114,7 @@ fn walk(
     let entries = std::fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let entries = match entries {
         Ok(entries) => entries,
-        // half a list would take away what is on the other half
+        // a partial list would remove what is in the missing part
         Err(error) => return listing.unreadable.push((folder.into(), error.to_string())),
     };
     let before = listing.count();
@@ -129,7 +129,7 @@ fn walk(
     listing.folders.insert(folder.into(), Folder { identity, has_something });
 }
 
-/// Takes in what is in a folder. Follows links.
+/// Takes in an entry of a folder. Follows links.
 fn enter(path: PathBuf, depth: usize, entered: &mut BTreeSet<Identity>, listing: &mut Listing) {
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => {
@@ -143,19 +143,19 @@ fn enter(path: PathBuf, depth: usize, entered: &mut BTreeSet<Identity>, listing:
         },
         Ok(_) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            // what vanished since it was listed is not there, not even as a link
+            // what vanished since the listing does not exist, not even as a link
             if path.symlink_metadata().is_ok() {
                 listing.nowhere.push(path);
             }
         }
-        // by its name it is of no use, whatever it is
+        // its name rules it out, whatever it is
         Err(_) if path.extension().is_some() && !is_resource_file(&path) => {}
         Err(error) => listing.unreadable.push((path, error.to_string())),
     }
 }
 
-/// Whether a file in a folder counts, by its name: `*.yaml`, `*.yml` or `*.json`, not hidden, and no editor's
-/// temporary or backup file (`.x.yaml.swp`, `#x.yaml#`, `x.yaml~`, `4913`).
+/// Returns `true` if a file in a folder is read, by its name: `*.yaml`, `*.yml` or `*.json`, not hidden, and no
+/// temporary or backup file of an editor (`.x.yaml.swp`, `#x.yaml#`, `x.yaml~`, `4913`).
 pub fn is_resource_file(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let known = matches!(extension, Some("yaml" | "yml" | "json"));

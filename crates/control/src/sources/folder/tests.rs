@@ -1,4 +1,4 @@
-//! The store over a real folder: what it finds, and when it wakes.
+//! Tests of the source over a real folder: what it finds, and when it wakes.
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Folder {
         self.folder.path().join(name)
     }
 
-    /// Follows the wakes until the names in force are these.
+    /// Follows the wakes until exactly these names are in force.
     fn awaits(&mut self, names: &[&str]) {
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut found = Vec::new();
@@ -103,9 +103,9 @@ fn a_single_file_may_have_any_name_and_be_replaced() {
     drop(watch);
 }
 
-/// A store whose time only moves when told to.
+/// Source with a clock that only moves on demand.
 struct Slow {
-    /// What is followed is below it.
+    /// Folder that contains the followed one.
     outer: tempfile::TempDir,
     store: FolderSource,
     now: Instant,
@@ -128,7 +128,7 @@ impl Slow {
         self.outer.path().join(name)
     }
 
-    /// Looks twice, with more than all doubt in between, and gives the names in force.
+    /// Looks twice, with more than all doubt in between, and returns the names in force.
     fn in_force(&mut self) -> Vec<String> {
         for _ in 0..2 {
             self.now += files::DOUBT;

@@ -1,5 +1,5 @@
-//! Wakes when files may have changed: by the kernel's notifications, and by looking from time to time where those
-//! do not reach. A wake says only "look": what changed is found by looking.
+//! Watch that wakes when files may have changed: by notifications of the kernel, and by periodic looks where those do
+//! not reach. A wake means only "look": changes are found by looking.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -12,19 +12,19 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use super::is_resource_file;
 use crate::guard::{again, caught, step};
 
-/// What it is called where its panics are told.
+/// Name in messages about panics.
 const PART: &str = "file-watcher";
 
-/// A burst is over when nothing happened for so long.
+/// Quiet time after which a burst is over.
 const QUIET: Duration = Duration::from_millis(50);
-/// A burst that does not end is looked at anyway after so long.
+/// Limit on the length of a burst.
 const PATIENCE: Duration = Duration::from_millis(150);
-/// How often to look where notifications reach: they may get lost, and not every file system sends them.
+/// Interval of looks where notifications reach: they may get lost, and not every file system sends them.
 const SELDOM: Duration = Duration::from_secs(1);
-/// How often to look where they do not reach.
+/// Interval of looks where they do not reach.
 const OFTEN: Duration = Duration::from_millis(200);
 
-/// A watch on files and folders. It ends when this is dropped.
+/// Watch on files and folders. It ends when this is dropped.
 pub struct Watch {
     signals: Sender<Signal>,
     thread: Option<JoinHandle<()>>,
@@ -77,7 +77,7 @@ fn run(roots: &[PathBuf], sender: &Sender<Signal>, received: &Receiver<Signal>, 
     }
 }
 
-/// Waits until a burst of changes is over; `false` when the watch is to end.
+/// Waits until a burst of changes is over. Returns `false` if the watch is to end.
 fn outlast_burst(received: &Receiver<Signal>) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
@@ -90,10 +90,10 @@ fn outlast_burst(received: &Receiver<Signal>) -> bool {
     true
 }
 
-/// The kernel's notifications for some roots, and which of them they reach.
+/// Kernel notifications for some roots, and which of them they reach.
 struct Notifications {
     watcher: Option<RecommendedWatcher>,
-    /// For each root the folder that is watched for it, and its identity; `None` while that fails.
+    /// Identity of the folder that is watched for each root; `None` while that fails.
     reached: Vec<Option<(u64, u64)>>,
 }
 
@@ -103,7 +103,7 @@ impl Notifications {
         let handler = move |event: notify::Result<notify::Event>| {
             // an error may mean that notifications were lost: look
             let concerns = |event: notify::Result<_>| event.map_or(true, |event| concerns_us(&event, &named));
-            // a panic would end the guest's thread: look instead
+            // a panic would end the library's thread: look instead
             if caught(PART, || concerns(event)).unwrap_or(true) {
                 let _ = sender.send(Signal::Touched);
             }
@@ -122,7 +122,7 @@ impl Notifications {
         self.reached.iter().all(Option::is_some)
     }
 
-    /// Watches what is not watched, or was replaced by something else of that name.
+    /// Watches folders that are not watched, or were replaced under the same name.
     fn renew(&mut self, roots: &[PathBuf]) {
         let Some(watcher) = &mut self.watcher else { return };
         for (root, reached) in roots.iter().zip(&mut self.reached) {
@@ -144,7 +144,7 @@ impl Notifications {
     }
 }
 
-/// The folder of a file: a file is watched through it, because a save may replace the file.
+/// Returns the folder of a file: a file is watched through it, because a save may replace the file.
 fn parent(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -154,8 +154,8 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Whether an event may change what resources there are: reading does not, nor does a log that grows nearby. A name
-/// without extension may be a folder, or the link that a mounted volume is switched by.
+/// Returns `true` if an event may change the set of resources: reading does not, nor does a log that grows nearby. A
+/// name without extension may be a folder, or the link that a mounted volume is switched by.
 fn concerns_us(event: &notify::Event, named: &[PathBuf]) -> bool {
     let is_named = |path: &Path| named.iter().any(|root| root.file_name() == path.file_name());
     let path = |path: &PathBuf| is_resource_file(path) || path.extension().is_none() || is_named(path);

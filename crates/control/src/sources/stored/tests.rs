@@ -1,4 +1,4 @@
-//! What the compile loop sees of a store.
+//! Tests of a store as a source of the compile loop.
 
 use model::{ResourceKey, Severity};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The file: two tables, each change one transaction.
+//! File of an embedded store: two tables, each change one transaction.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -17,46 +17,46 @@ use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Past, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::sync_folder;
 
-/// Documents by kind, mesh and name.
+/// Table of documents by kind, mesh and name.
 const RESOURCES: TableDefinition<(&str, &str, &str), &[u8]> = TableDefinition::new("resources");
-/// Changes by kind, mesh and name, and by their revisions. Files of older versions have none.
+/// Table of changes by kind, mesh and name, and by their revisions. Files of older versions have none.
 const HISTORY: TableDefinition<(&str, &str, &str, u64), &str> = TableDefinition::new("history");
-/// What holds for the whole file.
+/// Table of numbers about the whole file.
 const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
-/// The revision of the last change.
+/// Key of the revision of the last change.
 const REVISION: &str = "revision";
-/// How the tables are to be read.
+/// Key of the format of the tables.
 const FORMAT: &str = "format";
-/// The format that is written, and the only one that is read.
+/// Format that is written, and the only one that is read.
 const OURS: u64 = 1;
-/// Everything is in memory already: the pages of the file need not be.
+/// Size of the page cache, in bytes. It is small: everything is in memory already.
 const CACHE: usize = 16 << 20;
 
-/// An open file.
+/// Open file.
 #[derive(Debug)]
 pub(super) struct File {
     database: Database,
     words: String,
 }
 
-/// What a file holds.
+/// Content of a file.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
-    /// The revision of the last change.
+    /// Revision of the last change.
     pub(super) revision: Revision,
-    /// Everything that is stored.
+    /// All stored resources.
     pub(super) items: Vec<Stored>,
-    /// What is there and cannot be read.
+    /// Stored resources that cannot be read.
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// How messages call a file.
+/// Name of a file in messages.
 pub(super) fn in_words(path: &Path) -> String {
     format!("store {}", path.display())
 }
 
 impl File {
-    /// Opens or makes a file, and reads all that it holds.
+    /// Opens or creates a file, and reads all its content.
     pub(super) fn open(path: &Path) -> Result<(Self, Loaded), StoreError> {
         let words = in_words(path);
         let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
@@ -81,13 +81,13 @@ impl File {
         let loaded = file.load()?;
         if loaded.is_none() {
             file.begin()?;
-            // a file is there only when its folder says so
+            // a file exists durably only when its folder is synced
             sync_folder(path).map_err(|error| of_system(&file.words, &error, Moment::Opening))?;
         }
         Ok((file, loaded.unwrap_or_default()))
     }
 
-    /// All that the file holds; `None`: it is new.
+    /// Reads the content of the file; `None`: it is new.
     fn load(&self) -> Result<Option<Loaded>, StoreError> {
         let bad = |error: redb::Error| of_any(&self.words, error, Moment::Opening);
         let read = self.database.begin_read().map_err(|error| bad(error.into()))?;
@@ -129,7 +129,7 @@ impl File {
         Ok(Some(Loaded { revision, items, unreadable }))
     }
 
-    /// Makes the tables of a new file.
+    /// Creates the tables of a new file.
     fn begin(&self) -> Result<(), StoreError> {
         self.transact(|transaction| {
             transaction.open_table(RESOURCES)?;
@@ -140,7 +140,7 @@ impl File {
         })
     }
 
-    /// Writes changes. When it returns, all of them are on the disk; when it fails, none is.
+    /// Writes changes. When it returns, all of them are on the disk; if it fails, none is.
     pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         let written = |Change { key, what, revision: _ }: &Change| match what {
             What::Put(stored) => serde_json::to_vec(&Record::of(stored))
@@ -164,7 +164,7 @@ impl File {
         })
     }
 
-    /// Keeps changes, and drops those of the same resources that are too many.
+    /// Keeps changes as history, and drops surplus ones of the same resources.
     pub(super) fn remember(&mut self, changes: &[Past]) -> Result<(), StoreError> {
         self.transact(|transaction| {
             let mut history = transaction.open_table(HISTORY)?;
@@ -185,7 +185,7 @@ impl File {
         })
     }
 
-    /// The changes of a resource, the newest first.
+    /// Returns the history of a resource, the newest change first.
     pub(super) fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
         let all = || -> Result<Vec<Past>, redb::Error> {
             let read = self.database.begin_read()?;
@@ -218,7 +218,7 @@ impl File {
     }
 }
 
-/// What is kept under a key; in words, why it cannot be read.
+/// Decodes the resource under a key; `Err`: the reason why it cannot be read, in words.
 fn record(key: (&str, &str, &str), bytes: &[u8]) -> Result<Stored, String> {
     let record: Record = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let stored = record.stored()?;

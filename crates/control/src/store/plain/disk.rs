@@ -1,4 +1,4 @@
-//! The files of a folder: what is known of them, and the only hand that writes them.
+//! Files of a folder: their known state, and the only code that writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -17,77 +17,78 @@ use crate::store::system::{Moment, of_system};
 use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 use crate::whole::{self, sync_folder};
 
-/// Held by the process that has the folder open.
+/// Lock file, held by the process that has the folder open.
 const LOCK: &str = ".lock";
-/// A number that no revision has passed yet.
+/// File with an upper bound of all revisions so far.
 const REVISION: &str = ".revision";
-/// How many revisions are reserved at once, so that not every change writes the number.
+/// Number of revisions that are reserved at once, so that not every change writes the file.
 const RESERVE: u64 = 100;
 
-/// An open folder.
+/// Open folder.
 #[derive(Debug)]
 pub(super) struct Disk {
     folder: PathBuf,
-    /// Which folder was opened: another one at its path, as when something was unmounted, is not read and not written to.
+    /// Identity of the folder that was opened: another one at its path, for example after an unmount, is neither read
+    /// nor written.
     identity: Identity,
     words: String,
-    /// Released when it is closed, also by a crash.
+    /// Lock; released when it is closed, also by a crash.
     _lock: File,
-    /// No revision up to this one is given again.
+    /// Revision up to which none is given again.
     reserved: Revision,
     known: BTreeMap<PathBuf, Known>,
-    /// Where each resource is kept.
+    /// Path of each resource.
     homes: BTreeMap<ResourceKey, PathBuf>,
-    /// How files looked that have changed since they were taken in.
+    /// Looks of files that have changed since they were taken in; `None`: removed.
     unsettled: BTreeMap<PathBuf, Option<Look>>,
-    /// What it was told of that it is stepped over.
+    /// Files that were logged as ignored.
     odd: BTreeSet<PathBuf>,
-    /// Whether it was told that the folder cannot be looked through.
+    /// `true`: it was logged that the folder is inaccessible.
     told: bool,
 }
 
-/// What is known of a file.
+/// Known state of a file.
 #[derive(Debug)]
 struct Known {
     look: Look,
-    /// What it kept when it could be read last; `None`: nothing yet.
+    /// Resource that it had when it was last readable; `None`: none yet.
     key: Option<ResourceKey>,
-    /// Why it cannot be used as it is now: somebody is editing it, most likely. It is not written over then.
+    /// Reason why it is unusable now; most likely somebody is editing it. It is not overwritten then.
     unusable: Option<String>,
 }
 
-/// What a folder holds.
+/// Content of a folder.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    /// No change had a later one.
+    /// Revision that no change has passed.
     pub(super) revision: Revision,
     pub(super) items: Vec<Stored>,
-    /// Files that are left alone: they are no resources, or the same as another one.
+    /// Ignored files: they are no resources, or repeat another one.
     pub(super) unreadable: Vec<Unreadable>,
 }
 
-/// What people did to a file.
+/// Edit of a file by people.
 #[derive(Debug)]
 pub(super) struct Edit {
     path: PathBuf,
-    /// How it looks since; `None`: it is gone.
+    /// Look of the file since; `None`: it is gone.
     look: Option<Look>,
 }
 
 impl Edit {
-    /// Of which file.
+    /// Path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// How messages call a folder.
+/// Name of a folder in messages.
 pub(super) fn in_words(folder: &Path) -> String {
     format!("folder {}", folder.display())
 }
 
 impl Disk {
-    /// Opens or makes a folder, and reads all that it holds.
+    /// Opens or creates a folder, and reads all its content.
     pub(super) fn open(folder: &Path) -> Result<(Self, Loaded), StoreError> {
         let words = in_words(folder);
         let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
@@ -132,7 +133,7 @@ impl Disk {
         for (path, look) in walked.files {
             let bytes = match plain_file::read(&path) {
                 Ok(bytes) => Ok(bytes),
-                // nobody can have written that here
+                // this store cannot have written that
                 Err(error) if plain_file::is_odd(&error) => {
                     tracing::warn!("{}: {} is not read: {error}; move it away", self.words, self.name(&path));
                     self.known.insert(path, Known { look, key: None, unusable: None });
@@ -179,12 +180,12 @@ impl Disk {
         Ok(Loaded { revision, items, unreadable })
     }
 
-    /// Why a file cannot be used as it was last seen; `None`: it can, or is not there.
+    /// Returns the reason why a file was unusable when last seen; `None`: it is usable, or does not exist.
     pub(super) fn unusable(&self, path: &Path) -> Option<&str> {
         self.known.get(path)?.unusable.as_deref()
     }
 
-    /// Says of each thing that cannot be read that it is left alone, once.
+    /// Logs each unreadable entry as ignored, once.
     fn step_over(&mut self, odd: BTreeMap<PathBuf, String>) {
         for (path, why) in &odd {
             if !self.odd.contains(path) {
@@ -194,12 +195,12 @@ impl Disk {
         self.odd = odd.into_keys().collect();
     }
 
-    /// A path as messages say it.
+    /// Name of a path in messages.
     pub(super) fn name(&self, path: &Path) -> String {
         path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
 
-    /// Sees to it that a revision is never given again, whatever happens.
+    /// Ensures that a revision is never given again, even after a crash.
     pub(super) fn reserve(&mut self, revision: Revision) -> Result<(), StoreError> {
         if revision <= self.reserved {
             return Ok(());
@@ -210,7 +211,7 @@ impl Disk {
         Ok(())
     }
 
-    /// What people changed and left alone since the last call.
+    /// Returns the edits that have settled since the last call.
     pub(super) fn edits(&mut self) -> Vec<Edit> {
         let found = match self.is_in_place().and_then(|()| walk::all(&self.folder)) {
             Ok(found) => found,
@@ -231,7 +232,7 @@ impl Disk {
         let differs: BTreeMap<PathBuf, Option<Look>> =
             there.map(|(path, look)| (path, Some(look))).chain(gone).collect();
         let before = std::mem::replace(&mut self.unsettled, differs.clone());
-        // a save may be seen in its middle: what changes still is looked at again
+        // a save may be seen in its middle: a file that still changes is looked at again
         let settled = differs.into_iter().filter(|(path, look)| before.get(path) == Some(look));
         let mut edits: Vec<Edit> = settled.map(|(path, look)| Edit { path, look }).collect();
         // a file under a new name is the same resource: it is found there before it is missed under the old one
@@ -239,7 +240,7 @@ impl Disk {
         edits
     }
 
-    /// Whether the folder at the path is the one that was opened.
+    /// Checks that the folder at the path is the one that was opened.
     fn is_in_place(&self) -> io::Result<()> {
         if Identity::at(&self.folder)? == self.identity {
             return Ok(());
@@ -248,7 +249,7 @@ impl Disk {
         Err(io::Error::new(io::ErrorKind::StaleNetworkFileHandle, why))
     }
 
-    /// What people did to the file of a resource that was not taken in yet.
+    /// Returns the edit of a resource's file that was not taken in yet.
     ///
     /// # Errors
     /// The file cannot be read as this resource: it is not overwritten.
@@ -281,7 +282,7 @@ impl Disk {
         Ok(Some(Edit { path, look }))
     }
 
-    /// What an edit is as a change, if it is one. What cannot be used is told, and what was there stays.
+    /// Turns an edit into a change, if it is one. An unusable file is logged, and its previous content stays.
     pub(super) fn change(
         &mut self,
         Edit { path, look }: Edit,
@@ -306,7 +307,7 @@ impl Disk {
             let moved = before.as_ref().is_some_and(|before| *before != read.key);
             match (elsewhere, moved) {
                 (Some(home), _) => Err(format!("{} is in {} already", read.key, self.name(home))),
-                // else what it was would be gone without anybody having removed it
+                // otherwise the previous resource would be gone although nobody removed it
                 (None, true) => Err(format!("it has become {}: remove it, then write it anew", read.key)),
                 (None, false) => Ok(read),
             }
@@ -336,7 +337,7 @@ impl Disk {
         Some(Change { revision, key, what: What::Put(stored) })
     }
 
-    /// Writes a document into its file. When it returns, it is on the disk; when it fails, what was there stays.
+    /// Writes a document into its file. When it returns, it is on the disk; if it fails, the previous content stays.
     pub(super) fn write(&mut self, stored: &Stored) -> Result<(), StoreError> {
         let path =
             self.homes.get(&stored.key).cloned().unwrap_or_else(|| place::of(&self.folder, &stored.key));
@@ -361,7 +362,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Gives a file a content, all at once.
+    /// Replaces the content of a file atomically.
     fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let write = || -> io::Result<()> {
             self.is_in_place()?;
@@ -375,7 +376,7 @@ impl Disk {
     }
 }
 
-/// The number in a file; 0: there is no file.
+/// Reads the number in a file; 0: the file does not exist.
 fn counted(path: &Path) -> io::Result<Revision> {
     match std::fs::read_to_string(path) {
         Ok(text) => {

@@ -1,4 +1,4 @@
-//! Changes that were made over the API, one file a resource below `.history`: a line each, the newest first.
+//! History of changes over the API, one file per resource below `.history`: a line each, the newest first.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -14,10 +14,10 @@ use crate::store::system::{Moment, of_system};
 use crate::store::{Past, StoreError};
 use crate::whole;
 
-/// Where the files are. Its name begins with a dot: nothing in it is taken for a resource.
+/// Folder of the files. Its name begins with a dot: nothing in it is taken for a resource.
 const FOLDER: &str = ".history";
 
-/// Keeps a change, and drops those that are too many.
+/// Keeps a change, and drops surplus ones.
 pub(super) fn remember(folder: &Path, past: &Past) -> Result<(), StoreError> {
     let bad = |error: io::Error| of_system(&disk::in_words(folder), &error, Moment::Writing);
     let file = file(folder, &past.key);
@@ -32,7 +32,7 @@ pub(super) fn remember(folder: &Path, past: &Past) -> Result<(), StoreError> {
     whole::replace(&file, text.as_bytes()).map_err(bad)
 }
 
-/// The changes of a resource, the newest first.
+/// Returns the changes of a resource, the newest first.
 pub(super) fn past(folder: &Path, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
     let text = text(&file(folder, key));
     let text = text.map_err(|error| of_system(&disk::in_words(folder), &error, Moment::Writing))?;
@@ -43,7 +43,7 @@ fn file(folder: &Path, key: &ResourceKey) -> PathBuf {
     place::of(&folder.join(FOLDER), key).with_added_extension("jsonl")
 }
 
-/// What a file says; nothing where there is none.
+/// Reads the text of a file; empty if it does not exist.
 fn text(file: &Path) -> io::Result<String> {
     match plain_file::read(file) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),

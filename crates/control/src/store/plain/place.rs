@@ -1,14 +1,16 @@
-//! What the file of a resource is called.
+//! File names of resources.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use model::ResourceKey;
 
-/// Longer names do not fit a directory together with what stands around them; a hash takes the place of their end.
+/// Limit on the length of a name, in bytes: longer ones do not fit in a directory entry with their affixes; a hash
+/// replaces their end.
 const LONGEST: usize = 180;
 
-/// The file of a resource below a folder: `shop/MeshTCPRoute.canary.yaml`, or `Mesh.shop.yaml` for global scope.
+/// Returns the file of a resource below a folder: `shop/MeshTCPRoute.canary.yaml`, or `Mesh.shop.yaml` for global
+/// scope.
 pub(super) fn of(folder: &Path, ResourceKey { kind, mesh, name }: &ResourceKey) -> PathBuf {
     let file = format!("{kind}.{}.yaml", safe(name));
     match mesh {
@@ -17,7 +19,7 @@ pub(super) fn of(folder: &Path, ResourceKey { kind, mesh, name }: &ResourceKey) 
     }
 }
 
-/// A name that is a file name: what is odd in it is written as in URLs.
+/// Encodes a name as a file name: unusual characters are written as in URLs.
 fn safe(name: &str) -> String {
     let mut safe = String::new();
     for (at, byte) in name.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! A stored document as the text of a file: a line that says its version, then the document.
+//! Text of a stored document as a file: a line with its version, then the document.
 
 use jiff::Timestamp;
 use model::ResourceKey;
@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::store::{Revision, Stored};
 use crate::yaml;
 
-/// What the first line begins with.
+/// Beginning of the first line.
 const STAMP: &str = "# meshtcp version ";
 
-/// What a file says.
+/// Parsed file.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) key: ResourceKey,
     pub(super) document: Value,
-    /// What was said about it when it was written here; `None`: people wrote it, or changed it since.
+    /// Stamp from when it was written here; `None`: people wrote it, or changed it since.
     pub(super) stamp: Option<Stamp>,
 }
 
-/// What is said about a document in the first line.
+/// Information about a document in the first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     pub(super) version: Revision,
@@ -27,7 +27,7 @@ pub(super) struct Stamp {
     pub(super) modified: Timestamp,
 }
 
-/// The text of a stored document. It reads back as the same document.
+/// Renders the text of a stored document. It parses as the same document.
 pub(super) fn of(stored: &Stored) -> String {
     let Stored { key: _, document, version, created, modified } = stored;
     let hash = hash(document);
@@ -35,13 +35,13 @@ pub(super) fn of(stored: &Stored) -> String {
     format!("{STAMP}{version}, created {created}, modified {modified}, content {hash}\n{text}")
 }
 
-/// Reads the text of a file.
+/// Parses the text of a file.
 ///
 /// # Errors
 /// In words: it is not one resource.
 pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Read, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| format!("it is no text: {error}"))?;
-    // JSON has no comments; positions stay as they are without one
+    // JSON has no comments; without this one all positions stay the same
     let json = text.starts_with(STAMP).then(|| text.split_once('\n')).flatten().map(|(_, rest)| rest);
     let json = json.filter(|rest| rest.starts_with('{'));
     let document = yaml::read_one(name, json.unwrap_or(text))?;
@@ -50,7 +50,7 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Read, String> {
     Ok(Read { key, document, stamp })
 }
 
-/// What a first line says, if it is about this document.
+/// Parses a first line; `None`: it is not about this document.
 fn stamp(line: &str, document: &Value) -> Option<Stamp> {
     let rest = line.strip_prefix(STAMP)?;
     let (version, rest) = rest.split_once(", created ")?;

@@ -1,4 +1,4 @@
-//! Which files there are, and how they look.
+//! Scan of the existing files, with their looks.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use crate::look::Look;
 use crate::plain_file::oddity;
 
-/// How deep folders are looked into: one for the mesh, and some for people who like folders.
+/// Limit on the depth of folders: one for the mesh, and some for people who like folders.
 const DEPTH: usize = 8;
 
-/// What is below a folder.
+/// Content of a folder, at any depth.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// All files that count.
+    /// All files that are read.
     pub(super) files: BTreeMap<PathBuf, Look>,
-    /// What is called like one and cannot be read, and why. What is known of it stays.
+    /// Entries that are named like resource files and cannot be read, with the reason. Their known content stays.
     pub(super) odd: BTreeMap<PathBuf, String>,
 }
 
-/// Everything that counts below a folder.
+/// Returns all entries below a folder that are read or could be.
 pub(super) fn all(folder: &Path) -> io::Result<Found> {
     let mut found = Found::default();
     below(folder, DEPTH, &mut found)?;
@@ -36,7 +36,7 @@ fn below(folder: &Path, depth: usize, found: &mut Found) -> io::Result<()> {
         let metadata = match std::fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => match path.symlink_metadata() {
-                // what a link leads to may come back: it is there, and cannot be read
+                // the target of a link may come back: the link counts as an unreadable file
                 Ok(metadata) => metadata,
                 // gone in between
                 Err(_) => continue,

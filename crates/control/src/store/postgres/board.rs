@@ -1,4 +1,4 @@
-//! Notes between the control planes of one database. The tables are not logged: what was lost in a crash is left anew.
+//! Notes between the control planes of one database. The tables are unlogged: notes lost in a crash are written again.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::catalogue::is_made;
 use super::{PATIENCE, Shared};
 use crate::store::{Board, Notes, StoreError};
 
-/// One after the other, so that marks become visible in their order ("meshnote" in ASCII).
+/// Lock that serialises writers, so that marks become visible in their order ("meshnote" in ASCII).
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'6d6573686e6f7465'::bigint)";
 
 const TABLES: &str = "
@@ -28,7 +28,7 @@ CREATE INDEX meshtcp_note_mark ON meshtcp_note (mark);
 CREATE SEQUENCE meshtcp_mark;
 ";
 
-/// True where it was known before.
+/// Sign of life of a process; returns `true` if it was known before.
 const ALIVE: &str = "
 INSERT INTO meshtcp_process (who, seen) VALUES ($1, clock_timestamp())
 ON CONFLICT (who) DO UPDATE SET seen = EXCLUDED.seen
@@ -46,13 +46,13 @@ DELETE FROM meshtcp_note WHERE who IN (SELECT who FROM dead)";
 const LIVING: &str =
     "SELECT who FROM meshtcp_process WHERE seen > clock_timestamp() - interval '15 seconds' AND who <> $1";
 
-/// The sequence says whether the board is the one that the mark is of.
+/// Notes since a mark. The sequence shows whether the board is the one that the mark is of.
 const SINCE: &str = "
 SELECT who, name, value, mark FROM meshtcp_note WHERE mark > $1 AND who <> $2 ORDER BY mark";
 
 const LAST: &str = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM meshtcp_mark";
 
-/// Makes the tables if they are not there.
+/// Creates the tables if they do not exist.
 pub(super) async fn prepare(client: &mut Client, lock: &str) -> Result<(), Error> {
     let there = "SELECT to_regclass('meshtcp_mark') IS NOT NULL";
     if client.query_one(there, &[]).await?.try_get(0)? {

@@ -1,9 +1,9 @@
-//! What tables there are.
+//! Look-ups in the catalogue of tables.
 
 use tokio_postgres::Transaction;
 
-/// Whether a table is there, though this connection may have looked before another one made it: names that are not there are
-/// remembered, what stands in the catalogue is read.
+/// Returns `true` if a table exists, even if this connection looked before another one created it: missing names are
+/// cached, the rows of the catalogue are not.
 pub(super) async fn is_made(
     transaction: &Transaction<'_>,
     table: &str,

@@ -1,4 +1,4 @@
-//! What the database says, as what a store says.
+//! Translation of database errors into store errors.
 
 use std::error::Error as _;
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use tokio_postgres::error::SqlState;
 use super::tls;
 use crate::store::StoreError;
 
-/// What an answer means.
+/// Translates an error of the database.
 pub(super) fn in_words(words: &str, error: &Error) -> StoreError {
     let store = words.to_owned();
     let Some(said) = error.as_db_error() else {
@@ -33,7 +33,7 @@ pub(super) fn in_words(words: &str, error: &Error) -> StoreError {
     }
 }
 
-/// As [`in_words`], where the text of a resource may be to blame.
+/// Translates an error as [`in_words`] does, where the text of a resource may be to blame.
 pub(super) fn of_text(words: &str, key: &ResourceKey, error: &Error) -> StoreError {
     match error.as_db_error() {
         Some(said)
@@ -45,7 +45,7 @@ pub(super) fn of_text(words: &str, key: &ResourceKey, error: &Error) -> StoreErr
     }
 }
 
-/// What is there makes no sense.
+/// Creates the error for stored data that cannot be read.
 pub(super) fn damaged(words: &str, why: &dyn Display) -> StoreError {
     StoreError::Damaged { store: words.into(), why: why.to_string() }
 }

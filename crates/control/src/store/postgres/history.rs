@@ -1,4 +1,4 @@
-//! Changes that were accepted, in a table of their own.
+//! History of accepted changes, in a table of its own.
 
 use model::ResourceKey;
 use tokio_postgres::{Client, Error};
@@ -30,7 +30,7 @@ const DROP: &str =
 const OF_ONE: &str = "SELECT change FROM meshtcp_history WHERE kind = $1 AND mesh = $2 AND name = $3 \
      ORDER BY revision DESC";
 
-/// Makes the table if it is not there.
+/// Creates the table if it does not exist.
 pub(super) async fn prepare(client: &mut Client, lock: &str) -> Result<(), Error> {
     let there = "SELECT to_regclass('meshtcp_history') IS NOT NULL";
     if client.query_one(there, &[]).await?.try_get(0)? {
@@ -44,7 +44,7 @@ pub(super) async fn prepare(client: &mut Client, lock: &str) -> Result<(), Error
     transaction.commit().await
 }
 
-/// Keeps changes, and drops those of the same resources that are too many.
+/// Keeps changes, and drops surplus ones of the same resources.
 pub(super) async fn remember(client: &mut Client, changes: &[Past]) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     for past in changes {
@@ -65,7 +65,7 @@ pub(super) async fn remember(client: &mut Client, changes: &[Past]) -> Result<()
     transaction.commit().await
 }
 
-/// The changes of a resource, the newest first.
+/// Returns the changes of a resource, the newest first.
 pub(super) async fn past(client: &Client, key: &ResourceKey) -> Result<Vec<Past>, Error> {
     let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
     let rows = client.query(OF_ONE, &[&kind, &mesh, &name]).await?;

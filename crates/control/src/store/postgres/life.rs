@@ -1,4 +1,4 @@
-//! The lives of a database: a standby that is promoted has another history than the server before it.
+//! Epochs of a database: a standby that is promoted has another history than the server before it.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use super::{LONG_PATIENCE, SELDOM, Shared, rows};
 use crate::store::changes::Feed;
 use crate::store::{Change, Revision, StoreError};
 
-/// Which life of which database a connection leads to: a standby that was promoted counts on from where it was, which may be
-/// less than what was accepted. `None`: it does not tell.
+/// Returns the epoch of the database behind a connection: a standby that was promoted counts on from where it was,
+/// which may be less than what was accepted. `None`: it reports none.
 pub(super) async fn epoch(client: &Client) -> Option<Arc<str>> {
     let row = client.query_one(rows::EPOCH, &[]).await.ok()?;
     row.try_get::<_, String>(0).ok().map(Arc::from)
 }
 
-/// The changes of one life of the database.
+/// Feed of the changes of one epoch of the database.
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) shared: Arc<Shared>,
@@ -33,13 +33,13 @@ impl Feed for Life {
             heard.borrow_and_update();
             let (found, changes) = shared.patiently(LONG_PATIENCE, shared.changes_after(revision)).await?;
             if found != *epoch {
-                // the revisions are those of another life
+                // the revisions are those of another epoch
                 return Err(StoreError::TooOld { after: revision, oldest: revision });
             }
             if !changes.is_empty() {
                 return Ok(changes);
             }
-            // nothing: the time is up, and it is time to look
+            // a timeout means that it is time to look
             let _ = timeout(SELDOM, heard.changed()).await;
         }
     }

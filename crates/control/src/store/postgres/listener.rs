@@ -1,4 +1,4 @@
-//! A connection that listens: it wakes readers, and holds the lock of the one that leads.
+//! Listening connection: it wakes readers, and holds the lock of the leader.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio_postgres::{AsyncMessage, Error};
 use super::{CHANNEL, Database};
 use crate::guard::task_again;
 
-/// How often it is asked for the lead, and whether the connection lives.
+/// Interval at which the lead is requested and the connection is checked.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long an answer may take before the connection is given up.
+/// Limit on the wait for an answer before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The lock of the one that leads, held as long as its connection lives ("meshlead" in ASCII).
+/// Lock of the leader, held as long as its connection lives ("meshlead" in ASCII).
 const LEAD: &str = "SELECT pg_try_advisory_lock(x'6d6573686c656164'::bigint)";
 
-/// A task that listens as long as this lives.
+/// Task that listens as long as this lives.
 pub(super) struct Listener {
     heard: watch::Sender<u64>,
     leads: watch::Sender<bool>,
@@ -32,12 +32,12 @@ impl Listener {
         Self { heard, leads, task: task.abort_handle() }
     }
 
-    /// Changes whenever something may have changed.
+    /// Changes whenever the store may have changed.
     pub(super) fn heard(&self) -> watch::Receiver<u64> {
         self.heard.subscribe()
     }
 
-    /// Whether this process leads.
+    /// Returns the lead of this process.
     pub(super) fn leads(&self) -> watch::Receiver<bool> {
         self.leads.subscribe()
     }
@@ -55,10 +55,10 @@ async fn listen_again(database: Database, heard: watch::Sender<u64>, leads: watc
 
 async fn listen(database: &Database, heard: &watch::Sender<u64>, leads: &watch::Sender<bool>) {
     loop {
-        // what ended it is told by the next question, which goes over another connection
+        // its error is reported by the next query, which uses another connection
         let _ = one_connection(database, heard, leads).await;
         leads.send_replace(false);
-        // readers ask, and learn that the database is away
+        // readers query, and learn that the database is unreachable
         heard.send_modify(|count| *count += 1);
         sleep(BEAT).await;
     }
@@ -81,7 +81,7 @@ async fn one_connection(
     };
     let beats = async {
         client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
-        // whatever was missed before
+        // something may have been missed before
         heard.send_modify(|count| *count += 1);
         loop {
             let question = if *leads.borrow() { "SELECT true" } else { LEAD };

@@ -1,4 +1,4 @@
-//! What is asked of the tables, and what the rows of the answers mean.
+//! Queries of the tables, and the decoding of their rows.
 
 use jiff::Timestamp;
 use model::{Kind, ResourceKey};
@@ -8,51 +8,52 @@ use tokio_postgres::{Row, Transaction};
 use super::{CHANNEL, fault};
 use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
 
-/// How many changes are kept for watches.
+/// Limit on the changes that are kept for watches.
 const REMEMBERED: i64 = 10_000;
-/// How often the older ones are removed, in changes.
+/// Interval at which older ones are removed, in changes.
 const TIDY_EVERY: i64 = 256;
 
-/// The last revision.
+/// Query of the last revision.
 pub(super) const REVISION: &str = "SELECT revision FROM meshtcp_state";
-/// The life of the database: it is another one after a failover, or when it was made anew.
+/// Query of the database's epoch: it is another one after a failover, or when the database was recreated.
 pub(super) const EPOCH: &str = "SELECT (SELECT system_identifier FROM pg_control_system())::text || '/' || \
      substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
 /// Takes the next revision; other writers wait until this transaction ends.
 pub(super) const NEXT_REVISION: &str = "UPDATE meshtcp_state SET revision = revision + 1 RETURNING revision";
 /// Gives back a revision that was taken in the same transaction.
 pub(super) const REVISION_BACK: &str = "UPDATE meshtcp_state SET revision = revision - 1";
-/// One resource.
+/// Query of one resource.
 pub(super) const ONE: &str = "SELECT kind, mesh, name, version, created, modified, document FROM meshtcp_resource \
      WHERE kind = $1 AND mesh = $2 AND name = $3";
-/// The last revision, and beside it each resource that is selected: one statement, so all of one moment.
+/// Query of the last revision, together with each selected resource: one statement, so all of one moment.
 pub(super) const LIST: &str = "SELECT s.revision, r.kind, r.mesh, r.name, r.version, r.created, r.modified, r.document \
      FROM meshtcp_state s LEFT JOIN meshtcp_resource r \
      ON ($1::text IS NULL OR r.kind = $1) AND ($2::text IS NULL OR r.mesh = $2)";
-/// The last revision, the oldest that can be watched from, and beside them the first changes after one: of one moment.
+/// Query of the last revision, the oldest that can be watched from, and the first changes after a revision: of one
+/// moment.
 pub(super) const AFTER: &str = "SELECT s.revision, \
      coalesce((SELECT min(revision) - 1 FROM meshtcp_change), s.revision), \
      c.kind, c.mesh, c.name, c.revision, c.created, c.modified, c.document \
      FROM meshtcp_state s LEFT JOIN \
      (SELECT * FROM meshtcp_change WHERE revision > $1 ORDER BY revision LIMIT 10000) c ON true ORDER BY c.revision";
 
-/// A revision in a column.
+/// Decodes the revision in a column.
 pub(super) fn revision(words: &str, row: &Row, column: usize) -> Result<Revision, StoreError> {
     let number: i64 = row.try_get(column).map_err(|error| fault::damaged(words, &error))?;
     u64::try_from(number).map(Revision::new).map_err(|error| fault::damaged(words, &error))
 }
 
-/// A revision as a column has it.
+/// Encodes a revision for a column.
 pub(super) fn number(words: &str, revision: Revision) -> Result<i64, StoreError> {
     i64::try_from(revision.number()).map_err(|error| fault::damaged(words, &error))
 }
 
-/// Whether the left side of a join found anything.
+/// Returns `true` if the left side of a join found anything.
 pub(super) fn is_there(row: &Row, first: usize) -> bool {
     matches!(row.try_get::<_, Option<&str>>(first), Ok(Some(_)))
 }
 
-/// A resource in seven columns: kind, mesh, name, version, created, modified, document.
+/// Decodes a resource in seven columns: kind, mesh, name, version, created, modified, document.
 pub(super) fn stored(words: &str, row: &Row, first: usize) -> Result<Stored, StoreError> {
     let bad = |error: tokio_postgres::Error| fault::damaged(words, &error);
     let time = |column: usize| -> Result<Timestamp, StoreError> {
@@ -69,7 +70,7 @@ pub(super) fn stored(words: &str, row: &Row, first: usize) -> Result<Stored, Sto
     })
 }
 
-/// As [`stored`]; a row that cannot be read costs itself.
+/// Decodes a resource as [`stored`] does; a row that cannot be read affects itself only.
 pub(super) fn readable(row: &Row, first: usize) -> Result<Stored, Unreadable> {
     stored("", row, first).map_err(|error| {
         let text = |column: usize| row.try_get::<_, &str>(first + column).unwrap_or_default().to_owned();
@@ -90,7 +91,7 @@ fn key(words: &str, row: &Row, first: usize) -> Result<ResourceKey, StoreError> 
     Ok(ResourceKey::new(Kind::from_text(kind).ok_or_else(unknown)?, text(1)?, text(2)?))
 }
 
-/// A change beside two revisions; `None`: there is none.
+/// Decodes a change beside two revisions; `None`: there is none.
 pub(super) fn change(words: &str, row: &Row) -> Result<Option<Change>, StoreError> {
     if !is_there(row, 2) {
         return Ok(None);

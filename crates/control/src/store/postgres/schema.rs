@@ -1,4 +1,4 @@
-//! The tables, and bringing them to the form that this version reads.
+//! Tables, and their migration to the format that this version reads.
 
 use tokio_postgres::Client;
 
@@ -6,10 +6,10 @@ use super::catalogue::is_made;
 use super::{board, fault, history};
 use crate::store::StoreError;
 
-/// The form of the tables that is written, and the only one that is read.
+/// Format of the tables that is written, and the only one that is read.
 const FORMAT: i32 = 1;
 
-/// One after the other, of all control planes that start at once ("meshtcp" in ASCII).
+/// Lock that serialises control planes which start at once ("meshtcp" in ASCII).
 const LOCK: &str = "SELECT pg_advisory_xact_lock(x'6d657368746370'::bigint)";
 
 const TABLES: &str = "
@@ -40,10 +40,10 @@ CREATE TABLE meshtcp_change (
 INSERT INTO meshtcp_state (format, revision) VALUES (1, 0);
 ";
 
-/// Makes the tables if they are not there, and sets the connection up.
+/// Creates the tables if they do not exist, and sets the connection up.
 ///
 /// # Errors
-/// They may not be made, or are of another version.
+/// They cannot be created, or are of another version.
 pub(super) async fn prepare(client: &mut Client, words: &str) -> Result<(), StoreError> {
     let bad = |error: tokio_postgres::Error| fault::in_words(words, &error);
     // what is answered as accepted is on the disk of the database
@@ -56,8 +56,8 @@ pub(super) async fn prepare(client: &mut Client, words: &str) -> Result<(), Stor
         }
         transaction.commit().await.map_err(bad)?;
     }
-    // a user that may not make them does without: control planes then answer for their own proxies only, and
-    // say so; and nobody is told who changed what
+    // a user that may not create them works without: control planes then answer for their own proxies only, and say so;
+    // and there is no history
     let _ = board::prepare(client, LOCK).await;
     let _ = history::prepare(client, LOCK).await;
     let row = client.query_one("SELECT format FROM meshtcp_state", &[]).await.map_err(bad)?;

@@ -1,4 +1,4 @@
-//! Plaintext or TLS, as an address asks for it: with the words of libpq, `?sslmode=verify-full&sslrootcert=FILE`.
+//! Plaintext or TLS, as an address asks for it: with the parameters of libpq, `?sslmode=verify-full&sslrootcert=FILE`.
 
 use std::borrow::Cow;
 use std::error::Error as _;
@@ -11,20 +11,20 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use trust::Trust;
 
-/// How the database is reached.
+/// Transport to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// In plaintext: on this host, or over a network that is trusted.
+    /// Plaintext: on this host, or over a trusted network.
     Plaintext,
-    /// Over TLS, with a database whose certificate has its name, and is in a file or signed by one that is.
+    /// TLS, with a database whose certificate has its name, and is in a file or signed by one that is.
     Verified(PathBuf),
 }
 
 impl Way {
-    /// Takes out of an address what it says of TLS; what is left says the rest.
+    /// Splits the TLS parameters off an address; returns them with the rest.
     ///
     /// # Errors
-    /// In words, without the address: there may be a password in it.
+    /// In words, without the address: it may contain a password.
     pub(super) fn of(address: &str) -> Result<(Self, String), String> {
         let (place, query) = address.split_once('?').unwrap_or((address, ""));
         let (mut mode, mut file, mut rest) = (None, None, Vec::new());
@@ -36,7 +36,7 @@ impl Way {
             }
         }
         let way = match (mode.as_deref(), file) {
-            // a server that offers TLS to whoever does not insist on it protects nobody from those in between
+            // a server that offers TLS to clients which do not insist on it protects nobody from a man in the middle
             (Some("disable" | "allow" | "prefer"), _) | (None, None) => Self::Plaintext,
             (Some("require" | "verify-full") | None, Some(file)) => Self::Verified(file),
             (Some(mode @ ("require" | "verify-full")), None) => {
@@ -55,10 +55,10 @@ impl Way {
         Ok((way, rest))
     }
 
-    /// What connects that way; in plaintext nobody asks it.
+    /// Returns the TLS connector; in plaintext it is not used.
     ///
     /// # Errors
-    /// In words: the file cannot be read, or holds no certificate.
+    /// In words: the file cannot be read, or contains no certificate.
     pub(super) fn connector(&self) -> Result<MakeRustlsConnect, String> {
         let client = match self {
             Self::Plaintext => trusting_nobody(),
@@ -84,7 +84,7 @@ fn trusted(file: &Path) -> Result<Trust, String> {
     Trust::from_pem(&pem).map_err(|error| within(&error))
 }
 
-/// Whether a connection failed because whoever answered is not to be trusted: trying again does not help.
+/// Returns `true` if a connection failed because the peer is not trusted: trying again does not help.
 pub(super) fn is_distrust(error: &tokio_postgres::Error) -> bool {
     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.any(|cause| {

@@ -1,4 +1,4 @@
-//! Documents as people write them, mostly legal: names of every length, addresses that meet, both formats.
+//! Generator of documents as people write them, mostly valid: names of every length, colliding addresses, both formats.
 
 use model::kind::Home;
 use model::{Kind, Profile};
@@ -21,7 +21,7 @@ const KINDS: [Kind; 12] = [
     Kind::ZoneIngress,
 ];
 
-/// Makes documents by bytes.
+/// Generator of documents from bytes.
 pub(super) struct Maker<'b> {
     bytes: std::slice::Iter<'b, u8>,
     profile: Profile,
@@ -80,7 +80,7 @@ impl<'b> Maker<'b> {
         manifest(kind, mesh, &name, labels, body, namespace)
     }
 
-    /// Lengths around those that labels and names end at.
+    /// Makes a name with a length near the limits of labels and names.
     fn name(&mut self) -> String {
         let letter = self.one_of(&["a", "b"]);
         match self.below(12) {

@@ -1,11 +1,11 @@
-//! By what two answers do not mean the same.
+//! Comparison of two answers by meaning.
 
 use std::fmt;
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
-/// A place at which answers differ.
+/// Place at which answers differ.
 pub(super) struct Difference {
     place: String,
     words: String,
@@ -27,7 +27,7 @@ impl Difference {
         Self { place: place.into(), words: words.into(), theirs: short(theirs), ours: short(ours) }
     }
 
-    /// The place, whichever item of a list it is in.
+    /// Returns the place, with the indexes of lists removed.
     pub(super) fn general(&self) -> String {
         general(&self.place)
     }
@@ -55,7 +55,7 @@ fn general(place: &str) -> String {
     out
 }
 
-/// What only has to be of the same form: where, and which.
+/// Values that only need to have the same form: pattern of the place, and pattern of the value.
 const FORMS: [(&str, &str); 5] = [
     (r".*", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|-----BEGIN [\s\S]+-----\n?"),
     (r".*(subscriptions\[\]\.id|[iI]nstanceId|hostname|clusterId)", r".+"),
@@ -70,7 +70,8 @@ fn is_of_one_form(place: &str, theirs: &str, ours: &str) -> bool {
     FORMS.iter().any(|(place_of, form)| fits(place_of, &place) && fits(form, theirs) && fits(form, ours))
 }
 
-/// Where `ours` does not mean what `theirs` does. What only we have counts unless it is empty or zero.
+/// Returns the places where `ours` does not mean the same as `theirs`. A member that only ours has differs unless it is
+/// empty or zero.
 pub(super) fn compare(theirs: &Value, ours: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     at("", theirs, ours, &mut found);
@@ -137,7 +138,7 @@ fn items(place: &str, left: &[Value], right: &[Value], found: &mut Vec<Differenc
     }
 }
 
-/// What tells an item of a list from the others; `None`: only its place does.
+/// Returns the identifying member of a list item; `None`: only its position identifies it.
 fn name(item: &Value) -> Option<String> {
     if let Value::String(text) = item {
         return Some(text.clone());
@@ -169,7 +170,7 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
-/// Seconds: 24h and 24h0m0s are one duration.
+/// Parses a duration into seconds: 24h and 24h0m0s are equal.
 fn duration(text: &str) -> Option<f64> {
     let whole = Regex::new(r"^([\d.]+(ms|h|m|s))+$").unwrap();
     let part = Regex::new(r"([\d.]+)(ms|h|m|s)").unwrap();
@@ -187,7 +188,7 @@ fn duration(text: &str) -> Option<f64> {
     })
 }
 
-/// Title, detail, and what is wrong with which field. A text of ours may go on after theirs.
+/// Compares title, detail, and the reason for each field. A text of ours may continue after theirs.
 pub(super) fn compare_problems(theirs: &Value, ours: &Value) -> Vec<Difference> {
     let text = |value: &Value, key: &str| match &value[key] {
         Value::String(text) => text.clone(),

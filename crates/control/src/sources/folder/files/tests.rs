@@ -1,5 +1,5 @@
-//! Files here speak a small language: one resource a line, `name=value`; a line `!` is an error, a line `?` a document of a kind that nobody
-//! knows.
+//! Tests with files in a small language: one resource per line, `name=value`; a line `!` is an error, a line `?` a
+//! document of an unknown kind.
 
 use model::draft::{Document, parse_unchecked};
 use model::{Profile, Resource};
@@ -26,7 +26,7 @@ fn read(name: &str, bytes: &[u8]) -> Content {
     content
 }
 
-/// A store at a time that only moves when told to.
+/// Files with a clock that only moves on demand.
 struct Desk {
     files: Files,
     now: Instant,
@@ -38,7 +38,7 @@ impl Desk {
         Self { files: Files::new(Box::new(read)), now: Instant::now(), in_force: Vec::new() }
     }
 
-    /// One at which lines without a word, and those that begin with `#`, say nothing.
+    /// Creates one that ignores lines without a word, and those that begin with `#`.
     fn with_comments() -> Self {
         let says = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
         let read = move |name: &str, bytes: &[u8]| {
@@ -125,7 +125,7 @@ fn a_document_of_a_kind_that_nobody_knows_costs_itself_as_long_as_nothing_goes()
     assert_eq!(desk.files.states(), [("a".into(), SourceState::Current)]);
     desk.save("a", "x=2\ny=1\n?");
     assert_eq!(desk.settle(), ["x=2", "y=1"]);
-    // the word may be a slip in what was called y
+    // the unknown kind may be a typing error in y
     desk.save("a", "x=3\n?");
     desk.wait();
     assert_eq!(desk.settle(), ["x=2", "y=1"]);
@@ -261,7 +261,7 @@ fn when_holding_back_cannot_help_everything_stays() {
     assert_eq!(files.states(), [("a".into(), SourceState::LastGood)]);
 }
 
-/// Something that happens to the files.
+/// Event that happens to the files.
 #[derive(Clone, Debug)]
 enum Happening {
     Save(&'static str, String),
@@ -306,7 +306,7 @@ proptest::proptest! {
                 }
             }
         }
-        // the first look may doubt what the second believes
+        // the second look may trust what the first one doubts
         for _ in 0..2 {
             desk.save("a", "x=1");
             desk.save("b", "y=2");
@@ -318,7 +318,7 @@ proptest::proptest! {
     }
 }
 
-/// A file that has lost its content in one of the ways in which that happens.
+/// Contents of a file after the usual accidents.
 const EMPTIED: [&str; 4] = ["", "\n", "  \n\t", "\n\n\n"];
 
 #[test]
@@ -385,7 +385,7 @@ fn what_an_emptied_file_had_is_not_kept_where_another_file_has_it_now() {
     desk.save("c", "y=2");
     assert_eq!(desk.settle(), ["x=2", "y=2"]);
     assert_eq!(desk.messages(), [""; 0]);
-    // what went to others does not come back when they are deleted
+    // resources that went to others do not come back when those are deleted
     for _ in 0..2 {
         desk.remove("b");
         desk.wait();
