@@ -1,5 +1,5 @@
-//! The `.proto` file of our own messages says what the types say. `UPDATE=1 cargo test -p meshtcp-xds --test proto` writes
-//! it anew.
+//! Equality of the `.proto` file of our own messages and their Rust types. `UPDATE=1 cargo test -p meshtcp-xds --test
+//! proto` rewrites the file.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
@@ -24,11 +24,11 @@ service Telemetry {
 }
 ";
 
-/// A struct or an enum of the sources, as far as it is read.
+/// Struct or enum of the sources, as far as it is parsed.
 #[derive(Default)]
 struct Declaration {
     comments: Vec<String>,
-    /// The type and number in front of a field, as prost is told them.
+    /// Type and number of a field, from its prost attribute.
     prost: String,
 }
 
