@@ -340,7 +340,7 @@ async fn tell(key: &ProxyId, mut link: watch::Receiver<Link>) {
         let at = now.control_plane.trim_end_matches('/');
         if let Some(lost) = now.lost {
             let line = in_words(&lost, at);
-            // the time that another proxy has been attached is no news
+            // a changed attachment time of another proxy is not reported
             let news = match lost {
                 Lost::StartedTwice(_) => "started twice".to_owned(),
                 Lost::Away(_) | Lost::Token(_) | Lost::TurnedAway(_) => line.clone(),

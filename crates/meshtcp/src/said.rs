@@ -44,7 +44,7 @@ pub(crate) enum Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Info,
-    /// Information that is nobody's mistake.
+    /// Information that points to no mistake.
     Note,
     Warning,
     Error,

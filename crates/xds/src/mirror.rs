@@ -315,7 +315,7 @@ impl Mirror {
     }
 }
 
-/// Types that our proxy runs. Types known to every control plane of ours come first: they tell the proxy from an Envoy.
+/// Types that our proxy runs. Types known to all of our control planes come first: they tell the proxy from an Envoy.
 fn types() -> impl Iterator<Item = TypeUrl> {
     needed_types().chain([L4_SECRET, L4_NAMES].map(TypeUrl::new))
 }

@@ -21,10 +21,10 @@ const ENVOYS: &str = "type.googleapis.com/envoy.";
 /// Maximum number of quoted characters of an unknown peer's text.
 const QUOTED: usize = 128;
 
-/// Server that answered instead of a control plane of ours.
+/// Server that answered instead of one of our control planes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stranger {
-    /// Its identifier is not that of a control plane of ours.
+    /// Its identifier is not that of our control plane.
     Other {
         /// `control_plane.identifier` of the server, safe to print; empty if it has none.
         identifier: String,
@@ -68,11 +68,11 @@ impl fmt::Display for Stranger {
 
 impl std::error::Error for Stranger {}
 
-/// Returns the identifier, safe to print, of the control plane of ours that sent a response to our proxy.
+/// Returns the identifier, safe to print, of our control plane that sent a response to our proxy.
 ///
 /// # Errors
 ///
-/// The sender is not a control plane of ours; its response must be ignored.
+/// The sender is not our control plane; its response must be ignored.
 pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, Stranger> {
     let identifier = response.control_plane.as_ref().map(|it| it.identifier.as_str()).unwrap_or_default();
     let ours = identifier.starts_with(OURS);

@@ -38,7 +38,8 @@ impl Declaration {
     }
 }
 
-/// `string` and `1` of `#[prost(string, tag = "1")]`, with the label of the field; the type of a message is in the Rust.
+/// Field of the `.proto` file, e.g. from `string` and `1` of `#[prost(string, tag = "1")]`, with the label; the type of
+/// a message is in the Rust field.
 fn field(prost: &str, rust: &str) -> String {
     let (name, rust) = rust.trim_start_matches("pub ").trim_end_matches(',').split_once(": ").unwrap();
     let tag = prost.split('"').rev().nth(1).unwrap();

@@ -10,7 +10,8 @@ use super::finding::Finding;
 const FEW_FILES: u64 = 65_536;
 /// Length of the accept queue below which a burst of connections may be refused.
 const SHORT_QUEUE: u64 = 4_096;
-/// Number of local ports, which bounds the connections to one endpoint, below which there are too few.
+/// Number of local ports below which there are too few: it bounds the connections to one endpoint, less those being
+/// closed.
 const FEW_PORTS: u64 = 20_000;
 
 /// Findings about the limits of this host. Limits that cannot be read are left out.

@@ -1,9 +1,9 @@
 //! Place in a document, and its new value: `spec.to[ledger].rules[0].default.backendRefs[ledger-2].weight=20`.
 //!
 //! ```text
-//!  .MEMBER  ["MEMBER"]  .ME\.MBER      of an object; it is made where it is not there
-//!  [0]  [NAME]  [+]                    of a list: by number, by what the item is called or is for, or a new one at the end
-//!  PLACE=VALUE  PLACE-                 a value as YAML has it in one line; nothing, any more
+//!  .MEMBER  ["MEMBER"]  .ME\.MBER      of an object; created if it is missing
+//!  [0]  [NAME]  [+]                    of a list: by index, by the item's name or target, or a new item at the end
+//!  PLACE=VALUE  PLACE-                 a value as one line of YAML; removal
 //! ```
 
 use std::fmt;
