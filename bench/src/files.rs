@@ -116,7 +116,7 @@ fn shops(text: &mut String, size: Size) {
         }
         let version = if index < LARGE / 10 * 9 { "old" } else { "new" };
         let SocketAddr::V4(address) = backend(index) else { continue };
-        // 192.0.2.1 is no address of this host: our proxy takes no backend for one on its own host
+        // 192.0.2.1 is not an address of this host, so our proxy takes no backend for one on its own host
         let _ = write!(
             text,
             "---\ntype: Dataplane\nmesh: default\nname: shop-{index}\nnetworking:\n  address: 192.0.2.1\n  \

@@ -29,7 +29,7 @@ impl Order {
         [MAGIC[0], MAGIC[1], MAGIC[2], letter, a, b, c, d]
     }
 
-    /// Decodes an order; `None`: the peer is no client of ours.
+    /// Decodes an order; `None`: the peer is not a client of ours.
     pub(crate) fn read([m, t, b, letter, pace @ ..]: [u8; BYTES]) -> Option<Self> {
         if [m, t, b] != MAGIC {
             return None;

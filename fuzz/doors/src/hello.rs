@@ -1,4 +1,4 @@
-//! The first bytes of a connection at a listener that routes by TLS server name.
+//! First bytes of a connection at a listener that routes by TLS server name.
 
 use l4::hello::{ClientHello, MAX_HELLO, read_hello};
 

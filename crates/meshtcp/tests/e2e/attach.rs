@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// A running proxy of either kind.
+/// Running proxy of either kind.
 enum Attached {
     Envoy(Envoy),
     /// Held until the end of the test.

@@ -1,4 +1,4 @@
-//! Clients that are no proxies of the mesh, or pretend to be.
+//! Clients that are not proxies of the mesh, or pretend to be.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
