@@ -1,4 +1,4 @@
-//! The backends: one process that listens on many ports and does with each connection what its client orders.
+//! Backends: one process that listens on many ports and does with each connection what its client orders.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use crate::pace;
 use crate::poll::Poll;
 use crate::socket::{self, Moved};
 
-/// How much one write offers, and one read takes.
+/// Size of one write, and limit on one read, in bytes.
 const CHUNK: usize = 256 << 10;
-/// How much a sink throws away at once.
+/// Number of bytes that a sink discards at once.
 const GULP: usize = 4 << 20;
-/// How often one event reads or writes before others are served.
+/// Limit on reads or writes per event before other connections are served.
 const TURNS: usize = 8;
 
 /// Serves until the process ends.
@@ -67,7 +67,7 @@ enum Stage {
     Sink,
 }
 
-/// What becomes of a connection.
+/// Fate of a connection after an event.
 #[derive(PartialEq, Eq)]
 enum Next {
     Stay,
@@ -156,7 +156,7 @@ impl Visitor {
         match &mut self.stage {
             Stage::Ordering(known) => {
                 known.extend_from_slice(bytes);
-                // what a client says to an ingress
+                // the hello that a client sends to an ingress
                 if known.first() == Some(&0x16) {
                     match door::record(known) {
                         Some(length) => drop(known.drain(..length)),
@@ -188,7 +188,7 @@ impl Visitor {
                     Ok(Moved::End) | Err(_) => return Ok(Next::Go),
                 };
                 if sent < bytes.len() {
-                    // nothing more is read until this is written
+                    // reading pauses until this is written
                     (*held, *written) = (bytes[sent..].to_vec(), 0);
                     poll.change(&self.socket, number, EventFlags::OUT)?;
                 }

@@ -1,4 +1,4 @@
-//! What is measured, and in which units.
+//! Measured cases, and their units.
 
 use clap::ValueEnum;
 
@@ -48,14 +48,14 @@ pub(crate) enum Case {
     TlsCrrResumed,
 }
 
-/// What is spoken between the two ends of a contestant.
+/// Protocol between the two ends of a contestant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
-    /// There is one end only: it dials the backends.
+    /// Plaintext; the contestant has one end only, which dials the backends.
     Plaintext,
-    /// TLS on which both prove themselves.
+    /// TLS with certificates on both sides.
     Tls {
-        /// Whether sessions may be resumed.
+        /// `true`: sessions may be resumed.
         resumes: bool,
     },
 }
@@ -65,31 +65,31 @@ impl Wire {
         [Self::Plaintext, Self::Tls { resumes: false }, Self::Tls { resumes: true }];
 }
 
-/// What a sample says about a case.
+/// Quantity of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Metric {
-    /// Work a second.
+    /// Work per second.
     Rate,
-    /// CPU time of the proxy for a unit of work.
+    /// CPU time of the proxy per unit of work.
     Cpu,
-    /// The same of everybody on the machine.
+    /// CPU time of the whole machine per unit of work.
     Machine,
-    /// The median latency.
+    /// Median latency.
     P50,
-    /// The latency that one of a hundred is above.
+    /// 99th percentile of the latency.
     P99,
-    /// How busy the proxy is, of one CPU.
+    /// CPU usage of the proxy, as a share of one CPU.
     Busy,
-    /// Gigabytes a second beside the requests.
+    /// Gigabytes per second carried beside the requests.
     Beside,
-    /// Memory for each idle connection.
+    /// Memory per idle connection.
     Memory,
     /// Memory without any connection.
     Base,
 }
 
 impl Case {
-    /// The load; `None`: connections rest.
+    /// Load of the case; `None`: connections rest.
     pub(crate) fn load(self) -> Option<Load> {
         match self {
             Self::Bulk4 | Self::Bulk4t2 | Self::TlsBulk4 => Some(Load::Bulk(4, Way::Down)),
@@ -105,7 +105,7 @@ impl Case {
         }
     }
 
-    /// What is spoken.
+    /// Protocol between the ends of a contestant.
     pub(crate) fn wire(self) -> Wire {
         match self {
             Self::TlsBulk4 | Self::TlsBulk1 | Self::TlsRr64 | Self::TlsCrr | Self::TlsIdle => {
@@ -118,13 +118,13 @@ impl Case {
         }
     }
 
-    /// How many connections rest where they do.
+    /// Number of resting connections in the cases where connections rest.
     pub(crate) fn resting(self) -> usize {
         // both ends of each are in one process
         if self.wire() == Wire::Plaintext { 9_000 } else { 3_000 }
     }
 
-    /// How many threads the proxies have; with one they are pinned, with more nothing is.
+    /// Number of threads of the proxies; with one they are pinned to a CPU, with more nothing is.
     pub(crate) fn threads(self) -> usize {
         match self {
             Self::Bulk4t2 | Self::Rr64t2 | Self::Crrt2 => 2,
@@ -139,12 +139,12 @@ impl Case {
         }
     }
 
-    /// Whether other configurations of ours are compared, too.
+    /// Returns `true` if other configurations of ours are compared, too.
     pub(crate) fn compares_configurations(self) -> bool {
         matches!(self, Self::Bulk4 | Self::Rr64 | Self::Crr)
     }
 
-    /// Whether clients that are mirrored are compared, too: it is what they send that is copied.
+    /// Returns `true` if mirrored clients are compared, too: data from clients is what a mirror copies.
     pub(crate) fn compares_mirrors(self) -> bool {
         matches!(self, Self::Up4 | Self::Up1 | Self::Rr64 | Self::Crr)
     }
@@ -173,7 +173,7 @@ impl Case {
         }
     }
 
-    /// What there is to tell, in the order of a table.
+    /// Metrics of the case, in the order of a table.
     pub(crate) fn metrics(self) -> &'static [Metric] {
         match self {
             Self::Bulk4 | Self::Bulk1 | Self::Up4 | Self::Up1 | Self::Bulk4t2 => {
@@ -191,7 +191,7 @@ impl Case {
         }
     }
 
-    /// What a metric is called and counted in here.
+    /// Column heading of a metric, with its unit in this case.
     pub(crate) fn heading(self, metric: Metric) -> &'static str {
         let (rate, cpu) = match self.load() {
             Some(Load::Bulk(..)) | None => ("GB/s", "CPU-s/GB"),
@@ -211,7 +211,7 @@ impl Case {
         }
     }
 
-    /// The value of a metric; `None` when the sample has none.
+    /// Value of a metric; `None`: the sample has none.
     pub(crate) fn value(self, metric: Metric, sample: &Sample) -> Option<f64> {
         let cpu_scale = if matches!(self.load(), Some(Load::Bulk(..))) { 1.0 } else { 1e6 };
         let value = match metric {

@@ -1,10 +1,10 @@
-//! The certificates that proxies prove themselves with over TLS: the shape that a mesh has, made by `openssl` for one run.
+//! Certificates of the proxies for TLS: of the shape that a mesh has, made by `openssl` for one run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A CA with an RSA key, and what it signed for both ends: a P-256 key each.
+/// CA with an RSA key, and certificates that it signed for both ends, with a P-256 key each.
 #[derive(Clone, Debug)]
 pub(crate) struct Certificates {
     folder: PathBuf,
@@ -40,12 +40,12 @@ impl Certificates {
         Ok(it)
     }
 
-    /// Where a file of them is: `ca.pem`, `ca.key`, and of `client` and `shop` `.pem`, `.key` and `.both`.
+    /// Path of a file: `ca.pem`, `ca.key`, and of `client` and `shop` `.pem`, `.key` and `.both`.
     pub(crate) fn path(&self, name: &str) -> String {
         self.folder.join(name).display().to_string()
     }
 
-    /// What is in it.
+    /// Content of a file.
     pub(crate) fn text(&self, name: &str) -> Result<String, String> {
         let path = self.folder.join(name);
         fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))

@@ -1,22 +1,22 @@
-//! A control group apart: the kernel path decides about connects of who is in it, and of nobody else. Were it attached to the
-//! whole host, connects that are compared with it would go through it, too.
+//! Separate cgroup: the kernel path handles only connects of processes in it. Attached to the whole host, it would also
+//! see the connects that it is compared with.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A control group that is made here, and removed with this.
+/// Cgroup that is created here, and removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Apart {
     folder: PathBuf,
-    /// The one that we were in.
+    /// Cgroup that this process was in.
     before: PathBuf,
 }
 
 impl Apart {
-    /// Makes one below our own.
+    /// Creates a cgroup below the current one.
     ///
     /// # Errors
-    /// There is no hierarchy of version 2 here, or nobody may make groups in it.
+    /// No cgroup v2 hierarchy is mounted, or this process must not create cgroups in it.
     pub(crate) fn make() -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
         let mut mounts = mounts.lines().map(|line| line.split(' '));
@@ -37,7 +37,7 @@ impl Apart {
         &self.folder
     }
 
-    /// Does something in it, with all threads of this process.
+    /// Runs a closure in it, with all threads of this process.
     pub(crate) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         enter(&self.folder);
         let done = work();

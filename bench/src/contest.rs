@@ -1,4 +1,4 @@
-//! The contest: who is up, whose turn it is, and what becomes of the samples.
+//! Contest: starts the contestants, takes turns, and collects the samples.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -23,9 +23,9 @@ use crate::plot;
 use crate::socket;
 use crate::window::{Sample, Window};
 
-/// Runs all that the arguments ask for, and writes down what came of it.
+/// Runs everything that the arguments ask for, and writes the results.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
-    // some rivals read relative paths as relative to places of their own
+    // some rivals resolve relative paths against a folder of their own
     let folder = std::path::absolute(&arguments.folder).map_err(|error| error.to_string())?;
     let arguments = &Arguments { folder, ..arguments.clone() };
     let interrupted = on_signals()?;
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// How contestants are started.
+/// Settings that contestants are started with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) threads: usize,
@@ -87,20 +87,20 @@ impl Setting {
     }
 }
 
-/// All contestants of one setting, and the backends.
+/// Contestants of one setting, and the backends.
 struct Contest {
     setting: Setting,
     _backends: Ended,
-    /// Takes connections, and nobody reads them.
+    /// Listener whose connections are never read.
     _deaf: OwnedFd,
     running: Vec<Running>,
-    /// Where clients of the kernel path are; `None`: it cannot be made, and the kernel path is left out.
+    /// Cgroup of the clients of the kernel path; `None`: it cannot be created, and the kernel path is left out.
     group: Option<Apart>,
     random: fastrand::Rng,
 }
 
 impl Contest {
-    /// Starts everybody, and lets only those take part who carry every byte.
+    /// Starts all contestants, and leaves out those that do not carry every byte.
     fn open(
         setting: Setting,
         cases: &[Case],
@@ -145,7 +145,7 @@ impl Contest {
             }
         }
         eprintln!("up, and every byte carried: {}", names(&running));
-        // what starting left to do is done by then
+        // leaves time for work that starting has left to do
         std::thread::sleep(Duration::from_millis(500));
         let random = fastrand::Rng::with_seed(setting.threads as u64);
         Ok(Self { setting, _backends: backends, _deaf: deaf, running, group, random })
@@ -179,7 +179,7 @@ impl Contest {
     }
 }
 
-/// Does something where the clients of a contestant are.
+/// Runs a closure in the cgroup of the clients of a contestant.
 fn placed<T>(group: &Option<Apart>, contestant: Contestant, work: impl FnOnce() -> T) -> T {
     match group.as_ref().filter(|_| contestant.is_apart()) {
         Some(group) => group.within(work),
@@ -187,7 +187,7 @@ fn placed<T>(group: &Option<Apart>, contestant: Contestant, work: impl FnOnce() 
     }
 }
 
-/// One contestant's turn in one case; `None`: it takes no part.
+/// Measures one turn of a contestant in one case; `None`: it takes no part.
 fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<Sample>> {
     let contestant = running.contestant;
     let (door, processes) = (contestant.door(), running.processes());
@@ -217,7 +217,7 @@ fn slice(case: Case, running: &Running, quick: bool) -> Option<std::io::Result<S
     Some(sample)
 }
 
-/// How many rounds a case gets: more where there is a target.
+/// Number of rounds of a case: more where there is a target.
 fn rounds(case: Case, arguments: &Arguments) -> usize {
     let (thorough, short) = match case {
         Case::Bulk4 | Case::Rr64 | Case::Rr1 | Case::Crr | Case::Mix => (14, 3),
@@ -225,7 +225,7 @@ fn rounds(case: Case, arguments: &Arguments) -> usize {
         Case::TlsBulk1 | Case::TlsCrrResumed => (6, 1),
         Case::Bulk1 | Case::Up4 | Case::Up1 | Case::Rr1x => (6, 1),
         Case::Bulk4t2 | Case::Rr64t2 | Case::Crrt2 => (6, 1),
-        // freed memory stays with a process: only the first time says what a connection takes
+        // freed memory stays with a process: only the first round shows the memory of a connection
         Case::Idle | Case::TlsIdle => return 1,
     };
     arguments.times * if arguments.quick { short } else { thorough }
@@ -242,7 +242,7 @@ fn names(running: &[Running]) -> String {
     running.iter().map(|running| running.contestant.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// A flag that SIGINT and SIGTERM raise: what was changed is put back then, and everybody is ended.
+/// Flag that SIGINT and SIGTERM set: settings are then restored, and all processes ended.
 fn on_signals() -> Result<Arc<AtomicBool>, String> {
     use tokio::signal::unix::{SignalKind, signal};
     let raised = Arc::new(AtomicBool::new(false));

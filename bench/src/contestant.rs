@@ -1,4 +1,4 @@
-//! Who is compared, and how each of them is started and ended.
+//! Contestants: how each of them is started and ended.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -47,7 +47,7 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    /// All but ours.
+    /// All contestants but ours.
     pub(crate) const RIVALS: [Self; 4] = [Self::Haproxy, Self::HaproxySplice, Self::Nginx, Self::Envoy];
 
     pub(crate) fn name(self) -> &'static str {
@@ -67,7 +67,7 @@ impl Contestant {
         }
     }
 
-    /// Where it is reached.
+    /// Address at which it is reached.
     pub(crate) fn address(self) -> SocketAddr {
         let port = match self {
             Self::Direct | Self::Foreign => return files::both()[0],
@@ -85,7 +85,7 @@ impl Contestant {
         (Ipv4Addr::LOCALHOST, port).into()
     }
 
-    /// The same, and what it wants to hear first.
+    /// Address, and the bytes that it expects first.
     pub(crate) fn door(self) -> Door {
         match self {
             Self::MeshtcpIngress => Door::of_ingress(self.address()),
@@ -103,7 +103,7 @@ impl Contestant {
         }
     }
 
-    /// Whether it takes part in a case, of those that are spoken as it speaks.
+    /// Returns `true` if it takes part in a case, provided that it [speaks](Self::speaks) the protocol of the case.
     pub(crate) fn competes(self, case: Case) -> bool {
         match self {
             Self::MeshtcpLarge | Self::MeshtcpIngress | Self::Foreign => case.compares_configurations(),
@@ -119,16 +119,16 @@ impl Contestant {
         }
     }
 
-    /// Whether it takes part where this is spoken.
+    /// Returns `true` if it takes part in cases with this protocol.
     pub(crate) fn speaks(self, wire: Wire) -> bool {
         match wire {
             Wire::Plaintext => true,
-            // nothing that is encrypted is spliced, and nginx's stream module checks no names of whom it dials
+            // encrypted data is not spliced, and nginx's stream module does not check the names of servers
             Wire::Tls { .. } => matches!(self, Self::Meshtcp | Self::Haproxy | Self::Envoy),
         }
     }
 
-    /// What it says its version is.
+    /// Version that it reports; `None`: unknown.
     pub(crate) fn version(self, arguments: &Arguments) -> Option<String> {
         match self {
             Self::Direct
@@ -154,13 +154,13 @@ impl Contestant {
         }
     }
 
-    /// Whether its clients are those whose connects the kernel path sees.
+    /// Returns `true` if its clients are in the cgroup whose connects the kernel path sees.
     pub(crate) fn is_apart(self) -> bool {
         matches!(self, Self::MeshtcpKernel | Self::Foreign)
     }
 
-    /// The command that runs it in the foreground; `None`: there is nothing to run. `group`: the control group of those that are
-    /// [apart](Contestant::is_apart).
+    /// Command that runs it in the foreground; `None`: there is nothing to run. `group`: cgroup of the clients of those
+    /// that are [apart](Contestant::is_apart).
     fn command(
         self,
         Setting { threads, wire }: Setting,
@@ -242,7 +242,7 @@ impl Contestant {
         Ok(Some(command))
     }
 
-    /// Starts it, on the CPU that we are on now, and waits until it takes connections.
+    /// Starts it, on the current CPU, and waits until it accepts connections.
     pub(crate) fn start(
         self,
         setting: Setting,
@@ -278,14 +278,14 @@ impl Contestant {
     }
 }
 
-/// One that runs; it ends when it is dropped.
+/// Running contestant; it ends when it is dropped.
 pub(crate) struct Running {
     pub(crate) contestant: Contestant,
     child: Option<Ended>,
 }
 
 impl Running {
-    /// What to watch.
+    /// Processes to watch.
     pub(crate) fn processes(&self) -> Processes {
         self.child.as_ref().map_or(Processes::NONE, |child| Processes::of(child.0.id()))
     }
@@ -308,7 +308,7 @@ impl Running {
     }
 }
 
-/// A process that does not outlive us.
+/// Child process that is killed when this is dropped.
 pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {

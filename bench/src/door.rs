@@ -1,35 +1,35 @@
-//! Where a contestant is reached, and what is said there before anything else.
+//! Address of a contestant, and the bytes that a client sends there before anything else.
 
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-/// The service that the ingress leads to.
+/// Server name of the service behind the ingress.
 const SERVER_NAME: &str = "shop{mesh=default}";
 
-/// The beginning of a TLS session with it; what comes after it is anything, as an ingress does not read it.
+/// Beginning of a TLS session with it; any bytes may follow, since an ingress does not read them.
 static HELLO: LazyLock<Vec<u8>> = LazyLock::new(|| hello(SERVER_NAME));
 
-/// Where a contestant is reached, and what is said there before anything else.
+/// Address of a contestant, and the bytes that a client sends there before anything else.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
-    /// Empty: nothing.
+    /// Bytes to send first; empty: none.
     pub(crate) first: &'static [u8],
 }
 
 impl Door {
-    /// That of a contestant which asks for nothing.
+    /// Door of a contestant that expects nothing first.
     pub(crate) fn plain(address: SocketAddr) -> Self {
         Self { address, first: &[] }
     }
 
-    /// That of a contestant which waits for a client hello.
+    /// Door of a contestant that waits for a client hello.
     pub(crate) fn of_ingress(address: SocketAddr) -> Self {
         Self { address, first: &HELLO }
     }
 }
 
-/// A client hello of TLS 1.3 in one record, with nothing in it but a server name.
+/// Client hello of TLS 1.3 in one record, with a server name as its only extension.
 fn hello(server_name: &str) -> Vec<u8> {
     let sized = |bytes: &[u8]| [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat();
     let name = [&[0][..], &sized(server_name.as_bytes())].concat();
@@ -46,7 +46,7 @@ fn hello(server_name: &str) -> Vec<u8> {
     [&[0x16, 3, 1][..], &sized(&handshake)].concat()
 }
 
-/// How many of these bytes a record at their beginning takes; `None`: there is none, or not all of it.
+/// Length of the TLS record at the beginning of `bytes`; `None`: there is none, or it is incomplete.
 pub(crate) fn record(bytes: &[u8]) -> Option<usize> {
     let [0x16, _, _, high, low, ..] = bytes else { return None };
     let length = 5 + usize::from(u16::from_be_bytes([*high, *low]));

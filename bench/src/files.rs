@@ -1,24 +1,24 @@
-//! The files that the contestants are configured by: each splits 90 % / 10 % over two backends.
+//! Configuration files of the contestants: each splits 90 % / 10 % over two backends.
 
 pub(crate) mod tls;
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-/// Where backends listen. Not where the proxies do, so that no proxy of ours takes a backend for one of its own.
+/// Address of the backends. It differs from that of the proxies, so that no proxy of ours takes a backend for its own.
 const BACKENDS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const FIRST_BACKEND: u16 = 21_000;
-/// Where the other listeners of the large configuration are.
+/// First port of the other listeners of the large configuration.
 const FIRST_OTHER: u16 = 23_000;
-/// How many listeners, and how many endpoints, the large configuration has.
+/// Number of listeners, and number of endpoints, of the large configuration.
 const LARGE: u16 = 1_000;
 
-/// Where the backends listen: the first and the last are those of the small configuration.
+/// Addresses of the backends: the first and the last are those of the small configuration.
 pub(crate) fn backends() -> impl Iterator<Item = SocketAddr> {
     (0..LARGE).map(backend)
 }
 
-/// The two that everybody splits over.
+/// The two backends of the split.
 pub(crate) fn both() -> [SocketAddr; 2] {
     [backend(0), backend(LARGE - 1)]
 }
@@ -27,38 +27,38 @@ fn backend(index: u16) -> SocketAddr {
     SocketAddrV4::new(BACKENDS, FIRST_BACKEND + index).into()
 }
 
-/// The split, as meshtcp is told it.
+/// Split, as a resource of meshtcp.
 const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
      - targetRef: { kind: MeshService, name: shop }\n      rules:\n        - default:\n            \
      backendRefs:\n              \
      - { kind: MeshServiceSubset, name: shop, tags: { version: old }, weight: 90 }\n              \
      - { kind: MeshServiceSubset, name: shop, tags: { version: new }, weight: 10 }\n";
 
-/// The mirror, as meshtcp is told it: one of the backends hears everything, and answers to nobody.
+/// Mirror, as a resource of meshtcp: one of the backends gets a copy of all data, and its answers are discarded.
 const MIRROR: &str = "---\ntype: MeshTCPMirror\nmesh: default\nname: copies\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
      - targetRef: { kind: MeshService, name: shop }\n      default:\n        \
      backendRef: { kind: MeshServiceSubset, name: shop, tags: { version: new } }\n";
-/// The same, to one that takes connections and reads nothing.
+/// Mirror to a backend that accepts connections and reads nothing.
 const HANGING_MIRROR: &str = "---\ntype: MeshTCPMirror\nmesh: default\nname: copies\nspec:\n  targetRef: { kind: Mesh }\n  \
      to:\n    - targetRef: { kind: MeshService, name: shop }\n      default:\n        \
      backendRef: { kind: MeshService, name: deaf }\n";
 
-/// How much of a configuration meshtcp has.
+/// Size of a configuration of meshtcp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
     Small,
-    /// The small one, with a mirror.
+    /// Small configuration with a mirror.
     Mirrored,
-    /// The same, with a mirror that hangs.
+    /// Small configuration with a mirror that hangs.
     MirrorHangs,
-    /// 1,000 listeners, and 1,000 endpoints behind the one that is measured.
+    /// 1,000 listeners, and 1,000 endpoints behind the measured one.
     Large,
 }
 
-/// The resources of meshtcp: a proxy with an outbound on `port`, and a route that splits it.
+/// Resources of meshtcp: a proxy with an outbound on `port`, and a route that splits it.
 pub(crate) fn resources(port: u16, size: Size) -> String {
     let mut text = String::from("type: Mesh\nname: default\n---\n");
-    // nothing connects to the client itself: its inbound only says who it is
+    // nothing connects to the client itself: its inbound only names its service
     let _ = write!(
         text,
         "type: Dataplane\nmesh: default\nname: client\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    \
@@ -93,12 +93,12 @@ pub(crate) fn resources(port: u16, size: Size) -> String {
     text
 }
 
-/// Where somebody takes connections and reads nothing.
+/// Address of a listener that accepts connections and reads nothing.
 pub(crate) fn deaf() -> SocketAddr {
     SocketAddrV4::new(BACKENDS, FIRST_BACKEND - 1).into()
 }
 
-/// The resources of meshtcp as the ingress of a zone on `port`, which leads to the same backends.
+/// Resources of meshtcp as the ingress of a zone on `port`, in front of the same backends.
 pub(crate) fn ingress(port: u16) -> String {
     let mut text = format!(
         "type: Mesh\nname: default\n---\ntype: ZoneIngress\nname: gate\nnetworking: {{ address: 127.0.0.1, port: {port} }}\n\
@@ -108,7 +108,7 @@ pub(crate) fn ingress(port: u16) -> String {
     text
 }
 
-/// The Dataplanes of the backends.
+/// Adds the Dataplanes of the backends.
 fn shops(text: &mut String, size: Size) {
     for index in 0..LARGE {
         if size != Size::Large && index != 0 && index != LARGE - 1 {
@@ -116,7 +116,7 @@ fn shops(text: &mut String, size: Size) {
         }
         let version = if index < LARGE / 10 * 9 { "old" } else { "new" };
         let SocketAddr::V4(address) = backend(index) else { continue };
-        // 192.0.2.1 belongs to nobody: a backend is on no host that our proxy takes for its own
+        // 192.0.2.1 is not an address of this host, so our proxy takes no backend for one on its own host
         let _ = write!(
             text,
             "---\ntype: Dataplane\nmesh: default\nname: shop-{index}\nnetworking:\n  address: 192.0.2.1\n  \
@@ -127,7 +127,7 @@ fn shops(text: &mut String, size: Size) {
     }
 }
 
-/// HAProxy, as it comes or made to splice.
+/// Configuration of HAProxy with its defaults, or with `splice`.
 pub(crate) fn haproxy(port: u16, threads: usize, splice: bool) -> String {
     let [old, new] = both();
     let (tuning, options) = match splice {
@@ -142,7 +142,7 @@ pub(crate) fn haproxy(port: u16, threads: usize, splice: bool) -> String {
     )
 }
 
-/// nginx; without `proxy_half_close` it loses what comes after a half-close.
+/// Configuration of nginx; without `proxy_half_close` it loses data after a half-close.
 pub(crate) fn nginx(port: u16, threads: usize, folder: &str) -> String {
     let [old, new] = both();
     format!(
@@ -155,7 +155,7 @@ pub(crate) fn nginx(port: u16, threads: usize, folder: &str) -> String {
     )
 }
 
-/// Envoy, with limits that 9,000 connections do not meet.
+/// Configuration of Envoy, with limits that 9,000 connections do not reach.
 pub(crate) fn envoy(port: u16) -> String {
     let [old, new] = both();
     format!(

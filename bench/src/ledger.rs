@@ -1,4 +1,4 @@
-//! Every sample, by case, contestant and round.
+//! Samples by case, contestant and round.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,13 +9,13 @@ use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
 use crate::window::Sample;
 
-/// All that was measured.
+/// All samples of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     samples: BTreeMap<(Case, Contestant), BTreeMap<usize, Sample>>,
 }
 
-/// A median, with the quartiles around it.
+/// Median, with the quartiles around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Middle {
     pub(crate) low: f64,
@@ -41,13 +41,13 @@ impl Ledger {
         self.samples.entry((case, contestant)).or_default().insert(round, sample);
     }
 
-    /// The middle of a metric.
+    /// Median and quartiles of a metric; `None`: no sample has it.
     pub(crate) fn middle(&self, case: Case, contestant: Contestant, metric: Metric) -> Option<Middle> {
         let samples = self.samples.get(&(case, contestant))?.values();
         Middle::of(samples.filter_map(|sample| case.value(metric, sample)).collect())
     }
 
-    /// The middle of what one has divided by what the other has, round by round.
+    /// Median and quartiles of the ratio `of` to `to`, taken round by round; `None`: no round has both.
     pub(crate) fn ratio(&self, case: Case, metric: Metric, of: Contestant, to: Contestant) -> Option<Middle> {
         let (ours, theirs) = (self.samples.get(&(case, of))?, self.samples.get(&(case, to))?);
         let ratios = ours.iter().filter_map(|(round, sample)| {
@@ -56,25 +56,25 @@ impl Ledger {
         Middle::of(ratios.collect())
     }
 
-    /// The cases that there is something about.
+    /// Cases with samples.
     pub(crate) fn cases(&self) -> Vec<Case> {
         let mut cases: Vec<Case> = self.samples.keys().map(|(case, _)| *case).collect();
         cases.dedup();
         cases
     }
 
-    /// Who took part in a case.
+    /// Contestants with samples of a case.
     pub(crate) fn contestants(&self, case: Case) -> impl Iterator<Item = Contestant> {
         self.samples.keys().filter(move |(known, _)| *known == case).map(|(_, contestant)| *contestant)
     }
 
-    /// The most rounds that a case had.
+    /// Largest number of rounds of a contestant in a case.
     pub(crate) fn rounds(&self, case: Case) -> usize {
         let of_case = self.samples.iter().filter(|((known, _), _)| *known == case);
         of_case.map(|(_, rounds)| rounds.len()).max().unwrap_or(0)
     }
 
-    /// One line a sample, tab-separated, for whoever wants to look closer.
+    /// Tab-separated text with one line per sample, for closer inspection.
     pub(crate) fn raw(&self) -> String {
         let mut text = String::from(
             "case\tcontestant\tround\twork\tseconds\tcpu_seconds\tmachine_seconds\tsleeps\tp50_us\tp99_us\tbeside\tmemory_kib\tbase_kib\n",

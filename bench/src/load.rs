@@ -1,4 +1,4 @@
-//! The loads: what clients do to a proxy, each in one thread, each bounded in time.
+//! Loads: clients of a proxy, each load in one thread, and bounded in time.
 
 mod ask;
 mod bulk;
@@ -20,12 +20,12 @@ use crate::order::Order;
 use crate::socket::{self, Moved, dial};
 use crate::window::{Sample, Window};
 
-/// The size of a request and of its answer.
+/// Size of a request, and of its answer, in bytes.
 const REQUEST: usize = 64;
-/// How long a connection may take until its first answer.
+/// Time limit from connect to the first answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which way bulk goes.
+/// Direction of bulk data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
     /// To the client.
@@ -34,14 +34,14 @@ pub(crate) enum Way {
     Up,
 }
 
-/// What clients do.
+/// Behaviour of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Load {
-    /// Moves as much as it can over some streams.
+    /// As much data as possible over this number of streams.
     Bulk(usize, Way),
-    /// Request and answer of 64 bytes in turn, on each of some connections.
+    /// Request and answer of 64 bytes in turn, on each of this number of connections.
     Ask(usize),
-    /// Connect, request, answer, close; so many at a time.
+    /// Connect, request, answer, close; this number at a time.
     Visit(usize),
     /// 16 connections that ask, beside 4 streams of 500 MB/s.
     Mixed,
@@ -62,7 +62,7 @@ impl Load {
     }
 }
 
-/// A connection whose order was given.
+/// Opens a connection, and sends its order.
 fn order(target: Door, order: Order) -> io::Result<OwnedFd> {
     let socket = dial(target.address)?;
     write_all(&socket, target.first)?;
@@ -70,7 +70,7 @@ fn order(target: Door, order: Order) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Waits until something can be read, and reads it.
+/// Waits until the socket is readable, and reads.
 fn read_patiently(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     let start = Instant::now();
     loop {
@@ -83,7 +83,7 @@ fn read_patiently(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Writes little, patiently.
+/// Writes a few bytes, waiting where necessary.
 fn write_all(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
     let (start, mut written) = (Instant::now(), 0);
     while written < bytes.len() {

@@ -1,4 +1,4 @@
-//! The machine: what has to be set for a measurement and put back after it, and what to say about it.
+//! The machine: settings that a measurement changes and restores, and a description.
 
 use std::fs;
 use std::process::Command;
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// The CPU of the proxy that is measured.
+/// CPU of the measured proxy.
 pub(crate) const PROXY_CPU: usize = 0;
-/// The CPU of the load and the backends.
+/// CPU of the load and the backends.
 pub(crate) const LOAD_CPU: usize = 1;
 
-/// Kernel settings that are ours for a while; dropping puts them back.
+/// Kernel settings that are changed for a while; dropping restores them.
 pub(crate) struct Settings(Vec<(&'static str, String)>);
 
 impl Settings {
-    /// A congestion control that does not pace loopback, and ports that can be used again soon.
+    /// Sets a congestion control that does not pace loopback, and early reuse of ports.
     pub(crate) fn take() -> Self {
         let wanted = [
             ("/proc/sys/net/ipv4/tcp_congestion_control", "cubic"),
@@ -45,7 +45,7 @@ impl Drop for Settings {
     }
 }
 
-/// Goes before other programs, with as many files as may be. Children inherit both.
+/// Raises the priority of this process, and its limit on open files to the maximum. Children inherit both.
 pub(crate) fn take_precedence(priority: i32) {
     if let Err(errno) = setpriority_process(None, priority) {
         eprintln!("no precedence over other programs: {errno}");
@@ -54,7 +54,7 @@ pub(crate) fn take_precedence(priority: i32) {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
-/// Runs this thread, and what it starts from now on, on one CPU, or on any.
+/// Pins this thread, and the processes that it starts from now on, to one CPU; `None`: lets them use any.
 pub(crate) fn stay_on(cpu: Option<usize>) {
     let mut set = CpuSet::new();
     for index in 0..CpuSet::MAX_CPU {
@@ -67,7 +67,7 @@ pub(crate) fn stay_on(cpu: Option<usize>) {
     }
 }
 
-/// Waits until others use less than a tenth of the machine, but no longer than `patience`.
+/// Waits until other processes use less than a tenth of the machine, for at most `patience`.
 pub(crate) fn wait_for_quiet(patience: Duration) {
     const LOOK: Duration = Duration::from_millis(200);
     let start = Instant::now();
@@ -81,13 +81,13 @@ pub(crate) fn wait_for_quiet(patience: Duration) {
     }
 }
 
-/// How many CPUs there are.
+/// Number of CPUs.
 pub(crate) fn cpus() -> usize {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count()
 }
 
-/// Ticks that all CPUs were busy, and ticks in all.
+/// Ticks that all CPUs were busy, and ticks in total.
 fn busy_and_all() -> (u64, u64) {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks: Vec<u64> = stat
@@ -122,7 +122,7 @@ pub(crate) fn in_words() -> String {
     )
 }
 
-/// The first line of what a program says about itself.
+/// First line of the version output of a program.
 pub(crate) fn version(program: &str, argument: &str) -> String {
     let Ok(output) = Command::new(program).arg(argument).output() else { return "unknown".into() };
     let text = [output.stdout, output.stderr].concat();

@@ -1,20 +1,20 @@
-//! What a client asks of a backend: the first eight bytes of a connection.
+//! Order of a client to a backend: the first eight bytes of a connection.
 
 use std::num::NonZeroU32;
 
-/// How many bytes an order is.
+/// Length of an order in bytes.
 pub(crate) const BYTES: usize = 8;
 
 const MAGIC: [u8; 3] = *b"mtb";
 
-/// What a backend does with a connection.
+/// Behaviour of a backend on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Sends back whatever follows.
+    /// Sends back all data that follows.
     Echo,
-    /// Sends without end, at most so many megabytes a second.
+    /// Sends without end, limited to this number of megabytes per second; `None`: no limit.
     Source(Option<NonZeroU32>),
-    /// Throws away whatever follows.
+    /// Discards all data that follows.
     Sink,
 }
 
@@ -29,7 +29,7 @@ impl Order {
         [MAGIC[0], MAGIC[1], MAGIC[2], letter, a, b, c, d]
     }
 
-    /// `None`: whoever connected is no client of ours.
+    /// Decodes an order; `None`: the peer is not a client of ours.
     pub(crate) fn read([m, t, b, letter, pace @ ..]: [u8; BYTES]) -> Option<Self> {
         if [m, t, b] != MAGIC {
             return None;

@@ -1,4 +1,4 @@
-//! Pacing by the kernel, so that a paced stream looks like one that a network paces.
+//! Pacing by the kernel, so that a paced stream looks like one paced by a network.
 // rustix has no name for this option.
 #![allow(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::io;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Has the kernel send at most so many megabytes a second on a socket.
+/// Limits the send rate of a socket.
 pub(crate) fn limit(socket: impl AsFd, megabytes_per_second: NonZeroU32) -> io::Result<()> {
     let bytes: u64 = u64::from(megabytes_per_second.get()) * 1_000_000;
     // SAFETY: the descriptor is open as long as it is borrowed, and the kernel reads the eight bytes of `bytes`.

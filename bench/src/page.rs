@@ -1,4 +1,4 @@
-//! The section of the page about performance that this tool writes.
+//! Section of the performance page that this tool writes.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::{Arguments, machine};
 const BEGIN: &str = "<!-- written by `cargo xtask bench`, from here -->";
 const END: &str = "<!-- to here -->";
 
-/// All that the section is made of.
+/// Data that the section is made from.
 pub(crate) struct Page<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) arguments: &'a Arguments,
@@ -25,7 +25,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// The section in Markdown.
+    /// Section in Markdown.
     pub(crate) fn section(&self) -> String {
         let mut text = String::new();
         let date = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
@@ -94,7 +94,7 @@ impl Page<'_> {
         }
     }
 
-    /// What a configuration of ours costs beside the plain one, case by case.
+    /// Adds the cost of a configuration of ours relative to the plain one, case by case.
     fn of_ours(&self, text: &mut String, what: &str, verdict: fn(&Ledger, Case) -> Option<Verdict>) {
         let cases = Case::value_variants().iter().copied().filter(|case| case.compares_configurations());
         let verdicts: Vec<_> = cases.filter_map(|case| Some((case, verdict(self.ledger, case)?))).collect();
@@ -150,7 +150,7 @@ impl Page<'_> {
         }
     }
 
-    /// Puts the section between its marks, and leaves the rest of the page as it is.
+    /// Replaces the text between the marks by the section, and keeps the rest of the page.
     pub(crate) fn write(&self, path: &Path, section: &str) -> Result<(), String> {
         let fault = |error: std::io::Error| format!("{}: {error}", path.display());
         let page = match fs::read_to_string(path) {
@@ -182,7 +182,7 @@ fn in_words(verdict: &Verdict) -> String {
     format!("{:.2} [{:.2}–{:.2}], {sign} {wanted}: {met}", seen.median, seen.low, seen.high)
 }
 
-/// Three significant digits; large numbers as thousands.
+/// Formats a number with three significant digits; large numbers as thousands.
 pub(crate) fn figure(value: f64) -> String {
     match value {
         value if value >= 99_950.0 => format!("{:.0}k", value / 1000.0),

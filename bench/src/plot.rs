@@ -1,4 +1,4 @@
-//! The plot: one small bar chart for each axis that has a target. A bar is the median of all rounds, the line across its end
+//! Plot: one small bar chart per axis that has a target. A bar is the median of all rounds; the line across its end
 //! goes from the lower to the upper quartile.
 
 use std::fmt::Write as _;
@@ -11,9 +11,9 @@ use crate::target::{TARGETS, Target};
 const COLUMNS: usize = 2;
 const PANEL: (usize, usize) = (440, 178);
 const MARGIN: usize = 16;
-/// The line above the panels.
+/// Height of the line above the panels.
 const HEAD: usize = 24;
-/// Where bars begin, and how long the longest is.
+/// Start of the bars, and length of the longest.
 const BAR: (usize, usize) = (124, 220);
 const ROW: usize = 22;
 
@@ -25,7 +25,7 @@ const BARS: [(Contestant, &str); 5] = [
     (Contestant::Envoy, "#8a93a6"),
 ];
 
-/// The picture as SVG; `date`: when it was measured.
+/// SVG of the plot; `date`: day of the measurement.
 pub(crate) fn svg(ledger: &Ledger, date: &str) -> String {
     let width = COLUMNS * PANEL.0 + 2 * MARGIN;
     let height = TARGETS.len().div_ceil(COLUMNS) * PANEL.1 + 2 * MARGIN + HEAD;

@@ -7,7 +7,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-/// A set of sockets to wait for.
+/// Set of sockets to wait for.
 pub(crate) struct Poll {
     epoll: OwnedFd,
     events: Vec<Event>,
@@ -23,12 +23,12 @@ impl Poll {
         Ok(epoll::add(&self.epoll, socket, EventData::new_u64(number as u64), flags)?)
     }
 
-    /// Watches a socket for something else.
+    /// Changes the events that a socket is watched for.
     pub(crate) fn change(&self, socket: impl AsFd, number: usize, flags: EventFlags) -> io::Result<()> {
         Ok(epoll::modify(&self.epoll, socket, EventData::new_u64(number as u64), flags)?)
     }
 
-    /// Waits for events; `milliseconds` at most, when given.
+    /// Waits for events, for at most this number of milliseconds; `None`: no limit.
     pub(crate) fn wait(&mut self, milliseconds: Option<i64>) -> io::Result<Vec<(usize, EventFlags)>> {
         let timeout = milliseconds
             .map(|milliseconds| Timespec { tv_sec: 0, tv_nsec: milliseconds.clamp(0, 999) * 1_000_000 });

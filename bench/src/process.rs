@@ -1,4 +1,4 @@
-//! What a process used, with its threads and children: read from `/proc`, before and after.
+//! Resource usage of a process with its threads and children: read from `/proc`, before and after.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// A process with all its descendants; none: nothing is used.
+/// Process with all its descendants; `None`: no process, so usage is zero.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Processes(Option<u32>);
 
@@ -25,25 +25,25 @@ impl Processes {
         Duration::from_nanos(nanoseconds.sum())
     }
 
-    /// Resident memory in KiB.
+    /// Resident memory, in KiB.
     pub(crate) fn resident(self) -> u64 {
         let text = |process| fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
         let resident = |process| field(&text(process), "Rss:");
         self.tree().into_iter().map(resident).sum()
     }
 
-    /// How often its threads went to sleep so far.
+    /// Number of times that its threads went to sleep so far.
     pub(crate) fn sleeps(self) -> u64 {
         let text = |thread| fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
         self.threads().into_iter().map(|thread| field(&text(thread), "voluntary_ctxt_switches:")).sum()
     }
 
-    /// Moves all threads to one CPU.
+    /// Pins all threads to one CPU.
     pub(crate) fn pin(self, cpu: usize) {
         let mut set = CpuSet::new();
         set.set(cpu);
         for thread in self.threads() {
-            // a thread that has just ended needs no place
+            // a thread that has just ended cannot be pinned
             let _ = sched_setaffinity(thread.try_into().ok().and_then(Pid::from_raw), &set);
         }
     }
@@ -68,7 +68,7 @@ impl Processes {
     }
 }
 
-/// CPU time so far of everything that ran on this machine, as exact as the kernel counts: in hundredths of a second.
+/// CPU time so far of everything that ran on this machine, at the kernel's resolution of a hundredth of a second.
 pub(crate) fn machine_cpu() -> Duration {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let numbers = text.lines().next().unwrap_or_default().split_whitespace().skip(1);

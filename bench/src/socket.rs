@@ -10,17 +10,17 @@ use rustix::net::{
     sockopt,
 };
 
-/// What a read or a write did.
+/// Outcome of a read or a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moved {
     Bytes(usize),
-    /// The other end ended.
+    /// End of the stream.
     End,
-    /// Not now.
+    /// The operation would block.
     Later,
 }
 
-/// Connects; on loopback the handshake is over when this returns.
+/// Connects; on loopback the handshake is complete when this returns.
 pub(crate) fn dial(target: SocketAddr) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, Some(ipproto::TCP))?;
@@ -31,7 +31,7 @@ pub(crate) fn dial(target: SocketAddr) -> io::Result<OwnedFd> {
     }
 }
 
-/// Listens, with a queue that a storm of connections fits in.
+/// Listens, with a backlog large enough for a storm of connections.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, Some(ipproto::TCP))?;
@@ -46,7 +46,7 @@ pub(crate) fn read(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Moved> {
     moved(recv(socket, buffer, RecvFlags::empty()).map(|(bytes, _)| bytes))
 }
 
-/// Takes as many bytes as `room` is long, and copies none.
+/// Reads up to as many bytes as `room` is long, and copies none.
 pub(crate) fn discard(socket: impl AsFd, room: &mut [u8]) -> io::Result<Moved> {
     moved(recv(socket, room, RecvFlags::TRUNC).map(|(_, bytes)| bytes))
 }

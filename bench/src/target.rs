@@ -1,18 +1,18 @@
-//! What meshtcp wants to reach, as ratios to each rival.
+//! Targets of meshtcp, as ratios to each rival.
 
 use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
 use crate::ledger::{Ledger, Middle};
 use crate::load::Load;
 
-/// Which way is good.
+/// Kind of limit: upper or lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     AtMost,
     AtLeast,
 }
 
-/// A row of targets: a bound for each of [`Contestant::RIVALS`].
+/// Row of targets: a limit for each of [`Contestant::RIVALS`].
 pub(crate) struct Target {
     pub(crate) case: Case,
     pub(crate) metric: Metric,
@@ -28,10 +28,10 @@ const fn at_least(case: Case, metric: Metric, ratios: [f64; 4]) -> Target {
     Target { case, metric, bound: Bound::AtLeast, ratios }
 }
 
-/// Takes no part in the case.
+/// Entry of a rival that takes no part in the case.
 const ABSENT: f64 = f64::NAN;
 
-/// In the order HAProxy, HAProxy + splice, nginx, Envoy.
+/// Targets relative to HAProxy, HAProxy + splice, nginx and Envoy, in this order.
 pub(crate) const TARGETS: [Target; 15] = [
     at_most(Case::Bulk4, Metric::Cpu, [0.25, 1.00, 0.25, 0.40]),
     at_least(Case::Bulk4, Metric::Rate, [3.5, 1.0, 3.5, 2.2]),
@@ -50,15 +50,16 @@ pub(crate) const TARGETS: [Target; 15] = [
     at_most(Case::TlsIdle, Metric::Memory, [0.52, ABSENT, ABSENT, 0.43]),
 ];
 
-/// The most memory for an idle connection, in KiB.
+/// Upper limit on the memory of an idle connection, in KiB.
 pub(crate) const IDLE_KIB: f64 = 0.5;
-/// The most that the large configuration may cost, against the small one: what a duel can still tell from nothing.
+/// Upper limit on the cost of the large configuration relative to the small one: the smallest difference that a duel
+/// can show.
 pub(crate) const LARGE_CONFIGURATION: f64 = 1.03;
 
-/// The most that an ingress may cost which has read its hello, against the plain relay.
+/// Upper limit on the cost of an ingress after it has read the hello, relative to the plain relay.
 pub(crate) const INGRESS: f64 = 1.05;
 
-/// What ours may be beside another one of ours, or beside no proxy at all.
+/// Target for a contestant of ours relative to another one of ours, to a rival, or to no proxy at all.
 pub(crate) struct Beside {
     pub(crate) case: Case,
     pub(crate) metric: Metric,
@@ -71,8 +72,8 @@ const fn beside(case: Case, metric: Metric, [one, to]: [Contestant; 2], wanted: 
     Beside { case, metric, one, to, wanted }
 }
 
-/// The kernel path, and mirrors that nobody reads. Of the machine counts what clients and backends use, too: the kernel path
-/// has no process of its own.
+/// Targets of the kernel path, and of mirrors that are never read. `Machine` includes the usage of clients and
+/// backends: the kernel path has no process of its own.
 pub(crate) const BESIDE: [Beside; 6] = [
     beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.10),
     beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Haproxy], 0.55),
@@ -83,14 +84,14 @@ pub(crate) const BESIDE: [Beside; 6] = [
 ];
 
 impl Beside {
-    /// How it stands; `None` when it was not measured.
+    /// Verdict on the target; `None`: it was not measured.
     pub(crate) fn verdict(&self, ledger: &Ledger) -> Option<Verdict> {
         let seen = ledger.ratio(self.case, self.metric, self.one, self.to)?;
         Some(Verdict { bound: Bound::AtMost, wanted: self.wanted, seen })
     }
 }
 
-/// A target, and what was seen.
+/// Target and measurement.
 pub(crate) struct Verdict {
     pub(crate) bound: Bound,
     pub(crate) wanted: f64,
@@ -99,7 +100,7 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     pub(crate) fn is_met(&self) -> bool {
-        // as it is printed, so that nobody reads "1.00, at most 1.00, missed"
+        // rounded as printed, so that "1.00, at most 1.00, missed" is impossible
         let seen = (self.seen.median * 100.0).round() / 100.0;
         match self.bound {
             Bound::AtMost => seen <= self.wanted,
@@ -109,7 +110,7 @@ impl Verdict {
 }
 
 impl Target {
-    /// What a reader of a chart has to know.
+    /// Caption of a chart that says which direction is better.
     pub(crate) fn which_is_good(&self) -> &'static str {
         match self.bound {
             Bound::AtMost => "less is better",
@@ -117,7 +118,7 @@ impl Target {
         }
     }
 
-    /// How the target against a rival stands; `None` when it was not measured.
+    /// Verdict on the target against a rival; `None`: it was not measured.
     pub(crate) fn verdict(&self, ledger: &Ledger, rival: usize) -> Option<Verdict> {
         let (wanted, to) = (*self.ratios.get(rival)?, *Contestant::RIVALS.get(rival)?);
         let seen = ledger.ratio(self.case, self.metric, Contestant::Meshtcp, to)?;
@@ -125,13 +126,13 @@ impl Target {
     }
 }
 
-/// The same load with the large configuration, against the small one.
+/// Verdict on the large configuration relative to the small one under the same load.
 pub(crate) fn large_configuration(ledger: &Ledger, case: Case) -> Option<Verdict> {
     of_ours(ledger, case, Contestant::MeshtcpLarge, LARGE_CONFIGURATION)
 }
 
-/// The same load through the ingress of a zone, against the plain relay. What begins each connection with a hello is not
-/// compared.
+/// Verdict on the ingress of a zone relative to the plain relay under the same load. Cases in which each connection
+/// begins with a hello are not compared.
 pub(crate) fn ingress(ledger: &Ledger, case: Case) -> Option<Verdict> {
     match case.load()? {
         Load::Visit(_) => None,

@@ -1,10 +1,10 @@
-//! When a slice is measured: after a warm-up, for a while; with what the proxy used meanwhile.
+//! Time in which a slice is measured, after a warm-up, and the usage of the proxy in that time.
 
 use std::time::{Duration, Instant};
 
 use crate::process::{Processes, machine_cpu};
 
-/// How long a slice warms up and is measured, and who is watched.
+/// Durations of the warm-up and of the measurement of a slice, and the watched processes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     pub(crate) warm_up: Duration,
@@ -12,41 +12,41 @@ pub(crate) struct Window {
     pub(crate) watched: Processes,
 }
 
-/// Where in its window a slice is.
+/// Phase of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     WarmUp,
-    /// The first look since the warm-up ended.
+    /// First look after the warm-up.
     Begins,
     Measured,
     Over,
 }
 
-/// Tells the phase.
+/// Clock that tells the phase.
 pub(crate) struct Watch {
     window: Window,
     warm: Instant,
     begun: Option<(Instant, Duration, Duration, u64)>,
 }
 
-/// What one slice gave.
+/// Measurements of one slice.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Sample {
-    /// Gigabytes, requests or connections.
+    /// Work in gigabytes, requests or connections.
     pub(crate) work: f64,
     pub(crate) seconds: f64,
-    /// CPU time of the proxy.
+    /// CPU time of the proxy, in seconds.
     pub(crate) cpu_seconds: f64,
-    /// CPU time of everybody on this machine: clients, backends and the proxy.
+    /// CPU time of the whole machine, in seconds: clients, backends and the proxy.
     pub(crate) machine_seconds: f64,
-    /// How often the proxy's threads went to sleep.
+    /// Number of times that the proxy's threads went to sleep.
     pub(crate) sleeps: f64,
-    /// Latencies in microseconds, where there are any.
+    /// Latencies in microseconds, if there are any.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
-    /// Gigabytes a second that were carried beside the requests.
+    /// Gigabytes per second carried beside the requests.
     pub(crate) beside: f64,
-    /// Resident memory for each idle connection, in KiB.
+    /// Resident memory per idle connection, in KiB.
     pub(crate) memory: f64,
     /// Resident memory without connections, in KiB.
     pub(crate) base: f64,
@@ -70,7 +70,7 @@ impl Watch {
         }
     }
 
-    /// The sample, once it is over; latencies in nanoseconds.
+    /// Sample of the slice, once it is over; latencies in nanoseconds.
     pub(crate) fn sample(self, work: f64, latencies: &mut [u32]) -> Sample {
         let Some((begun, cpu, machine, sleeps)) = self.begun else { return Sample::default() };
         let watched = self.window.watched;
@@ -88,13 +88,13 @@ impl Watch {
     }
 }
 
-/// A quantile of sorted nanoseconds, in microseconds.
+/// Quantile of sorted nanoseconds, in microseconds.
 fn quantile(sorted: &[u32], share: f64) -> f64 {
     let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
     sorted.get(index).map_or(0.0, |nanoseconds| f64::from(*nanoseconds) / 1000.0)
 }
 
-/// Nanoseconds since `start`; what is longer than four seconds counts as four.
+/// Nanoseconds since `start`, capped at about four seconds.
 pub(crate) fn nanoseconds_since(start: Instant, now: Instant) -> u32 {
     u32::try_from(now.saturating_duration_since(start).as_nanos()).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! A packet at the DNS server.
+//! Packet at the DNS server.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::dns(bytes));

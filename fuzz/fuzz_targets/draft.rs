@@ -1,4 +1,4 @@
-//! Text that somebody wrote.
+//! Text of resources from a user.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::draft(bytes));

@@ -1,4 +1,4 @@
-//! What a proxy reports of its connections.
+//! Reports of a proxy about its connections.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| meshtcp_doors::report(bytes));

@@ -1,11 +1,11 @@
-//! The comparison with HAProxy, nginx and Envoy: builds both programs, installs the rivals, runs.
+//! Comparison with HAProxy, nginx and Envoy: builds both programs, installs the rivals, runs.
 
 use std::time::Instant;
 
 use crate::run::{Outcome, cargo, execute, root, target};
 use crate::{debian, envoy};
 
-/// Passes `arguments` on to `meshtcp-bench run`; the page is written when all of it was measured at length.
+/// Passes `arguments` on to `meshtcp-bench run`; the page is written if every case was measured at full length.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let start = Instant::now();
     if let Err(why) = debian::install_servers() {
@@ -34,7 +34,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     execute(&mut command)
 }
 
-/// A part, or a quick look, must not take the place of the whole. `--times=2` measures more of it.
+/// Returns `true` unless `arguments` select cases or a quick run, whose results must not replace those of a whole run.
+/// `--times=2` is a whole run.
 fn is_whole(arguments: &[String]) -> bool {
     let longer = ["--nice", "--times"];
     arguments.iter().all(|argument| longer.iter().any(|flag| argument.starts_with(flag)))

@@ -1,7 +1,7 @@
-//! The programs for the kernel: `bpf/mesh.bpf.c` as the object that the product has inside.
+//! Programs for the kernel: `bpf/mesh.bpf.c` as the object that the product embeds.
 //!
-//! The object is in the tree, so that building the product needs no compiler for it; the compiler that it was made with makes
-//! the same bytes of the same source, in whichever folder.
+//! The object is in the tree, so that building the product needs no compiler for it; the same compiler makes the same
+//! bytes from the same source, in any folder.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,10 +10,10 @@ use crate::run::{Outcome, capture, execute, on_path, root};
 
 const SOURCE: &str = "bpf/mesh.bpf.c";
 const OBJECT: &str = "bpf/mesh.bpf.o";
-/// The compiler whose bytes are in the tree: Debian 12's.
+/// Version of the compiler of the object in the tree: Debian 12's.
 const COMPILER: &str = "clang version 14.";
 
-/// `[--check]`: makes the object; or only compares what would be made with what is there.
+/// `[--check]`: builds the object, or only compares the result with the object in the tree.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     match arguments {
         [] => make(&root().join(OBJECT)),
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
 }
 
-/// Whether the object is what is made of the source.
+/// Checks that the object in the tree is built from the source.
 pub(crate) fn check() -> Outcome {
     if !has_compiler()? {
         eprintln!("{OBJECT} was not compared: that takes Debian 12's clang, llvm and libbpf-dev");
@@ -46,7 +46,7 @@ fn make(object: &Path) -> Outcome {
     let machine = capture(Command::new("uname").arg("-m"))?;
     let mut compile = Command::new("clang");
     compile.args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror"]);
-    // types of the machine, which are the same on all that there are
+    // headers of the machine type, the same on all supported ones
     compile.arg(format!("-I/usr/include/{}-linux-gnu", machine.trim()));
     compile.arg(format!("-ffile-prefix-map={}=.", root().display()));
     execute(compile.arg("-c").arg(SOURCE).arg("-o").arg(object).current_dir(root()))?;

@@ -1,6 +1,6 @@
-//! Everything that goes wrong, at random and under load: programs are killed, stopped and asked oddly, networks cut, disks
-//! filled, outputs blocked, callers hostile, operators careless. In the end no live connection was cut but those whose
-//! own peer was hit, every accepted write is there, who should live lives, and status is true.
+//! Random faults under load: programs are killed, stopped and queried oddly, networks cut, disks filled, outputs
+//! blocked, callers hostile, operators careless. In the end no live connection was cut except those whose own peer was
+//! hit, every accepted write is stored, every process runs that should, and status is true.
 //!
 //! ```text
 //!  this process: clients ─▶ web-1 ─▶ cache-1, cache-next-1 ─▶ applications (this process, too)
@@ -9,7 +9,7 @@
 //!                     two control planes ─▶ PostgreSQL
 //! ```
 //!
-//! It runs in namespaces of its own, so it needs root; all in it is decided by `--seed`, and ends by itself.
+//! It runs in namespaces of its own, so it needs root; `--seed` determines everything in it, and it ends by itself.
 
 mod applications;
 mod clients;
@@ -33,14 +33,15 @@ use writes::Writes;
 
 use crate::run::{Outcome, cargo, execute, target};
 
-/// Says that the namespaces are made already.
+/// Environment variable that says that the namespaces exist already.
 const INSIDE: &str = "MESHTCP_CHAOS_INSIDE";
-/// The longest pause between two faults, in milliseconds: the second often begins before the first is over.
+/// Longest pause between two faults, in milliseconds: the second often begins before the first is over.
 const PAUSE: u64 = 1500;
-/// How many connections live at the same time.
+/// Number of concurrent connections.
 const CONNECTIONS: usize = 1000;
 
-/// `[--minutes N] [--seed N] [--connections N] [--mtls LIFE] [--gentle yes] [--envoy PATH] [--binary PATH]`: runs, and says what came of it.
+/// `[--minutes N] [--seed N] [--connections N] [--mtls LIFE] [--gentle yes] [--envoy PATH] [--binary PATH]`: runs, and
+/// prints the result.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let flags = Flags::read(arguments)?;
     if std::env::var_os(INSIDE).is_none() {
@@ -53,11 +54,11 @@ struct Flags {
     minutes: f64,
     seed: u64,
     connections: usize,
-    /// How long certificates live, as `5s`; absent: the mesh has no mutual TLS.
+    /// Lifetime of certificates, such as `5s`; `None`: the mesh has no mutual TLS.
     mtls: Option<String>,
-    /// Whether nothing goes wrong that may end a connection.
+    /// `true`: only faults that must not end a connection.
     gentle: bool,
-    /// The Envoy that one of the proxies is; absent: all are ours.
+    /// Envoy that one of the proxies runs; `None`: all proxies are ours.
     envoy: Option<PathBuf>,
     binary: Option<PathBuf>,
 }

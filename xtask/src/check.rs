@@ -1,9 +1,9 @@
-//! What can be said about the code without running it.
+//! Static checks of the code.
 
 use crate::run::{Outcome, cargo, execute, on_path};
 
-/// Formatting, clippy and documentation, with warnings denied; licences of and advisories against
-/// dependencies where `cargo-deny` is there.
+/// Runs formatting, clippy and documentation, with warnings denied; and `cargo-deny`, if installed, for licences of and
+/// advisories against dependencies.
 pub(crate) fn run() -> Outcome {
     execute(&mut cargo(&["fmt", "--all", "--check"]))?;
     execute(&mut cargo(&[
@@ -28,7 +28,8 @@ pub(crate) fn run() -> Outcome {
     Ok(())
 }
 
-/// What is known against our dependencies. The database is on the network, which is not everywhere: it is said.
+/// Checks the advisories against our dependencies; without network access to their database, prints that they were not
+/// checked.
 fn advisories() -> Outcome {
     if execute(&mut cargo(&["deny", "fetch", "db"])).is_err() {
         eprintln!("advisories were not checked: their database cannot be had here");

@@ -1,11 +1,11 @@
-//! The product against the conformance cases, which live beside the repository.
+//! Score of the product in the conformance cases, which live beside the repository.
 
 use std::process::Command;
 
 use crate::python;
 use crate::run::{Outcome, cargo, execute, root, target};
 
-/// Builds the adapter and scores it; says so when the cases are not there. Fails when a primary case fails.
+/// Builds the adapter and scores it; prints a note if the cases are absent. Fails if a primary case fails.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let cases = root().join("../shared/conformance");
     let score = cases.join("score.py");

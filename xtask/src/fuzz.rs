@@ -1,19 +1,19 @@
-//! Coverage-guided fuzzing of the doors through which somebody else's bytes come in.
+//! Coverage-guided fuzzing of the entry points for untrusted bytes.
 //!
-//! `fuzz/` has the layout of cargo-fuzz and works with it; all that it does for us is to name a few flags, so we name
-//! them, and nothing needs to be installed.
+//! `fuzz/` has the layout of cargo-fuzz and works with it; cargo-fuzz only adds a few flags, which are given here
+//! directly, so that nothing needs to be installed.
 
 use crate::run::{Outcome, cargo, execute, host, root, target};
 
-/// Coverage counters and comparisons for libFuzzer, with the stable compiler.
+/// Flags for coverage counters and comparisons of libFuzzer, with the stable compiler.
 const INSTRUMENT: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
 
-/// Our own files are the first corpus.
+/// Folders of the first corpus, which is our own files.
 const SEEDS: [&str; 2] = ["examples", "cases"];
 
-/// `NAME [--seconds N]`: fuzzes one target of `fuzz/`. What it learns is kept in `fuzz/corpus/NAME`, what it breaks in
+/// `NAME [--seconds N]`: fuzzes one target of `fuzz/`. The corpus is kept in `fuzz/corpus/NAME`, failing inputs in
 /// `fuzz/artifacts/NAME`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let known = targets();

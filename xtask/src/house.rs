@@ -1,7 +1,7 @@
-//! Who may lean on whom: the arrows between the crates and between the files of one, and the words that each crate must
-//! not know.
+//! Rules of dependencies: between the crates, between the files of a crate, and the words that a crate must not
+//! contain.
 //!
-//! The rules are one table; `cargo xtask house` prints it beside what was found, and a test asserts it.
+//! The rules are one table; `cargo xtask house` prints it beside the actual dependencies, and a test asserts it.
 
 mod circles;
 mod files;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::run::{Outcome, capture, cargo, host, root};
 
-/// What one of our crates may lean on among our crates, and whether it does IO.
+/// Crates of ours that a crate may depend on, and whether it is free of IO.
 struct Room {
     name: &'static str,
     may_lean_on: &'static [&'static str],
@@ -34,7 +34,7 @@ const HOUSE: [Room; 17] = [
     pure("meshtcp-plan", &["meshtcp-model"]),
     pure("meshtcp-dialect", &["meshtcp-plan", "meshtcp-xds", "meshtcp-model"]),
     pure("meshtcp-l4", &["meshtcp-xds"]),
-    // it opens nothing, but cryptography asks the system for its randomness
+    // it opens nothing, but cryptography needs randomness from the system
     shell("meshtcp-trust", &[]),
     // it opens nothing either: bytes in, bytes out
     shell("meshtcp-tls", &["meshtcp-l4", "meshtcp-xds"]),
@@ -91,13 +91,13 @@ const HOUSE: [Room; 17] = [
     shell("xtask", &[]),
 ];
 
-/// The crates of the product, by their folders.
+/// Crates of the product, by folder.
 const CRATES: [&str; 13] = [
     "change", "control", "dialect", "kernel", "l4", "meshtcp", "model", "otlp", "plan", "proxy", "tls",
     "trust", "xds",
 ];
 
-/// Packages that a pure crate must not reach, however indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
+/// Packages that a pure crate must not reach, even indirectly: runtimes, gRPC, HTTP, sockets, files, terminals.
 const DOES_IO: [&str; 16] = [
     "tokio",
     "tokio-stream",
@@ -117,13 +117,13 @@ const DOES_IO: [&str; 16] = [
     "fastrand",
 ];
 
-/// The arrows as cargo resolves them: package → everything it leans on in a normal build.
+/// Dependencies as cargo resolves them, by package, in a normal build.
 struct Arrows {
     direct: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Arrows {
-    /// For the platform we are on: what only other platforms need may not be downloaded here.
+    /// Reads them for the current platform: packages that only other platforms need may not be downloaded here.
     fn read() -> Outcome<Self> {
         let arguments = ["metadata", "--format-version", "1", "--locked", "--filter-platform", &host()?];
         let text = capture(&mut cargo(&arguments))?;
@@ -154,7 +154,7 @@ impl Arrows {
         Arrows { direct }
     }
 
-    /// Everything that `from` reaches over any number of arrows.
+    /// Packages that `from` reaches over any number of dependencies.
     fn reached(&self, from: &str) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
         let mut open = vec![from.to_owned()];
@@ -169,7 +169,7 @@ impl Arrows {
     }
 }
 
-/// The table as text, and every broken rule as a sentence.
+/// Table as text, and a sentence for each violation.
 fn inspect(arrows: &Arrows) -> (String, Vec<String>) {
     let ours: BTreeSet<&str> = HOUSE.iter().map(|room| room.name).collect();
     let mut table = format!("{:<20} {:<9} leans on\n", "crate", "does IO");

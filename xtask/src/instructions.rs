@@ -1,8 +1,8 @@
-//! How many instructions of ours a connection and a request cost, counted by callgrind and held against a budget.
+//! Number of our instructions per connection and per request, counted by callgrind and compared with a budget.
 //!
-//! The bare data plane runs under callgrind with everything on; we are its clients and its backend, outside of it.
-//! Two runs differ in the number of connections (or of requests) alone, so the difference is what those cost, and
-//! starting and ending cancel out. What the kernel does is not counted.
+//! The bare data plane runs under callgrind with all features on; its clients and its backend run outside of callgrind,
+//! in this process. Two runs differ only in the number of connections (or of requests), so the difference is the cost
+//! of those, and start and end cancel out. Instructions in the kernel are not counted.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{Outcome, capture, cargo, execute, on_path, target};
 
-/// What a piece of work may cost.
+/// Upper limit on the cost of a piece of work.
 struct Budget {
     what: &'static str,
     instructions: u64,
@@ -22,11 +22,11 @@ struct Budget {
     many: Work,
 }
 
-/// What the clients do.
+/// Behaviour of the clients.
 #[derive(Clone, Copy)]
 struct Work {
     connections: u64,
-    /// For each connection, each answered before the next.
+    /// Requests per connection, each answered before the next.
     requests: u64,
 }
 
@@ -45,10 +45,10 @@ const BUDGETS: [Budget; 2] = [
     },
 ];
 
-/// How long anything may take under callgrind on a busy machine.
+/// Time limit of any step under callgrind on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Counts, prints, and fails when a budget is exceeded.
+/// Counts, prints, and fails if a budget is exceeded.
 pub(crate) fn run() -> Outcome {
     if !on_path("valgrind") {
         return Err(
@@ -81,14 +81,14 @@ pub(crate) fn run() -> Outcome {
     if exceeded.is_empty() { Ok(()) } else { Err(exceeded.join("\n")) }
 }
 
-/// All instructions of a data plane that did this work.
+/// Number of instructions of a data plane that did this work.
 fn count(folder: &Path, work: Work) -> Outcome<u64> {
     let fault = |error: std::io::Error| format!("counting instructions: {error}");
     let backend = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(fault)?;
     let address = backend.local_addr().map_err(fault)?;
     std::thread::spawn(move || {
         for visitor in backend.incoming().flatten() {
-            // whoever breaks off is seen by the client
+            // the client notices a connection that breaks off
             let _ = echo(visitor);
         }
     });
@@ -107,7 +107,7 @@ fn count(folder: &Path, work: Work) -> Outcome<u64> {
         .spawn()
         .map_err(fault)?;
     let worked = visit(listen, work);
-    // callgrind writes what it counted when it is asked to end
+    // callgrind writes its counts when the process is asked to end
     let asked = capture(Command::new("kill").arg(child.id().to_string()));
     let ended = child.wait().map_err(fault)?;
     worked.map_err(|error| format!("{error}; the data plane under callgrind ended with {ended}"))?;
@@ -116,7 +116,7 @@ fn count(folder: &Path, work: Work) -> Outcome<u64> {
     summary(&text).ok_or_else(|| format!("{} has no summary", output.display()))
 }
 
-/// The instructions in all, as callgrind writes them.
+/// Total number of instructions in an output file of callgrind; `None`: it has none.
 fn summary(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("summary:"))?.trim().parse().ok()
 }
@@ -130,13 +130,13 @@ fn visit(listen: SocketAddr, work: Work) -> std::io::Result<()> {
             stream.read_exact(&mut answer)?;
         }
         stream.shutdown(Shutdown::Write)?;
-        // the end comes back when the data plane is done with the connection
+        // the end comes back when the data plane has closed the connection
         stream.read_to_end(&mut Vec::new())?;
     }
     Ok(())
 }
 
-/// Connects as soon as somebody listens.
+/// Connects as soon as a server listens.
 fn dial(listen: SocketAddr) -> std::io::Result<TcpStream> {
     let start = Instant::now();
     loop {
@@ -163,7 +163,7 @@ fn echo(mut visitor: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// A port that nobody has, on a loopback address that no test uses.
+/// Free port on a loopback address that no test uses.
 fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::new(127, 0, 0, 9), 0))?.local_addr()
 }

@@ -1,8 +1,8 @@
-//! The kernel path on kernels that this machine does not run: each is booted under qemu with nothing but our program, which plays its
-//! demo there.
+//! Kernel path on kernels other than that of this machine: each is booted under qemu with only our program, which runs
+//! its demo there.
 //!
-//! The demo is a whole mesh in one process: it says whether every share is as promised, and only where the kernel took the programs
-//! does it tell what a hop costs.
+//! The demo is a whole mesh in one process: it reports whether every share is as promised, and the cost of a hop only
+//! if the kernel accepted the programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use crate::debian;
 use crate::run::{Outcome, capture, cargo, execute, on_path, target};
 
-/// What names the newest kernel of this Debian.
+/// Package name of the newest kernel of this Debian.
 const NEWEST: &str = "linux-image-cloud-amd64";
-/// What is done there, and then the machine is switched off.
+/// Init script: runs the demo, and then powers off the machine.
 const INIT: &str = "#!/bin/busybox sh
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
@@ -26,7 +26,7 @@ echo \"kernel: $(uname -r)\"
 echo \"exit code: $?\"
 poweroff -f
 ";
-/// How long it may take, in seconds, where nothing of the machine's helps.
+/// Time limit in seconds, without hardware virtualization.
 const PATIENCE: &str = "900";
 
 /// `[VMLINUZ…]`: boots each of these kernels.
@@ -49,7 +49,7 @@ pub(crate) fn run(kernels: &[String]) -> Outcome {
     kernels.iter().try_for_each(|kernel| boot(kernel, &disk))
 }
 
-/// Debian's newest kernel for clouds.
+/// Downloads Debian's newest kernel for clouds; returns its path.
 fn newest(folder: &Path) -> Outcome<PathBuf> {
     let depends = capture(Command::new("apt-cache").args(["depends", NEWEST]))?;
     let package = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
@@ -69,7 +69,7 @@ fn newest(folder: &Path) -> Outcome<PathBuf> {
     Ok(kernel)
 }
 
-/// A file system with our program, what it is linked with, and a shell.
+/// Builds an initramfs with our program, its libraries, and a shell.
 fn disk(folder: &Path, program: &Path) -> Outcome<PathBuf> {
     let (root, disk) = (folder.join("root"), folder.join("root.cpio"));
     let wrong = |path: &Path| {
@@ -97,7 +97,7 @@ fn disk(folder: &Path, program: &Path) -> Outcome<PathBuf> {
     Ok(disk)
 }
 
-/// Without what the machine has for it: where machines are themselves guests, that is often there and does not work.
+/// Boots without hardware virtualization, which inside virtual machines is often present and does not work.
 fn boot(kernel: &Path, disk: &Path) -> Outcome {
     let mut machine = Command::new("timeout");
     machine.args(["-k", "5", PATIENCE, "qemu-system-x86_64", "-m", "1024", "-smp", "2"]);

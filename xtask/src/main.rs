@@ -1,7 +1,7 @@
-//! The one door for people and CI: `cargo xtask NAME`.
+//! Single entry point for people and CI: `cargo xtask NAME`.
 //!
-//! It builds nothing clever: it installs what the tests need, then runs the tools that everybody knows. What runs
-//! is printed before it runs, so each line can be copied and run by hand.
+//! It installs what the tests need, then runs well-known tools. Each command is printed before it runs, so that it can
+//! be copied and run by hand.
 
 mod bench;
 mod bpf;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::run::{Outcome, execute, target};
 
-/// A `python3` that can `import yaml`: the machine's own, or one with our `target/python` on its path.
+/// `python3` that can `import yaml`: the machine's own, or one with our `target/python` on its path.
 pub(crate) fn with_yaml() -> Outcome<Command> {
     if has_yaml(Command::new("python3")) {
         return Ok(Command::new("python3"));

@@ -1,4 +1,4 @@
-//! Running other programs: said before they run, and failing with a sentence.
+//! Other programs: each command is printed before it runs, and a failure is a sentence.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,16 +7,16 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a task gives: a value, or the sentence to end with.
+/// Result of a task: a value, or the sentence to end with.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// The folder of the workspace.
+/// Folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// The folder that cargo builds into, and that our own tools are installed into.
+/// Folder that cargo builds into, and that our own tools are installed into.
 pub(crate) fn target() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -24,14 +24,14 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// The triple that we run on.
+/// Target triple of the host.
 pub(crate) fn host() -> Outcome<String> {
     let said = capture(Command::new("rustc").arg("-vV"))?;
     let host = said.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".to_owned())
 }
 
-/// A cargo command in the workspace: the cargo that runs us.
+/// cargo command in the workspace, by the cargo that runs this program.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
@@ -49,14 +49,14 @@ pub(crate) fn execute(command: &mut Command) -> Outcome {
     }
 }
 
-/// What a command printed, and whether it succeeded.
+/// Output of a command, and its success.
 pub(crate) struct Printed {
-    /// Standard output and standard error, line by line as they came.
+    /// Standard output and standard error, line by line in order of arrival.
     pub(crate) text: String,
     pub(crate) succeeded: bool,
 }
 
-/// Runs a command, passes on what it prints as it comes, and keeps it.
+/// Runs a command, passes its output on as it arrives, and keeps it.
 pub(crate) fn tee(command: &mut Command) -> Outcome<Printed> {
     announce(command);
     let mut child = command
@@ -78,7 +78,7 @@ pub(crate) fn tee(command: &mut Command) -> Outcome<Printed> {
     Ok(Printed { text, succeeded: status.success() })
 }
 
-/// Runs a command silently and gives its standard output.
+/// Runs a command silently and returns its standard output.
 pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     let output = command
         .stdin(Stdio::null())
@@ -92,7 +92,7 @@ pub(crate) fn capture(command: &mut Command) -> Outcome<String> {
     }
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds; fails after `patience`.
 pub(crate) fn within(patience: Duration, what: &str, mut so: impl FnMut() -> bool) -> Outcome {
     let deadline = Instant::now() + patience;
     while !so() {
@@ -104,7 +104,7 @@ pub(crate) fn within(patience: Duration, what: &str, mut so: impl FnMut() -> boo
     Ok(())
 }
 
-/// Whether a program is on the path.
+/// Returns `true` if a program is on the path.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Debian's servers live in sbin, which a user's own path may leave out.
@@ -113,7 +113,7 @@ pub(crate) fn on_path(program: &str) -> bool {
 }
 
 fn announce(command: &Command) {
-    // Standard output and error are two streams; what was said before must not appear after.
+    // Standard output and error are two streams; earlier output must not appear later.
     let _ = std::io::stdout().flush();
     eprintln!("$ {}", words(command));
 }

@@ -1,21 +1,19 @@
-//! The data plane's tests under AddressSanitizer: what reads or writes outside of what it owns, or after it was freed,
-//! ends the test.
+//! Tests of the data plane under AddressSanitizer: a read or write out of bounds, or after a free, ends the test.
 //!
-//! Our own code has no `unsafe`; that of the libraries which the data path leans on, and the kernel, which writes into
-//! buffers that we lend it, are what is looked at. The standard library comes compiled, without the instrumentation;
-//! its allocations are watched like all others. The runtime of the sanitizer comes with the stable toolchain, only its
-//! flag does not yet.
+//! Our own code has no `unsafe`; under test are the libraries of the data path, and the kernel, which writes into
+//! buffers that we lend it. The standard library comes compiled, without the instrumentation; its allocations are
+//! watched like all others. The runtime of the sanitizer comes with the stable toolchain, but its flag does not yet.
 
 use crate::run::{Outcome, cargo, execute, host, target};
 
-/// Builds into a folder of its own, and runs the unit, property and socket tests of the proxy. Arguments go to the
-/// tests: a name to filter by.
+/// Builds into a folder of its own, and runs the unit, property and socket tests of the proxy. Arguments are passed to
+/// the tests: a name to filter by.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut command =
         cargo(&["test", "--package", "meshtcp-proxy", "--locked", "--no-fail-fast", "--lib", "--tests"]);
     // With a target named, build scripts and procedural macros are built without the instrumentation.
     command.args(["--target", host()?.as_str(), "--target-dir"]).arg(target().join("sanitize"));
-    // It measures the memory of the process, which the sanitizer's own is part of.
+    // It measures the memory of the process, which includes the sanitizer's own.
     command
         .args(["--", "--skip", "a_reader_that_stalls_holds_the_sender_back_and_loses_nothing"])
         .args(arguments);

@@ -1,11 +1,11 @@
-//! Schemathesis, which makes requests of the API's OpenAPI document, from PyPI: kept inside `target/`.
+//! Schemathesis, which generates requests from the API's OpenAPI document, from PyPI: kept inside `target/`.
 
 use std::process::Command;
 
 use crate::python;
 use crate::run::{Outcome, target};
 
-/// The release that the tests are written against.
+/// Release that the tests are written against.
 const VERSION: &str = "4.32.5";
 
 /// Makes sure that `target/schemathesis` has Schemathesis of [`VERSION`].

@@ -1,7 +1,7 @@
-//! The real program for a long time: connections come and go in every way, weights and endpoints change, backends die
-//! and return. In the end every connection must be accounted for, and nothing may have grown.
+//! Real program over a long time: connections come and go in every way, weights and endpoints change, backends die and
+//! return. In the end every connection must be accounted for, and no resource may have grown.
 //!
-//! Bounded in time by `--minutes`, in connections by the number of clients and what each may hold.
+//! Bounded in time by `--minutes`, in connections by the number of clients and their limits.
 
 mod backends;
 mod clients;
@@ -21,15 +21,15 @@ use town::Town;
 
 use crate::run::{Outcome, cargo, execute, root, target};
 
-/// How often weights change.
+/// Interval between changes of weights.
 const CHANGE: Duration = Duration::from_secs(2);
-/// How many samples the table shows.
+/// Number of samples that the table shows.
 const ROWS: u32 = 20;
-/// How long connections may take to end once nobody wants them.
+/// Time limit until all connections have ended after clients have stopped.
 const END: Duration = Duration::from_secs(60);
 
-/// `[--minutes N] [--seed N] [--binary PATH] [--data-path relay|auto]`: runs, checks, and writes `docs/soak.md`, or for connections
-/// that are decided in the kernel `docs/soak-kernel.md`.
+/// `[--minutes N] [--seed N] [--binary PATH] [--data-path relay|auto]`: runs, checks, and writes `docs/soak.md`, or for
+/// connections that are decided in the kernel `docs/soak-kernel.md`.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let Flags { minutes, seed, binary, path: way } = Flags::read(arguments)?;
     let binary = match binary {
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     report.verdict()
 }
 
-/// Some seconds of the kernel path, which writes no page.
+/// Runs the kernel path for some seconds, and writes no page.
 pub(crate) fn smoke() -> Outcome {
     let report = soak(&built()?, Duration::from_secs(20), 1, DataPath::Auto)?;
     println!("{}", report.text());

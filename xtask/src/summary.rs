@@ -1,4 +1,4 @@
-//! How many tests passed and failed, read from what the runners print.
+//! Numbers of passed and failed tests, parsed from the output of the runners.
 
 /// Counts of tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,14 +39,14 @@ impl std::fmt::Display for Summary {
     }
 }
 
-/// The number that stands before `word`; 0 when there is none.
+/// Returns the number in front of `word`; 0 if there is none.
 fn before(line: &str, word: &str) -> u64 {
     let words: Vec<&str> = line.split(|c: char| c.is_whitespace() || ",;:.".contains(c)).collect();
     let here = words.iter().position(|at| *at == word).filter(|at| *at > 0);
     here.and_then(|at| words[at - 1].parse().ok()).unwrap_or(0)
 }
 
-/// The line without terminal colours.
+/// Line without terminal colours.
 fn plain(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line.chars();

@@ -1,4 +1,4 @@
-//! Every test: unit, property, behaviour, end to end, documentation examples, fuzz smoke and conformance.
+//! Runner of all tests: unit, property, behaviour, end to end, documentation examples, fuzz smoke and conformance.
 
 use std::process::Command;
 
@@ -29,7 +29,7 @@ pub(crate) fn run() -> Outcome {
         let count = Summary::read(&printed.text);
         total = total + count;
         if !printed.succeeded {
-            // A build that broke has run no test, and is a failure all the same.
+            // A broken build has run no test, and is a failure all the same.
             total.failed += u64::from(count.failed == 0);
             failures.push(format!("`cargo {}`", arguments.join(" ")));
         }
@@ -52,7 +52,7 @@ pub(crate) fn run() -> Outcome {
             failures.push(why);
         }
     }
-    // a minute, always the same one; `cargo xtask chaos` takes ten of its own
+    // one minute with a fixed seed; `cargo xtask chaos` runs for ten minutes by default
     if is_root() {
         let envoy = envoy.iter().flat_map(|path| ["--envoy".to_owned(), path.display().to_string()]);
         let minute = ["--minutes", "1", "--seed", "1"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! The same over TLS: each contestant dials itself, so that it is both ends of two TLS connections.
+//! Configuration files for TLS: each contestant dials itself, so that it is both ends of two TLS connections.
 //!
 //! ```text
 //!  load ──▶ clients ══ TLS, both prove themselves ══▶ old or new ──▶ backend
@@ -10,16 +10,16 @@ use std::net::SocketAddr;
 use super::both;
 use crate::certificates::Certificates;
 
-/// Where each contestant takes TLS: so far above where it is reached.
+/// Offsets of the TLS ports of each contestant from the port at which it is reached.
 const ABOVE: [u16; 2] = [50, 60];
-/// What is dialled, as a client of a mesh says it.
+/// Server name that clients of a mesh ask for.
 const SERVER_NAME: &str = "shop{mesh=default}";
 
 fn inbounds(port: u16) -> [u16; 2] {
     ABOVE.map(|above| port + above)
 }
 
-/// The resources of meshtcp: a mesh whose CA is given, a client and both versions of what it dials.
+/// Resources of meshtcp: a mesh with a provided CA, a client and both versions of its service.
 pub(crate) fn resources(port: u16, certificates: &Certificates) -> Result<String, String> {
     let indented = |name: &str| -> Result<String, String> {
         let lines = certificates.text(name)?;
@@ -55,7 +55,8 @@ pub(crate) fn resources(port: u16, certificates: &Certificates) -> Result<String
     Ok(text)
 }
 
-/// HAProxy. As a client it checks no URIs, and wants the server name in the certificate if it checks anything: so it checks nothing.
+/// Configuration of HAProxy. Its client verifies nothing: it cannot check URIs, and any verification would require the
+/// server name in the certificate.
 pub(crate) fn haproxy(port: u16, threads: usize, resumes: bool, certificates: &Certificates) -> String {
     let (global, listening, dialling) = match resumes {
         true => ("", "", ""),
@@ -85,7 +86,7 @@ pub(crate) fn haproxy(port: u16, threads: usize, resumes: bool, certificates: &C
     text
 }
 
-/// Envoy, told what a control plane of a mesh tells it, with certificates from files.
+/// Configuration of Envoy as from a control plane of a mesh, with certificates from files.
 pub(crate) fn envoy(port: u16, resumes: bool, certificates: &Certificates) -> String {
     let common = |who: &str, matcher: &str| {
         format!(

@@ -1,4 +1,4 @@
-//! Connections that ask and are answered, in turn.
+//! Connections with requests and answers in turn.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use crate::poll::Poll;
 use crate::socket::{self, Moved};
 use crate::window::{Phase, Sample, Watch, Window, nanoseconds_since};
 
-/// Work is requests.
+/// Runs the load; the unit of work is a request.
 pub(super) fn ask(target: Door, window: Window, connections: usize) -> io::Result<Sample> {
     if connections == 1 {
         return ask_alone(target, window);
@@ -66,7 +66,7 @@ pub(super) fn ask(target: Door, window: Window, connections: usize) -> io::Resul
     }
 }
 
-/// One connection needs no poll: it blocks until it is answered.
+/// Runs the load on one connection, which needs no poll: it blocks until the answer.
 fn ask_alone(target: Door, window: Window) -> io::Result<Sample> {
     let mut stream = TcpStream::from(order(target, Order::Echo)?);
     stream.set_nonblocking(false)?;

@@ -1,4 +1,4 @@
-//! Streams that move as much as they can, or as much as they are paced for.
+//! Streams that carry as much data as they can, or as much as their pace allows.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -15,10 +15,10 @@ use crate::window::{Phase, Sample, Watch, Window};
 
 const CHUNK: usize = 256 << 10;
 const GULP: usize = 4 << 20;
-/// How often one event reads or writes before the other streams are served.
+/// Limit on reads or writes per event before the other streams are served.
 const TURNS: usize = 4;
 
-/// Work is gigabytes.
+/// Runs the load; the unit of work is a gigabyte.
 pub(super) fn bulk(
     target: Door,
     window: Window,

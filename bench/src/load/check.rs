@@ -1,4 +1,4 @@
-//! Whether a proxy carries every byte: echoes in odd pieces, then half-close.
+//! Check that a proxy carries every byte: echoes in odd pieces, then half-close.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use crate::order::Order;
 
 const SIZES: [usize; 8] = [0, 1, 63, 4_097, 65_536, 65_537, 1_000_003, 12_000_007];
 
-/// Says what went wrong first.
+/// Runs the check; the error describes the first failure.
 pub(crate) fn check(target: Door) -> Result<(), String> {
     for (seed, size) in SIZES.into_iter().enumerate() {
         echo(target, size, seed as u64).map_err(|error| format!("an echo of {size} bytes: {error}"))?;
@@ -38,7 +38,7 @@ fn echo(target: Door, size: usize, seed: u64) -> io::Result<()> {
                 writer.write_all(piece)?;
                 rest = after;
             }
-            // the backend's last bytes come after our end
+            // the backend's last bytes arrive after our half-close
             std::thread::sleep(Duration::from_millis(5));
             writer.shutdown(Shutdown::Write)
         });

@@ -9,7 +9,7 @@ use crate::order::Order;
 use crate::process::Processes;
 use crate::window::Sample;
 
-/// Opens connections, lets them rest, and closes them: memory is what each of them takes.
+/// Opens connections, lets them rest, and closes them; measures the memory per connection.
 pub(crate) fn idle(target: Door, connections: usize, watched: Processes) -> io::Result<Sample> {
     const AT_ONCE: usize = 64;
     let before = watched.resident() as f64;

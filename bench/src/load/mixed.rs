@@ -12,18 +12,18 @@ use crate::window::{Sample, Window};
 
 pub(super) struct Beside {
     pub(super) streams: usize,
-    /// Megabytes a second, for each stream.
+    /// Pace of each stream in megabytes per second; `None`: no limit.
     pub(super) pace: Option<NonZeroU32>,
     pub(super) asking: usize,
 }
 
-/// Work is requests; what the streams moved is beside.
+/// Runs the load; the unit of work is a request, and the data of the streams is recorded in `beside`.
 pub(super) fn mixed(target: Door, window: Window, beside: Beside) -> io::Result<Sample> {
     let Beside { streams, pace, asking } = beside;
     std::thread::scope(|scope| {
         let around = Window { length: window.length + Duration::from_millis(50), ..window };
         let big = scope.spawn(move || bulk(target, around, streams, Way::Down, pace));
-        // the streams are on their way
+        // lets the streams start first
         std::thread::sleep(Duration::from_millis(50));
         let small = ask(target, window, asking);
         let big = big.join().map_err(|_| io::Error::other("the streams broke off"))??;

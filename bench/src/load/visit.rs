@@ -1,4 +1,4 @@
-//! Clients that connect, ask once, are answered and close.
+//! Clients that connect, send one request, read the answer and close.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use crate::poll::Poll;
 use crate::socket::{self, Moved, dial};
 use crate::window::{Phase, Sample, Watch, Window, nanoseconds_since};
 
-/// So many failures are no accident.
+/// Number of failures above which the measurement ends with an error.
 const TOO_MANY: usize = 1000;
 
 struct Visit {
@@ -23,7 +23,7 @@ struct Visit {
     answered: usize,
 }
 
-/// Work is connections.
+/// Runs the load; the unit of work is a connection.
 pub(super) fn visit(target: Door, window: Window, at_a_time: usize) -> io::Result<Sample> {
     let mut request = [target.first, &Order::Echo.bytes()].concat();
     request.resize(request.len() + REQUEST, b'q');
@@ -41,7 +41,7 @@ pub(super) fn visit(target: Door, window: Window, at_a_time: usize) -> io::Resul
                     poll.add(&socket, number, EventFlags::IN)?;
                     *place = Some(Visit { socket, since, answered: 0 });
                 }
-                // every port is taken for a moment
+                // all ports are in use for a moment
                 Err(error) if error.raw_os_error() == Some(Errno::ADDRNOTAVAIL.raw_os_error()) => {
                     failures += 1;
                     std::thread::sleep(Duration::from_micros(200));
@@ -82,7 +82,7 @@ pub(super) fn visit(target: Door, window: Window, at_a_time: usize) -> io::Resul
     }
 }
 
-/// Connects and asks; on loopback the handshake is over at once.
+/// Connects and sends the request; on loopback the handshake is complete at once.
 fn begin(target: Door, request: &[u8]) -> io::Result<OwnedFd> {
     let socket = dial(target.address)?;
     match socket::write(&socket, request)? {

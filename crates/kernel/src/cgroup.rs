@@ -1,11 +1,11 @@
-//! Where cgroups of version 2 are, and in which network namespace this process is.
+//! Cgroups of version 2, and the network namespace of this process.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// The root of the hierarchy of cgroups of version 2; `None`: none is mounted.
+/// Root of the cgroup v2 hierarchy; `None`: none is mounted.
 pub(crate) fn root() -> Option<PathBuf> {
     std::fs::read_to_string("/proc/self/mountinfo").ok().and_then(|mounts| of_mounts(&mounts))
 }

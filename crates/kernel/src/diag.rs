@@ -1,4 +1,4 @@
-//! The sockets of this network namespace as the kernel tells them (`sock_diag(7)`), and their end.
+//! Sockets of this network namespace as reported by the kernel (`sock_diag(7)`), and their termination.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,21 +23,21 @@ const ALL: u16 = 0x300;
 const FAMILY_4: u8 = 2;
 const FAMILY_6: u8 = 10;
 const TCP: u8 = 6;
-/// `struct tcp_info`, as a bit of a question and as the sort of an attribute.
+/// `struct tcp_info`, as a bit of a request and as an attribute type.
 const INFO: u16 = 2;
 /// Established, closing from either end, or waiting for the last of it.
 const LIVE: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
 const HEADER: usize = 16;
-/// What precedes the attributes of a socket, behind the header.
+/// Length of the part of a socket in front of its attributes, behind the header, in bytes.
 const SOCKET: usize = 72;
-/// Where the cookie is in that.
+/// Offset of the cookie in that part.
 const COOKIE: usize = 44;
-/// Where `struct tcp_info` has the milliseconds since data was sent, and since some was received.
+/// Offsets in `struct tcp_info` of the milliseconds since data was sent, and since some was received.
 const LAST: [usize; 2] = [44, 52];
-/// Where it has the bytes that were received, that were sent, and that were sent again.
+/// Offsets in it of the bytes that were received, that were sent, and that were retransmitted.
 const BYTES: [usize; 3] = [128, 200, 208];
 
-/// The two ends of a socket, and its cookie.
+/// Two ends of a socket, and its cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Socket {
     pub(crate) here: SocketAddr,
@@ -45,20 +45,20 @@ pub(crate) struct Socket {
     pub(crate) cookie: u64,
 }
 
-/// What moved on a socket.
+/// Activity of a socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moved {
-    /// How long nothing did.
+    /// Time without activity.
     pub(crate) quiet: Duration,
-    /// Bytes that it sent, and that it received.
+    /// Bytes sent, and bytes received.
     pub(crate) bytes: [u64; 2],
 }
 
-/// Whom the kernel tells.
+/// Netlink socket for requests of `sock_diag(7)`.
 pub(crate) struct Diag(OwnedFd);
 
 impl Diag {
-    /// For the sockets of a network namespace, by a path to it. Nothing is asked yet.
+    /// Opens one for the sockets of a network namespace, given a path to it. Sends no request yet.
     pub(crate) fn open_in(network: &Path) -> io::Result<Self> {
         let network = File::open(network)?;
         let open = move || {
@@ -66,12 +66,12 @@ impl Diag {
             let flags = SocketFlags::CLOEXEC;
             socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(SOCK_DIAG))
         };
-        // a thread of its own that ends: a socket stays in the network where it was made, and no other thread has to go there
+        // a short-lived thread: a socket stays in the namespace of its creation, and no other thread has to enter it
         let opened = std::thread::Builder::new().name("sock-diag".into()).spawn(open)?.join();
         Ok(Self(opened.map_err(|_| io::Error::other("the thread that opens it has ended"))??))
     }
 
-    /// Whether connections can be ended: that takes a right, and a kernel that was built with it.
+    /// Returns `true` if connections can be ended: that requires a capability, and a kernel built with it.
     pub(crate) fn ends(&self) -> bool {
         let nobody = SocketAddr::from(([127, 0, 0, 1], 0));
         let asked = self.destroy(&Socket { here: nobody, there: nobody, cookie: 1 });
@@ -90,7 +90,7 @@ impl Diag {
         }
     }
 
-    /// What moved on each socket, by its cookie.
+    /// Activity of each socket, by its cookie.
     pub(crate) fn moved(&self) -> Result<BTreeMap<u64, Moved>, Errno> {
         let mut moved = BTreeMap::new();
         for family in [FAMILY_4, FAMILY_6] {
@@ -111,7 +111,7 @@ impl Diag {
     }
 
     fn read_all(&self, mut visit: impl FnMut(&[u8])) -> Result<(), Errno> {
-        // as large as the kernel makes its answers
+        // size of the kernel's answers
         let mut part = vec![0; 1 << 15];
         loop {
             let (_, length) = recv(&self.0, part.as_mut_slice(), RecvFlags::empty())?;
@@ -126,7 +126,7 @@ impl Diag {
     }
 }
 
-/// What is asked: about all sockets of a family that live, or about one.
+/// Request about all live sockets of a family, or about one socket.
 fn question(family: u8, attributes: u8, socket: Option<&Socket>) -> [u8; 56] {
     let mut question = [0; 56];
     question[..4].copy_from_slice(&[family, TCP, attributes, 0]);
@@ -150,7 +150,7 @@ fn write_ip(place: &mut [u8], ip: IpAddr) {
     }
 }
 
-/// The messages of an answer: of which kind, and what they say.
+/// Messages of an answer: type and body of each.
 fn messages(mut answer: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = word(answer, 0)? as usize;
@@ -169,7 +169,7 @@ fn failed(body: &[u8]) -> Result<(), Errno> {
     }
 }
 
-/// The cookie of a socket, and what moved on it.
+/// Cookie of a socket, and its activity.
 fn moved_of(body: &[u8]) -> Option<(u64, Moved)> {
     let cookie = u64::from(word(body, COOKIE)?) | u64::from(word(body, COOKIE + 4)?) << 32;
     let mut attributes = body.get(SOCKET..)?;

@@ -1,4 +1,4 @@
-//! A version of a listener, as it is in the tables as long as a connection of it lives.
+//! Version of a listener, which stays in the tables as long as a connection of it lives.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use l4::config::Listener;
 
 use crate::tables::Interval;
 
-/// A listener as one slot of the routes has it.
+/// Listener as stored in one slot of the routes.
 #[derive(Clone)]
 pub(crate) struct Edition {
-    /// What is written there.
+    /// Content of the slot.
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) listener: Arc<Listener>,
     pub(crate) generation: u64,

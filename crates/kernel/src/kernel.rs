@@ -1,4 +1,4 @@
-//! The programs with their tables: what they decide by, and what is known of the connections that they decided about.
+//! Programs with their tables: the inputs of their decisions, and the state of connections that they decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -27,9 +27,9 @@ use crate::serving::Serving;
 use crate::shelf::{Put, Shelf};
 use crate::tables::{Table, Turns, Verdict};
 
-/// The network namespace of this process.
+/// Path of the network namespace of this process.
 const OWN_NETWORK: &str = "/proc/self/ns/net";
-/// Numbers of connections from here on: less this they are the cookies of their sockets.
+/// Lowest id of a connection; an id less this is the cookie of the socket.
 const FIRST_ID: u64 = 1 << 40;
 
 /// How many connections of listeners in the tables were left to the relay after all, and records lost.
@@ -52,7 +52,7 @@ pub struct Left {
 /// The programs, loaded and attached. Dropping it detaches them: connections go on, and new ones meet what they dial.
 pub struct Kernel {
     programs: Programs,
-    /// Where its connections are: first in this process' own network.
+    /// Network namespaces of its connections: first this process' own.
     networks: Vec<Network>,
     endpoints: Shelf<std::net::SocketAddr>,
     numbers: Shelf<(ProxyName, Arc<str>)>,
@@ -60,17 +60,17 @@ pub struct Kernel {
     listeners: Shelf<(ProxyName, Arc<str>)>,
     routes: Shelf<Edition>,
     editions: BTreeMap<u32, Edition>,
-    /// What is written of listeners.
+    /// Entries of listeners in the kernel's table.
     written: BTreeMap<Destination, layout::Listener>,
     paths: Vec<(Arc<Listener>, Path)>,
     limits: Limits,
     lives: Lives,
 }
 
-/// A network namespace.
+/// Network namespace.
 struct Network {
     number: u32,
-    /// Who ends connections there; `None`: nobody can.
+    /// Socket that ends connections there; `None`: they cannot be ended.
     diag: Option<Diag>,
 }
 
@@ -78,7 +78,7 @@ impl Kernel {
     /// Loads and attaches the programs. Nothing is decided by them before [`Kernel::serve`].
     ///
     /// # Errors
-    /// At which step the kernel, or this process' rights, are not enough. Nothing is left of it.
+    /// Returns the step at which the kernel, or this process' capabilities, do not suffice. Nothing stays attached.
     pub fn attach(attaching: &Attaching) -> Result<(Self, Records), Trouble> {
         let own = PathBuf::from(OWN_NETWORK);
         let mut networks = Vec::new();
@@ -107,13 +107,12 @@ impl Kernel {
         Ok((kernel, records))
     }
 
-    /// What can be done beside deciding.
+    /// Capabilities besides decisions.
     pub fn means(&self) -> Means {
         Means { ends: self.networks.iter().all(|network| network.diag.is_some()) }
     }
 
-    /// Decides nothing any more for addresses that are about to be closed: whoever dials them afterwards meets the relay for
-    /// as long as it listens.
+    /// Stops decisions for addresses that are about to be closed: later connects reach the relay as long as it listens.
     pub fn retire(&mut self, stays: impl Fn(std::net::SocketAddr) -> bool) {
         let open = self.paths.iter().map(|(listener, _)| listener.address);
         let gone: Vec<Destination> =
@@ -121,10 +120,10 @@ impl Kernel {
         gone.iter().for_each(|destination| self.remove(destination));
     }
 
-    /// Decides nothing any more. What is known of connections that live stays.
+    /// Stops all decisions. The state of live connections stays.
     pub fn leave(&mut self) {
         self.retire(|_| false);
-        // whoever gives them up himself leaves nothing behind; what cannot be removed decides nothing
+        // pins are removed on a voluntary exit; a pin that cannot be removed decides nothing
         let _ = self.programs.pins.as_ref().map(Pins::remove);
     }
 
@@ -136,7 +135,7 @@ impl Kernel {
         self.programs.pins.as_ref().map_or(Ok(0), Pins::replace_others)
     }
 
-    /// Decides by what is served now, from the next connection on.
+    /// Applies a configuration from the next connection on.
     pub fn serve(&mut self, serving: &Serving<'_>) {
         self.endpoints.begin();
         self.numbers.begin();
@@ -187,18 +186,18 @@ impl Kernel {
         self.routes.end(now);
     }
 
-    /// The path of each listener that is served, with the reason where the relay carries its connections.
+    /// Path of each served listener, with the reason if the relay carries its connections.
     pub fn paths(&self) -> &[(Arc<Listener>, Path)] {
         &self.paths
     }
 
-    /// How many connections live, or are being established.
+    /// Number of connections that are live or being established.
     pub fn live(&self) -> u64 {
         let live = |slot: &u32| self.programs.maps.live.get(slot, 0).unwrap_or(0);
         self.editions.keys().map(live).sum()
     }
 
-    /// What was left to the relay, and lost.
+    /// Numbers of connections left to the relay, and of lost records.
     pub fn left(&self) -> Left {
         let count = |outcome: u32| self.programs.maps.outcomes.get(&outcome, 0).unwrap_or(0);
         Left {
@@ -211,10 +210,10 @@ impl Kernel {
         }
     }
 
-    /// Reads what was told since the last time, then gives up places that nobody needs any more.
+    /// Reads records written since the last call, then frees slots that are no longer needed.
     pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(Seen)) {
         let (now, instant) = (monotonic(), Instant::now());
-        // looked at before reading: what ends meanwhile is told by records that are read the next time
+        // read before the records: connections that end meanwhile are in records of the next call
         let live = &self.programs.maps.live;
         let is_dead = |slot: &u32| live.get(slot, 0).is_ok_and(|live| live == 0);
         let dead: BTreeSet<u32> = self.routes.resting().filter(is_dead).collect();
@@ -239,15 +238,15 @@ impl Kernel {
         self.listeners.reclaim(now, is_idle);
     }
 
-    /// Tells `exchange` of each limit how many connections, and how many of them on the way to being established, there are
-    /// here; it answers how many the relay has.
+    /// Passes the numbers of connections, and of pending ones, of each limit on this path to `exchange`, which returns
+    /// those of the relay.
     pub fn share_limits(&mut self, exchange: impl FnMut(Limited<'_>, [u64; 2]) -> [u64; 2]) {
         let maps = &mut self.programs.maps;
         self.limits.share(&maps.gauges, &mut maps.relayed, exchange);
     }
 
-    /// The bytes that each connection that lives has sent and received so far, by its number in the connection log; those of
-    /// which the kernel does not tell are missing.
+    /// Bytes that each live connection has sent and received so far, by its id in the connection log; connections that
+    /// the kernel does not report are missing.
     pub fn bytes(&self) -> BTreeMap<u64, [u64; 2]> {
         let diags = self.networks.iter().filter_map(|network| network.diag.as_ref());
         let moved = diags.flat_map(|diag| diag.moved().unwrap_or_default());
@@ -255,7 +254,7 @@ impl Kernel {
         ours.map(|(cookie, Moved { bytes, .. })| (FIRST_ID.saturating_add(cookie), bytes)).collect()
     }
 
-    /// Forgets connections of which it was never heard that they ended: there are none any more.
+    /// Forgets connections whose end was never reported: they no longer exist.
     pub fn forget_living(&mut self) {
         self.lives.forget();
     }
@@ -278,7 +277,7 @@ impl Kernel {
 
     fn end_what_is_due(&mut self) {
         let diags = || self.networks.iter().filter_map(|network| network.diag.as_ref());
-        // nothing is known to be idle that cannot be asked about
+        // a connection whose activity is unknown does not count as idle
         let moved = || diags().flat_map(|diag| diag.moved().unwrap_or_default()).collect();
         let due = self.lives.due(Instant::now(), moved);
         self.end(&due);
@@ -287,14 +286,15 @@ impl Kernel {
     fn end(&mut self, due: &[Due]) {
         let diags = self.networks.iter().filter_map(|network| network.diag.as_ref());
         for due in due {
-            // a cookie is of one network only; who is gone already needs no end, and who is not is due again
+            // a cookie is of one network only; an ended connection needs no end, and one that could not be ended is due
+            // again
             if diags.clone().any(|diag| diag.destroy(&due.socket).is_ok()) {
                 self.lives.end(due);
             }
         }
     }
 
-    /// What is dialled in all networks to reach an address.
+    /// Destinations in all networks that lead to an address.
     fn destinations(&self, address: std::net::SocketAddr) -> Vec<Destination> {
         self.networks.iter().map(|network| layout::destination(address, network.number)).collect()
     }
@@ -303,7 +303,7 @@ impl Kernel {
         let edition = self.editions.get(&record.birth.slot)?;
         let interval = edition.intervals.get(record.birth.interval);
         let goes = record.kind != Kind::Refused;
-        // a listener that is full chooses nobody
+        // a full listener chooses no backend
         let interval = interval.filter(|_| record.full() != Some(Ending::Limit));
         let connection = Direct {
             id: FIRST_ID.saturating_add(record.birth.cookie),
@@ -337,7 +337,7 @@ impl Kernel {
         }
     }
 
-    /// Writes what a listener needs, and returns its entry.
+    /// Writes the tables of a listener, and returns its entry.
     fn entry(&mut self, listener: &Arc<Listener>, serving: &Serving<'_>) -> Result<layout::Listener, Reason> {
         let roster = |cluster: &Arc<Cluster>| (serving.roster)(&listener.proxy, cluster);
         let table = Table::of(listener, roster, serving.addresses, self.means())?;
@@ -412,7 +412,7 @@ fn in_words(error: &MapError) -> Arc<str> {
     format!("it cannot be written into the kernel's tables: {error}").into()
 }
 
-/// The clock of the records, in nanoseconds.
+/// Clock of the records, in nanoseconds.
 fn monotonic() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
     u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)

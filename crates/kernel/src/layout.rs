@@ -1,4 +1,4 @@
-//! The values of the maps as bytes: the layout of `bpf/mesh.h`.
+//! Values of the maps as bytes: the layout of `bpf/mesh.h`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -8,15 +8,15 @@ use l4::config::{Cluster, Keepalive};
 
 use crate::tables::{ADDRESSES, INTERVALS, Interval, Order, PLACES, Table, Turns, Verdict};
 
-/// How many listeners, routes, clusters and endpoints the maps hold, over all configurations of the last second, and
-/// routes as long as a connection of theirs lives.
+/// Capacities of the maps for listeners, routes, clusters and endpoints, over all configurations of the last second,
+/// and for routes as long as a connection of theirs lives.
 pub(crate) const LISTENERS: u32 = 4096;
 pub(crate) const ROUTES: u32 = 4096;
 pub(crate) const CLUSTERS: u32 = 1024;
 pub(crate) const ENDPOINTS: u32 = 8192;
 
-/// How long an endpoint is passed over after a connection to it failed: until user space has heard of it, and has told the
-/// others.
+/// Time for which an endpoint is passed over after a failed connection: until user space has read of it, and has told
+/// the other data paths.
 const HOLD: Duration = Duration::from_secs(1);
 
 pub(crate) type Destination = [u8; 24];
@@ -40,7 +40,7 @@ impl<const SIZE: usize> Writer<SIZE> {
     }
 
     fn put(&mut self, bytes: &[u8]) {
-        // what does not fit would be a mistake of the constants above, which the test of this file would see
+        // a value that does not fit would be an error in the constants above, which the test of this file detects
         if let Some(place) = self.bytes.get_mut(self.at..self.at + bytes.len()) {
             place.copy_from_slice(bytes);
         }
@@ -178,13 +178,13 @@ pub(crate) fn gauge([active, pending]: [u64; 2]) -> Gauge {
     writer.bytes
 }
 
-/// The same, as programs count.
+/// Numbers of connections and of pending ones, as counted by the programs.
 pub(crate) fn read_gauge(gauge: &Gauge) -> [u64; 2] {
     let number = |at: usize| gauge.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
     [0, 8].map(|at| number(at).map_or(0, u64::from_ne_bytes))
 }
 
-/// The process whose connects are never touched, and whether a socket's peer is what it dialled.
+/// Settings: the process whose connects are never touched, and whether a socket's peer is the dialled address.
 pub(crate) fn settings(process: u32, names_peers: bool) -> Settings {
     let mut writer = Writer::new();
     writer.word(process);

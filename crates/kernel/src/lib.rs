@@ -1,4 +1,4 @@
-//! The same decisions, taken inside connect(2): an application's own socket goes to the endpoint, and there is no hop.
+//! Decisions about connections inside connect(2): an application's own socket connects to the endpoint, without a hop.
 //!
 //! ```text
 //!  Config, rosters ──▶ tables ──▶ maps ──▶ programs at connect(2) ──▶ records ──▶ what was seen of connections
@@ -7,13 +7,13 @@
 //!
 //! | where | what |
 //! |---|---|
-//! | [`path`] | which path the connections of a listener take, and why |
-//! | [`tables`] | a listener as tables that answer as [`l4::decide()`] does |
-//! | [`Kernel`] | the programs, loaded and attached, and their tables |
-//! | [`Records`] | what the programs tell |
+//! | [`path`] | path of the connections of a listener, and its reason |
+//! | [`tables`] | listener as tables that answer as [`l4::decide()`] does |
+//! | [`Kernel`] | loaded and attached programs, and their tables |
+//! | [`Records`] | records of connections written by the programs |
 //!
-//! A program may always do nothing: then the relay carries the connection, as it does without any of this. Nothing is left
-//! behind when the process ends, however it ends, unless that was asked for ([`Attaching::pins`]).
+//! A program may always do nothing: then the relay carries the connection, as without programs. Nothing stays attached
+//! when the process ends, however it ends, unless requested ([`Attaching::pins`]).
 #![forbid(unsafe_code)]
 
 mod cgroup;

@@ -1,4 +1,4 @@
-//! Limits of connections that are counted on both paths.
+//! Limits on connections, counted over both data paths.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use l4::config::{Cluster, Listener, ProxyName};
 
 use crate::layout::{Gauge, LISTENERS, gauge, read_gauge};
 
-/// Whose connections are limited.
+/// Owner of a limit on connections.
 #[derive(Clone, Copy, Debug)]
 pub enum Limited<'a> {
-    /// A listener's.
+    /// Listener.
     Listener(&'a Arc<Listener>),
-    /// Those of a proxy's cluster.
+    /// Cluster of a proxy.
     Cluster(&'a ProxyName, &'a Arc<Cluster>),
 }
 
@@ -22,26 +22,26 @@ enum Owned {
     Cluster(ProxyName, Arc<Cluster>),
 }
 
-/// What has a limit in the tables, by the place of its gauge.
+/// Listeners and clusters with a limit, by the index of their gauge.
 #[derive(Default)]
 pub(crate) struct Limits {
     limited: BTreeMap<u32, (Owned, Gauge)>,
 }
 
 impl Limits {
-    /// Forgets all: it is told anew.
+    /// Removes all.
     pub(crate) fn clear(&mut self) {
         self.limited.clear();
     }
 
-    /// A listener with its number; one without a limit is passed over.
+    /// Adds a listener with its number, if it has a limit.
     pub(crate) fn listener(&mut self, number: u32, listener: &Arc<Listener>) {
         if listener.max_connections.is_some() {
             self.limited.insert(number, (Owned::Listener(Arc::clone(listener)), Gauge::default()));
         }
     }
 
-    /// A cluster with its number; one without a limit is passed over.
+    /// Adds a cluster with its number, if it has a limit.
     pub(crate) fn cluster(&mut self, number: u32, proxy: &ProxyName, cluster: &Arc<Cluster>) {
         if cluster.max_connections.is_some() || cluster.max_pending.is_some() {
             let owned = Owned::Cluster(proxy.clone(), Arc::clone(cluster));
@@ -49,8 +49,8 @@ impl Limits {
         }
     }
 
-    /// Tells `exchange` how many connections, and how many of them on the way to being established, there are on this path, and
-    /// the programs how many it says there are on the other.
+    /// Passes the numbers of connections and of pending ones on this path to `exchange`, and writes the numbers of the
+    /// other path that it returns for the programs.
     pub(crate) fn share(
         &mut self,
         gauges: &Array<MapData, Gauge>,

@@ -1,5 +1,5 @@
-//! The connections that live, and which of them have to end: those that are idle, those that are old, and those whose route
-//! closes them when its weights change.
+//! Live connections, and those of them that have to end: idle ones, old ones, and those whose route closes them when
+//! its weights change.
 
 mod existing;
 
@@ -16,16 +16,16 @@ use crate::diag::{Moved, Socket};
 
 pub(crate) use existing::Change;
 
-/// How often is looked whose time is over.
+/// Interval between checks for expired connections.
 const LOOK: Duration = Duration::from_millis(500);
-/// How often idle times are asked for at most; less often where a tenth of the shortest is longer.
+/// Shortest interval between requests for idle times; longer if a tenth of the shortest idle timeout is longer.
 const LEAST_BETWEEN: Duration = Duration::from_millis(500);
 
-/// The connections that live.
+/// Live connections.
 pub(crate) struct Lives {
     lives: BTreeMap<u64, Life>,
     drains: Vec<RouteDrain>,
-    /// Why those were ended of which nobody has said that they are over.
+    /// Reasons of connections that were ended, and whose end was not reported yet.
     ended: BTreeMap<u64, (Ending, Arc<str>)>,
     next_turn: Option<Instant>,
     next_look: Instant,
@@ -36,20 +36,20 @@ pub(crate) struct Lives {
 struct Life {
     connection: Direct,
     since: Instant,
-    /// When it is closed because its backend was removed.
+    /// Time at which it is closed because its backend was removed; `None`: not due to that.
     close_at: Option<Instant>,
 }
 
-/// The drain of one route.
+/// Drain of one route.
 struct RouteDrain {
     listener: (ProxyName, Arc<str>),
     route: Arc<str>,
-    /// Connections of earlier generations are what it is about.
+    /// Generation before which the drained connections were decided.
     born_before: u64,
     drain: Drain,
 }
 
-/// A connection that has to end now.
+/// Connection that has to end now.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Due {
     pub(crate) socket: Socket,
@@ -58,7 +58,7 @@ pub(crate) struct Due {
 }
 
 impl Lives {
-    /// Nobody.
+    /// Starts without connections.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             lives: BTreeMap::new(),
@@ -71,7 +71,7 @@ impl Lives {
         }
     }
 
-    /// Takes in what was seen of a connection.
+    /// Updates the state by an event of a connection.
     pub(crate) fn note(&mut self, cookie: u64, connection: &Direct, news: &News, since: Instant) {
         match news {
             News::Opened(_) => {
@@ -85,28 +85,28 @@ impl Lives {
         }
     }
 
-    /// Forgets all: of none is known any more whether it lives.
+    /// Forgets all connections, since it is unknown which of them live.
     pub(crate) fn forget(&mut self) {
         self.lives.clear();
         self.ended.clear();
     }
 
-    /// Notes that a connection was ended, and why.
+    /// Records that a connection was ended, and why.
     pub(crate) fn end(&mut self, due: &Due) {
         self.ended.insert(due.socket.cookie, (due.ending, Arc::clone(&due.why)));
     }
 
-    /// Why a connection was ended, if it was.
+    /// Reason for which a connection was ended; `None`: it was not.
     pub(crate) fn why(&self, cookie: u64) -> Option<&(Ending, Arc<str>)> {
         self.ended.get(&cookie)
     }
 
-    /// Whether a connection lives.
+    /// Returns `true` if a connection is live.
     pub(crate) fn has(&self, cookie: u64) -> bool {
         self.lives.contains_key(&cookie)
     }
 
-    /// Who has to end now. `moved` tells what moved on each socket; it is asked only where that decides.
+    /// Connections that have to end now. `moved` returns the activity of each socket; it is called only if needed.
     pub(crate) fn due(&mut self, now: Instant, moved: impl Fn() -> BTreeMap<u64, Moved>) -> Vec<Due> {
         let mut due = Vec::new();
         if self.next_look <= now {
@@ -122,7 +122,7 @@ impl Lives {
         due
     }
 
-    /// Those that are too old, or whose grace is over.
+    /// Connections that are too old, or whose grace is over.
     fn over(&self, now: Instant) -> Vec<Due> {
         let over = self.lives.iter().filter_map(|(cookie, life)| {
             let Life { connection, since, close_at } = life;
@@ -141,7 +141,7 @@ impl Lives {
         over.collect()
     }
 
-    /// Those on which nothing moved for too long.
+    /// Connections past their idle timeout.
     fn idle(&mut self, now: Instant, moved: impl Fn() -> BTreeMap<u64, Moved>) -> Vec<Due> {
         if self.next_idle_look > now {
             return Vec::new();
@@ -161,7 +161,7 @@ impl Lives {
         idle.collect()
     }
 
-    /// A turn of every drain: some of those that are above the share of their backend, the longest idle first.
+    /// Takes a turn of every drain: some of the connections above the share of their backend, the longest idle first.
     fn excess(&mut self, moved: &BTreeMap<u64, Moved>) -> Vec<Due> {
         let mut due = Vec::new();
         for drain in std::mem::take(&mut self.drains) {
@@ -204,7 +204,7 @@ impl Due {
     }
 }
 
-/// The cluster of a backend of the route that decided.
+/// Cluster of a backend of the route that decided.
 fn cluster_of(connection: &Direct, backend: Option<usize>) -> Option<&str> {
     connection.route()?.backends.get(backend?).map(Backend::cluster_name)
 }

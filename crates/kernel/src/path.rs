@@ -1,4 +1,4 @@
-//! Which path the connections of a listener take, and why: one table.
+//! Data path of the connections of a listener, and its reason: one table.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,29 +9,29 @@ use l4::config::{Arrival, Cluster, DataPath, Direction, Existing, Listener, Matc
 
 use crate::tables::STEPS;
 
-/// The path of the connections of a listener.
+/// Data path of the connections of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// They are decided where they are dialled, and reach their endpoint without a relay.
+    /// They are decided at connect(2), and reach their endpoint without a relay.
     Kernel,
     /// The relay carries them, for this reason.
     Relay(Reason),
 }
 
-/// What can be done beside deciding.
+/// Capabilities besides decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Means {
-    /// Whether connections of others can be ended: a right, and a choice of who built the kernel.
+    /// `true`: connections of other processes can be ended, which requires a capability and a kernel built for it.
     pub ends: bool,
 }
 
 impl Means {
-    /// All of it, as on a host that has what the guide says it needs.
+    /// All capabilities, as on a host that meets the requirements of the guide.
     pub const ALL: Self = Self { ends: true };
 }
 
 impl Path {
-    /// The path of a listener's connections where programs are attached, as far as its configuration says.
+    /// Path of a listener's connections where programs are attached, as far as its configuration decides.
     pub fn of(listener: &Listener, means: Means) -> Self {
         let settled = route_in_kernel(listener, means).and_then(|route| {
             let clusters = route.backends.iter().filter_map(|backend| match &backend.target {
@@ -50,7 +50,7 @@ impl Path {
         }
     }
 
-    /// Why the relay carries them; `None`: it does not.
+    /// Reason in words why the relay carries them; `None`: it does not.
     pub fn why(&self) -> Option<String> {
         match self {
             Self::Kernel => None,
@@ -58,7 +58,7 @@ impl Path {
         }
     }
 
-    /// The path in a word, as metrics and the admin server say it.
+    /// Path in a word, as in metrics and in the admin server.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Kernel => "kernel",
@@ -67,12 +67,12 @@ impl Path {
     }
 }
 
-/// Why the relay carries the connections of a listener.
+/// Reason why the relay carries the connections of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Nobody asked for anything else.
+    /// The kernel path was not requested.
     NotAsked,
-    /// A label asks for it.
+    /// A label requests the relay.
     Asked,
     /// The programs are not in this kernel, or not attached.
     Unavailable(Arc<str>),
@@ -82,25 +82,25 @@ pub enum Reason {
     Redirected,
     /// It listens on every address of the host.
     EveryAddress,
-    /// Something that a client sends first is read: TLS, or a PROXY protocol header.
+    /// The first bytes of a client are read: TLS, or a PROXY protocol header.
     ReadsFirst,
-    /// Routes differ by who connects, or by what is asked for.
+    /// Routes depend on the client, or on the requested server name.
     Routes,
-    /// Idle connections are ended, which this kernel does not let us.
+    /// It has an idle timeout, and this kernel does not permit ending connections.
     IdleTimeout,
-    /// Connections that are too old are ended, which this kernel does not let us.
+    /// It has a maximum age of connections, and this kernel does not permit ending connections.
     MaxAge,
     /// Several endpoints are tried for one connection.
     Attempts,
-    /// What clients send is copied to a mirror.
+    /// Data from clients is copied to a mirror.
     Mirror,
     /// Another backend is tried for a connection.
     OtherSide,
     /// A client keeps its backend, and clients have several addresses.
     Sticky,
-    /// Connections that live are moved when weights change, which this kernel does not let us.
+    /// Live connections are moved when weights change, and this kernel does not permit ending connections.
     Existing,
-    /// Something of a cluster.
+    /// A cluster needs it, for this reason.
     Cluster(Arc<str>, OfCluster),
     /// The route has too many backends.
     Backends,
@@ -110,18 +110,18 @@ pub enum Reason {
     NotWritten(Arc<str>),
 }
 
-/// What of a cluster needs the relay.
+/// Reason why a cluster needs the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfCluster {
     /// This proxy cannot dial it.
     Undialable,
-    /// TLS is spoken with its endpoints.
+    /// Connections to its endpoints use TLS.
     Tls,
     /// Connections to it begin with a PROXY protocol header.
     ProxyHeader,
     /// It is dialled from an address of its own.
     Source,
-    /// An endpoint is the least busy of more than programs look at.
+    /// The least busy endpoint is chosen of more than programs compare.
     Choices,
     /// Its endpoints are chosen by the client's address, and clients have several.
     Client,
@@ -177,12 +177,12 @@ impl fmt::Display for OfCluster {
     }
 }
 
-/// The route that decides about every connection of a listener, if that can be where they are dialled.
+/// Route that decides every connection of a listener, if that is possible at connect(2).
 ///
 /// # Errors
-/// The reason for which the relay carries them.
+/// Reason for which the relay carries them.
 pub(crate) fn route_in_kernel(listener: &Listener, means: Means) -> Result<&Arc<Route>, Reason> {
-    // taken apart, so that what a listener learns to do is looked at here
+    // destructured, so that a new field of a listener has to be considered here
     let Listener {
         proxy: _,
         name: _,
@@ -192,7 +192,7 @@ pub(crate) fn route_in_kernel(listener: &Listener, means: Means) -> Result<&Arc<
         destination: _,
         routes,
         sorted_from: _,
-        // programs count
+        // counted by programs
         max_connections: _,
         idle_timeout,
         max_age,
@@ -249,7 +249,7 @@ pub(crate) fn route_in_kernel(listener: &Listener, means: Means) -> Result<&Arc<
     }
 }
 
-/// The address that clients of a listener have who did not choose one; `None`: there are several.
+/// Address of clients of a listener that did not bind to one; `None`: there are several.
 pub(crate) fn client_of(listener: &Listener) -> Option<IpAddr> {
     match listener.address.ip() {
         IpAddr::V4(ip) if ip.is_loopback() => Some(Ipv4Addr::LOCALHOST.into()),
@@ -258,7 +258,7 @@ pub(crate) fn client_of(listener: &Listener) -> Option<IpAddr> {
     }
 }
 
-/// What of a listener's cluster needs the relay; `None`: nothing, as far as it is configured.
+/// Reason why a listener's cluster needs the relay; `None`: nothing, as far as it is configured.
 pub(crate) fn of_cluster(cluster: &Cluster, listener: &Listener) -> Option<OfCluster> {
     let Cluster {
         name: _,
@@ -292,7 +292,7 @@ pub(crate) fn of_cluster(cluster: &Cluster, listener: &Listener) -> Option<OfClu
     found.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
 }
 
-/// Of how many endpoints the least busy is taken; `None`: that is not how they are chosen.
+/// Number of endpoints of which the least busy is taken; `None`: the policy is another one.
 pub(crate) fn choices_of(policy: &Policy) -> Option<usize> {
     match policy {
         Policy::LeastConnections { choices } => Some(choices.get() as usize),

@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use aya::programs::links::{FdLink, PinnedLink};
 use aya::programs::{loaded_links, loaded_programs};
 
-/// What the names of all files begin with.
+/// Prefix of the names of all files.
 const PREFIX: &str = "meshtcp-";
-/// What the names of all programs begin with.
+/// Prefix of the names of all programs.
 pub(crate) const PROGRAMS: &str = "mesh_";
 
 /// The files of one process, in a folder where there is no other's.
@@ -41,7 +41,7 @@ impl Pins {
         remove(&self.folder, |name| !name.starts_with(&self.own))
     }
 
-    /// Leaves nothing attached when this process ends.
+    /// Removes its files, so that nothing stays attached when this process ends.
     pub(crate) fn remove(&self) -> io::Result<usize> {
         remove(&self.folder, |name| name.starts_with(&self.own))
     }
@@ -51,7 +51,7 @@ impl Pins {
 /// much that was.
 ///
 /// # Errors
-/// The folder cannot be read, or a file not be removed.
+/// The folder cannot be read, or a file cannot be removed.
 pub fn detach(folder: &Path) -> io::Result<usize> {
     remove(folder, |_| true)
 }
@@ -83,20 +83,20 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// A program of ours that is attached somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached {
-    /// What it is called.
+    /// Name of the program.
     pub program: String,
-    /// Its number in this kernel.
+    /// Id of the program in this kernel.
     pub id: u32,
-    /// Since when it is loaded; `None`: the kernel does not tell.
+    /// Time at which it was loaded; `None`: the kernel does not report it.
     pub since: Option<SystemTime>,
-    /// The file that keeps it attached; `None`: it goes with its process.
+    /// File that keeps it attached; `None`: it is detached when its process ends.
     pub pin: Option<PathBuf>,
 }
 
-/// The programs of this product that are attached in this kernel, whoever did that; files are looked for in `folder`.
+/// Programs of this product that are attached in this kernel, by any process; files are looked for in `folder`.
 ///
 /// # Errors
-/// In words: the kernel does not tell, or the folder cannot be read.
+/// Reason in words: the kernel does not list programs, or the folder cannot be read.
 pub fn attached(folder: Option<&Path>) -> Result<Vec<Attached>, String> {
     let mut pins = BTreeMap::new();
     if let Some(folder) = folder {

@@ -1,4 +1,4 @@
-//! The programs in the kernel: loaded, attached, and their maps.
+//! Programs in the kernel: loaded, attached, and their maps.
 
 use std::fs::File;
 use std::io;
@@ -15,44 +15,44 @@ use crate::layout::{ClusterTurns, Destination, Endpoint, Gauge, Listener, Route,
 use crate::pins::Pins;
 use crate::record::Record;
 
-/// What `cargo xtask bpf` makes of `bpf/mesh.bpf.c`.
+/// Object that `cargo xtask bpf` builds from `bpf/mesh.bpf.c`.
 const OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bpf/mesh.bpf.o"));
 
 const ADDRESS_PROGRAMS: [&str; 4] = ["mesh_connect4", "mesh_connect6", "mesh_peer4", "mesh_peer6"];
 const SOCKET_PROGRAM: &str = "mesh_ops";
 
-/// Where the programs are attached, and what they do there.
+/// Place and behaviour of the programs.
 #[derive(Clone, Debug)]
 pub struct Attaching {
-    /// The cgroup whose sockets are decided about, with all below it; `None`: the root of the hierarchy.
+    /// Cgroup whose sockets are decided, with all cgroups below it; `None`: the root of the hierarchy.
     pub cgroup: Option<PathBuf>,
-    /// Whether the peer of a socket is the address that was dialled, as it would be with the relay, or the endpoint's.
+    /// `true`: the peer of a socket is the dialled address, as with the relay; `false`: the endpoint's.
     pub names_peers: bool,
-    /// Whether connections of this process are left alone, as those of a relay must be that dials what it listens on.
+    /// `true`: connections of this process are left alone, as required of a relay that dials what it listens on.
     pub spares_own: bool,
-    /// Other network namespaces whose connections are decided about, too, by paths to them. No relay is there.
+    /// Paths of other network namespaces whose connections are decided, too. No relay is there.
     pub networks: Vec<PathBuf>,
     /// A folder of a bpffs, for this process alone, that keeps the programs attached if it ends without a word; `None`: they
     /// go with it.
     pub pins: Option<PathBuf>,
 }
 
-/// Why connections cannot be decided about in this kernel.
+/// Reason why connections cannot be decided in this kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// There are no cgroups of version 2.
+    /// No cgroup v2 hierarchy is mounted.
     #[error("no hierarchy of cgroups of version 2 is mounted")]
     NoCgroups,
     /// A cgroup cannot be opened.
     #[error("the cgroup {} cannot be opened: {}", .0.display(), .1)]
     Cgroup(PathBuf, io::Error),
-    /// A network namespace cannot be told.
+    /// A network namespace cannot be identified.
     #[error("the network namespace {}: {}", .0.display(), .1)]
     Network(PathBuf, io::Error),
     /// The kernel does not describe its types.
     #[error("the kernel does not describe its types in /sys/kernel/btf/vmlinux")]
     NoTypes,
-    /// Maps cannot be made.
+    /// Maps cannot be created.
     #[error("tables cannot be made in the kernel: {0}")]
     Load(String),
     /// A program was refused.
@@ -69,7 +69,7 @@ pub enum Trouble {
     Table(&'static str, String),
 }
 
-/// What the programs read and write.
+/// Maps that the programs read and write.
 pub(crate) struct Maps {
     pub(crate) listeners: HashMap<MapData, Destination, Listener>,
     pub(crate) routes: Array<MapData, Route>,
@@ -79,21 +79,21 @@ pub(crate) struct Maps {
     pub(crate) draws: Array<MapData, u64>,
     pub(crate) turns: Array<MapData, u64>,
     pub(crate) live: Array<MapData, u64>,
-    /// The connections of listeners, and behind them those of clusters; and how many of each the relay has.
+    /// Numbers of connections of listeners, followed by those of clusters; and the numbers of each at the relay.
     pub(crate) gauges: Array<MapData, Gauge>,
     pub(crate) relayed: Array<MapData, Gauge>,
     pub(crate) loads: Array<MapData, u64>,
     pub(crate) outcomes: Array<MapData, u64>,
 }
 
-/// The programs. They are detached when it is dropped, or the process ends.
+/// Attached programs, which are detached when it is dropped, or the process ends.
 pub(crate) struct Programs {
     pub(crate) maps: Maps,
     pub(crate) pins: Option<Pins>,
     _loaded: Ebpf,
 }
 
-/// What the programs tell of connections, for one reader.
+/// Records of connections written by the programs, for one reader.
 pub struct Records {
     ring: RingBuf<MapData>,
 }
@@ -149,13 +149,13 @@ where
     T::try_from(map).map_err(|error| Trouble::Table(name, in_words(&error)))
 }
 
-/// Attaches the programs; `takes`: returns their links, which belong to them otherwise.
+/// Attaches the programs; `takes`: returns their links, which `loaded` owns otherwise.
 fn attach(loaded: &mut Ebpf, folder: &File, takes: bool) -> Result<Vec<(&'static str, FdLink)>, Trouble> {
     let refused = |name| move |error: ProgramError| Trouble::Program(name, in_words(&error));
     let unattached = |name| move |error: ProgramError| Trouble::Attach(name, in_words(&error));
     let of_link = |name| move |error: LinkError| Trouble::Attach(name, in_words(&error));
     let absent = |name| Trouble::Program(name, "it is not there".to_owned());
-    // all of them are loaded before any is attached: what counts connections first, what decides last
+    // all of them are loaded before any is attached: the one that counts connections first, those that decide last
     for name in ADDRESS_PROGRAMS {
         let program = loaded.program_mut(name).ok_or_else(|| absent(name))?;
         let program: &mut CgroupSockAddr = program.try_into().map_err(refused(name))?;
@@ -164,7 +164,7 @@ fn attach(loaded: &mut Ebpf, folder: &File, takes: bool) -> Result<Vec<(&'static
     let program = loaded.program_mut(SOCKET_PROGRAM).ok_or_else(|| absent(SOCKET_PROGRAM))?;
     let program: &mut SockOps = program.try_into().map_err(refused(SOCKET_PROGRAM))?;
     program.load().map_err(refused(SOCKET_PROGRAM))?;
-    // a link always stands beside others: this says that nothing more is wanted
+    // a link always coexists with others: `Single` requests nothing more
     let link = program.attach(folder, CgroupAttachMode::Single).map_err(unattached(SOCKET_PROGRAM))?;
     let mut links = Vec::new();
     if takes {
@@ -183,13 +183,13 @@ fn attach(loaded: &mut Ebpf, folder: &File, takes: bool) -> Result<Vec<(&'static
     Ok(links)
 }
 
-/// An error with its causes, in one line: the last is the kernel's, and of what its verifier says the reason.
+/// Error with its causes, in one line: the last is the kernel's, and of its verifier's output the reason.
 fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
-        // some say what their causes say
+        // some errors repeat their causes
         if !words.contains(&said) {
             words.push_str(&format!(": {said}"));
         }

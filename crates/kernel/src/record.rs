@@ -1,4 +1,4 @@
-//! What the programs tell of connections: `struct record` of `bpf/mesh.h`.
+//! Records of connections written by the programs: `struct record` of `bpf/mesh.h`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use rustix::io::Errno;
 
 use crate::tables::{Interval, Verdict};
 
-/// A record, as it was written.
+/// Record as written by a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) kind: Kind,
-    /// The state that the socket was in.
+    /// State of the socket before the event.
     state: State,
-    /// Whether the other end has finished.
+    /// `true`: the peer has finished.
     finished: bool,
-    /// What was full, when it was refused for that.
+    /// Limit that was reached, if it was refused for that.
     full: Option<Ending>,
     error: u32,
     pub(crate) now: u64,
@@ -45,7 +45,7 @@ enum State {
     Other,
 }
 
-/// What a connection was born with.
+/// Facts about a connection since connect(2): its socket, its process, and the decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Birth {
     pub(crate) cookie: u64,
@@ -93,7 +93,7 @@ impl Reader<'_> {
 }
 
 impl Record {
-    /// Reads a record; `None`: it is none.
+    /// Decodes a record; `None`: the bytes are none.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let kind = match reader.byte()? {
@@ -144,12 +144,12 @@ impl Record {
         (established > 0).then(|| Duration::from_nanos(established.saturating_sub(started)))
     }
 
-    /// What was full, when it was refused for that.
+    /// Limit that was reached, if it was refused for that.
     pub(crate) fn full(&self) -> Option<Ending> {
         self.full
     }
 
-    /// How it ended, or was refused; `by_us`: why it was aborted, if we did that.
+    /// End of the connection, or its refusal; `by_us`: reason for which we aborted it, if we did.
     pub(crate) fn ended(&self, interval: Option<&Interval>, by_us: Option<&(Ending, Arc<str>)>) -> Ended {
         let (ending, why) = match (self.kind, interval.map(|interval| &interval.verdict)) {
             (Kind::Refused, Some(Verdict::Go(turns))) => {
@@ -172,7 +172,7 @@ impl Record {
         Ended {
             ending,
             why,
-            // the end of the other end counts as a byte
+            // the peer's FIN counts as a byte
             bytes: [self.sent, self.received.saturating_sub(self.finished.into())],
             connect_time: self.connect_time(),
             duration: Duration::from_nanos(self.now.saturating_sub(self.birth.started)),

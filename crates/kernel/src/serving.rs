@@ -1,4 +1,4 @@
-//! What is served now, as whoever carries it tells.
+//! Configuration in force, as known to the process that carries connections.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use l4::balance::Roster;
 use l4::config::{Cluster, Listener, ProxyName};
 use l4::decide::Addresses;
 
-/// What is served now.
+/// Configuration in force.
 pub struct Serving<'a> {
-    /// The number of the configuration.
+    /// Generation of the configuration.
     pub generation: u64,
-    /// The listeners that are open.
+    /// Open listeners.
     pub listeners: &'a [Arc<Listener>],
-    /// Which endpoints of a proxy's cluster take connections.
+    /// Roster of a proxy's cluster: the endpoints that take connections.
     pub roster: &'a dyn Fn(&ProxyName, &Arc<Cluster>) -> Arc<Roster>,
-    /// The addresses of endpoints that are host names.
+    /// Addresses of endpoints that are host names.
     pub addresses: &'a Addresses,
 }

@@ -1,15 +1,15 @@
-//! Places in a table of the kernel, found by what is in them.
+//! Slots of a table of the kernel, found by their content.
 //!
-//! A value of such a table is never changed while programs may read it. What is wanted no more rests for a moment before
-//! its place is given to something else.
+//! A slot of such a table is never changed while programs may read it. A slot that is no longer wanted rests for a
+//! moment before it is reused.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long nobody who began before reads a place any more.
+/// Time after which no program that began before still reads a slot.
 const REST: Duration = Duration::from_secs(1);
 
-/// Places by their content.
+/// Slots by content.
 #[derive(Debug)]
 pub(crate) struct Shelf<T> {
     taken: BTreeMap<T, Taken>,
@@ -23,16 +23,16 @@ pub(crate) struct Shelf<T> {
 #[derive(Debug)]
 struct Taken {
     place: u32,
-    /// The last round in which it was wanted.
+    /// Last round in which it was wanted.
     wanted: u64,
 }
 
-/// A place.
+/// Slot of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Put {
-    /// It is there already.
+    /// The slot has the content already.
     There(u32),
-    /// It is to be written there.
+    /// The content has to be written to the slot.
     New(u32),
 }
 
@@ -50,7 +50,7 @@ impl<T: Ord> Shelf<T> {
         Self { taken: BTreeMap::new(), free: Vec::new(), next: 0, places, resting: Vec::new(), round: 0 }
     }
 
-    /// Begins a round: what is not put again in it is wanted no more.
+    /// Begins a round: contents that are not put in it are no longer wanted.
     pub(crate) fn begin(&mut self) {
         self.round += 1;
     }
@@ -71,7 +71,7 @@ impl<T: Ord> Shelf<T> {
         Some(Put::New(place))
     }
 
-    /// Ends a round: lays to rest what was not wanted in it.
+    /// Ends a round: slots of contents that were not wanted in it start to rest.
     pub(crate) fn end(&mut self, now: Instant) {
         let (round, resting) = (self.round, &mut self.resting);
         self.taken.retain(|_, taken| {
@@ -83,12 +83,12 @@ impl<T: Ord> Shelf<T> {
         });
     }
 
-    /// The places that rest.
+    /// Resting slots.
     pub(crate) fn resting(&self) -> impl Iterator<Item = u32> {
         self.resting.iter().map(|(_, place)| *place)
     }
 
-    /// Gives up places that have rested, unless something still refers to them; and returns those.
+    /// Frees slots that have rested, unless something still refers to them, and returns them.
     pub(crate) fn reclaim(&mut self, now: Instant, may: impl Fn(u32) -> bool) -> Vec<u32> {
         let mut freed = Vec::new();
         self.resting.retain(|(since, place)| {

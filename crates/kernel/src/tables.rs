@@ -1,10 +1,10 @@
-//! A listener as tables: which draw falls on which backend, and whose turn it is among the endpoints.
+//! Listener as tables: the backend of each draw, and the endpoint of each turn.
 //!
 //! ```text
 //!  Listener, rosters, addresses ──Table::of──▶ Table ── by a draw ─▶ Interval ─▶ Turns ── by a turn ─▶ an address
 //! ```
 //!
-//! For every draw and turn a table answers as [`decide`](l4::decide()) does, or leaves it to the relay.
+//! For every draw and turn a table answers as [`decide`](l4::decide()) does, or leaves the connection to the relay.
 
 mod intervals;
 mod turns;
@@ -12,11 +12,11 @@ mod turns;
 pub use intervals::{Interval, Table, Verdict};
 pub use turns::{Order, Place, Turns};
 
-/// How many intervals a route may have.
+/// Limit on intervals of a route.
 pub const INTERVALS: usize = 64;
-/// How many endpoints of a cluster may take turns.
+/// Limit on endpoints of a cluster that take turns.
 pub const PLACES: usize = 256;
-/// How many addresses those may have together.
+/// Limit on addresses of those, in total.
 pub const ADDRESSES: usize = 512;
-/// How many endpoints are looked at before a connection is left to the relay.
+/// Number of endpoints that are tried before a connection is left to the relay.
 pub const STEPS: usize = 8;

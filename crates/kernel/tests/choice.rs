@@ -1,4 +1,4 @@
-//! For every draw and turn a table answers as `decide` does, or leaves it to the relay.
+//! For every draw and turn a table answers as `decide` does, or leaves the connection to the relay.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
@@ -18,16 +18,16 @@ use meshtcp_kernel::Means;
 use meshtcp_kernel::tables::{Interval, Table, Verdict};
 use proptest::prelude::*;
 
-/// How many draws each configuration is asked with: with the number of configurations more than a million.
+/// Number of draws per configuration: more than a million over all configurations.
 const DRAWS: usize = 1024;
 const CONFIGURATIONS: u32 = 1024;
 
-/// The clusters of a listener, as health left them.
+/// Clusters of a listener in their current state of health.
 struct Now<'a> {
     listener: &'a Listener,
     rosters: &'a [Option<Arc<Roster>>],
     turn: u64,
-    /// How many connections each endpoint of a cluster has, by its index.
+    /// Number of connections of each endpoint of a cluster, by its index.
     loads: &'a [u32],
 }
 
@@ -69,7 +69,7 @@ fn fitness() -> impl Strategy<Value = Fitness> {
         .prop_map(|(up, ejected, warmth)| Fitness { up, ejected, warmth })
 }
 
-/// A cluster, and who of it takes connections.
+/// Cluster with the fitness of its endpoints.
 fn cluster() -> impl Strategy<Value = (Cluster, Vec<Fitness>)> {
     let policy = prop_oneof![
         2 => Just(Policy::RoundRobin),
@@ -161,7 +161,7 @@ fn addresses() -> Addresses {
     names.into_iter().collect()
 }
 
-/// The draws next to the ends of intervals, where a mistake would be, and others.
+/// Draws next to the ends of intervals, where errors are likely, and others.
 fn draws(table: &Table, seed: u64) -> Vec<u64> {
     let ends = table.intervals.iter().map(|interval| interval.end);
     let mut draws: Vec<u64> = ends.flat_map(|end| [end.wrapping_sub(1), end, end.wrapping_add(1)]).collect();

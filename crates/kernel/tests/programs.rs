@@ -1,4 +1,4 @@
-//! The programs as the running kernel takes them, and what it says when it does not.
+//! Programs as the running kernel accepts them, and its messages if it does not.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use meshtcp_kernel::{Attaching, Kernel, Trouble};
 
-/// A cgroup of its own; `None`: whoever runs this may not make one, or there is no hierarchy for it.
+/// Cgroup of its own, removed when dropped; `None`: this user may not create one, or there is no hierarchy for it.
 struct Cgroup(PathBuf);
 
 impl Cgroup {

@@ -1,25 +1,25 @@
-//! Where a control plane is, as people write it.
+//! Address of a control plane as written on the command line.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::trust::is_loopback;
 
-/// The host and port of a control plane, and whether it speaks TLS there.
+/// Host and port of a control plane, and its scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ControlPlane {
-    /// An IP address, without brackets, or a host name.
+    /// IP address, without brackets, or host name.
     pub(crate) host: String,
-    /// The port.
+    /// TCP port.
     pub(crate) port: u16,
-    /// Whether it was written with `https://`.
+    /// `true`: written with `https://`, so TLS is used.
     pub(crate) tls: bool,
 }
 
 impl FromStr for ControlPlane {
     type Err = String;
 
-    /// Reads `HOST:PORT`, `[IPV6]:PORT`, and either behind `http://` or `https://`.
+    /// Parses `HOST:PORT`, `[IPV6]:PORT`, and either behind `http://` or `https://`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong =
             || format!("`{text}` is no address of a control plane: write HOST:PORT, e.g. 127.0.0.1:5678");
@@ -33,7 +33,7 @@ impl FromStr for ControlPlane {
         let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let is_host = match bracketed {
             Some(inside) => inside.parse::<std::net::Ipv6Addr>().is_ok(),
-            // without brackets nobody can tell where an IPv6 address ends and the port begins
+            // without brackets it is unclear where an IPv6 address ends and the port begins
             None => !host.is_empty() && !host.contains([':', '/', '[', ']', ' ', '@']),
         };
         is_host.then(|| Self { host: bracketed.unwrap_or(host).to_owned(), port, tls }).ok_or_else(wrong)
@@ -41,7 +41,7 @@ impl FromStr for ControlPlane {
 }
 
 impl fmt::Display for ControlPlane {
-    /// `http://127.0.0.1:5678`, `https://cp.internal:5678`.
+    /// Formats the address as a URL: `http://127.0.0.1:5678`, `https://cp.internal:5678`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, tls } = self;
         let scheme = if *tls { "https" } else { "http" };
@@ -54,10 +54,10 @@ impl fmt::Display for ControlPlane {
 }
 
 impl ControlPlane {
-    /// Refuses to send a token where others may read along: it belongs to whoever does.
+    /// Checks that a token sent to this address cannot be read by others on the way, who could then use it.
     ///
     /// # Errors
-    /// In words, with what to do.
+    /// Reason in words, with what to do.
     pub(crate) fn keeps_tokens_secret(&self) -> Result<(), String> {
         if self.tls || is_loopback(&self.host) {
             return Ok(());

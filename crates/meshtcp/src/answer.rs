@@ -1,7 +1,8 @@
-//! The answer of a command to `-o json` or `-o yaml`: one value on standard output, with whatever went wrong in it.
+//! Answer of a command to `-o json` or `-o yaml`: one value on standard output, including everything that went wrong.
 //!
-//! What a command complains of is kept. It becomes part of the value where the command has a place for it; a command that ends
-//! without a value answers with `errors` alone. What comes on top of a value that has no such place is said on standard error.
+//! Complaints of a command are kept. They become part of the value where the command has a place for them; a command
+//! that ends without a value answers with `errors` alone. Complaints about a value without such a place go to standard
+//! error.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -11,7 +12,7 @@ use crate::format::{Format, structured};
 use crate::said::read;
 use crate::terminal::{tame, write_error, write_output};
 
-/// A process answers once.
+/// Answer of this process, which answers once.
 static ANSWER: OnceLock<Mutex<Answer>> = OnceLock::new();
 
 struct Answer {
@@ -20,13 +21,13 @@ struct Answer {
     complaints: Vec<Complaint>,
 }
 
-/// Something to complain of, for people and for programs.
+/// Complaint, as text for people and as a value for programs.
 struct Complaint {
     text: String,
     value: Value,
 }
 
-/// Answers in this format from now on. A table is for people: nothing changes.
+/// Sets the format of the answer. Without effect for a table, which is for people.
 pub(crate) fn begin(format: Format) {
     if format != Format::Table {
         ANSWER.get_or_init(|| Mutex::new(Answer { format, printed: false, complaints: Vec::new() }));
@@ -34,21 +35,21 @@ pub(crate) fn begin(format: Format) {
 }
 
 fn with<T>(change: impl FnOnce(&mut Answer) -> T) -> Option<T> {
-    // one thread of a command speaks; should it have panicked, what it kept is whole
+    // a command has one thread that writes; after a panic the kept complaints are still complete
     ANSWER.get().map(|answer| change(&mut answer.lock().unwrap_or_else(std::sync::PoisonError::into_inner)))
 }
 
-/// Whether one value is wanted, and no lines for people.
+/// Returns `true` if one value is wanted instead of lines for people.
 pub(crate) fn is_structured() -> bool {
     ANSWER.get().is_some()
 }
 
-/// Remarks that the value was printed.
+/// Records that the value was printed.
 pub(crate) fn printed() {
     with(|answer| answer.printed = true);
 }
 
-/// Keeps a line for people that was meant for standard error. `false`: nobody keeps it, so it has to be printed.
+/// Keeps a line that was meant for standard error. Returns `false` if nothing keeps it, so that it has to be printed.
 pub(crate) fn keep(text: &str) -> bool {
     let (level, message, help) = read(text);
     let mut members = Map::from_iter([
@@ -59,18 +60,18 @@ pub(crate) fn keep(text: &str) -> bool {
     keep_problem(tame(text).into_owned(), Value::Object(members))
 }
 
-/// The same of a problem that has a place and more.
+/// Keeps a problem with a source position and other members, like [`keep`].
 pub(crate) fn keep_problem(text: String, value: Value) -> bool {
     with(|answer| answer.complaints.push(Complaint { text, value })).is_some()
 }
 
-/// What was complained of, to become part of the value that is printed next.
+/// Takes the complaints, to become part of the value that is printed next.
 pub(crate) fn complaints() -> Vec<Value> {
     let taken = with(|answer| std::mem::take(&mut answer.complaints)).unwrap_or_default();
     taken.into_iter().map(|complaint| complaint.value).collect()
 }
 
-/// Says what nobody said yet, before the process ends.
+/// Prints the complaints that are left, before the process ends.
 pub(crate) fn finish() {
     let Some((format, printed, complaints)) =
         with(|answer| (answer.format, answer.printed, std::mem::take(&mut answer.complaints)))

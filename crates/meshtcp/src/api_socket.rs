@@ -1,9 +1,9 @@
-//! The Unix socket of a control plane's API, for commands on the same host: who connects there is known by the kernel, so that
-//! they need no token. Both ends find it by the address of the API.
+//! Unix socket of a control plane's API, for commands on the same host: the kernel identifies the peer, so that
+//! commands need no token. Both ends derive its path from the address of the API.
 //!
 //! ```text
-//!  FOLDER/127.0.0.1:5681@4026531840          the address, and the network namespace in which it means something
-//!  FOLDER/tls-0.0.0.0:5682@4026531840        of an API that speaks TLS: nobody is led here who asks for TLS, or forgets to
+//!  FOLDER/127.0.0.1:5681@4026531840          the address, and the network namespace in which it is valid
+//!  FOLDER/tls-0.0.0.0:5682@4026531840        of an API that speaks TLS: found neither for https:// nor for http://
 //! ```
 
 use std::ffi::OsString;
@@ -18,22 +18,22 @@ use ::proxy::own_socket;
 use rustix::net::SocketType;
 use rustix::process::geteuid;
 
-/// Where sockets of services are, which only root may make.
+/// Folder of the sockets of services, in which only root may create any.
 const OF_SERVICES: &str = "/run/meshtcp";
 
-/// A socket that is listened at. Its file goes with it.
+/// Listening socket; its file is removed with it.
 #[derive(Debug)]
 pub(crate) struct ApiSocket {
     path: PathBuf,
-    /// Which file it was: at the end another may be in its place.
+    /// Inode of the file, since another file may be in its place at the end; `None`: it could not be read.
     inode: Option<u64>,
 }
 
 impl ApiSocket {
-    /// Listens at the socket of an API of a scheme.
+    /// Listens at the socket of an API with the given scheme.
     ///
     /// # Errors
-    /// In words: there is no place for it, or the place is taken.
+    /// Reason in words: there is no folder for the socket, or its path is in use.
     pub(crate) fn listen(scheme: &str, api: SocketAddr) -> Result<(Self, UnixListener), String> {
         let folder = home().ok_or("none of MESHTCP_RUNTIME_DIR, XDG_RUNTIME_DIR and HOME is set")?;
         make(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -46,7 +46,7 @@ impl ApiSocket {
         Ok((Self { path, inode }, listener))
     }
 
-    /// Where it is.
+    /// Path of the socket.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -55,13 +55,14 @@ impl ApiSocket {
 impl Drop for ApiSocket {
     fn drop(&mut self) {
         if self.inode.is_some() && inode(&self.path) == self.inode {
-            // one that stays is replaced by the next
+            // a file that stays is replaced by the next listener
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// The socket of the control plane on this host whose API is at a loopback address, if one answers that this user may believe.
+/// Socket of the control plane on this host whose API is at a loopback address; `None`: none answers that this user may
+/// trust.
 pub(crate) fn of_api(host: &str, port: u16) -> Option<PathBuf> {
     let mut folders: Vec<PathBuf> = homes().collect();
     folders.push(OF_SERVICES.into());
@@ -73,11 +74,11 @@ pub(crate) fn of_api(host: &str, port: u16) -> Option<PathBuf> {
 /// Connects to a socket that was found.
 ///
 /// # Errors
-/// Nobody answers there, or somebody whom this user has no reason to believe.
+/// No process answers there, or one that this user has no reason to trust.
 pub(crate) fn connect_to_trusted(path: &Path) -> io::Result<UnixStream> {
     let stream = connect(path)?;
     let user = own_socket::peer_user(&stream)?;
-    // a service need not run as root: whom root lets into the folder of services is one
+    // a service need not run as root: root made its folder for the user that it runs as
     let owner = path.parent().map(fs::metadata).transpose()?.map(|folder| folder.uid());
     let trusted = user == geteuid() || user.is_root() || owner == Some(user.as_raw());
     trusted
@@ -85,10 +86,10 @@ pub(crate) fn connect_to_trusted(path: &Path) -> io::Result<UnixStream> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "the process there is another user's"))
 }
 
-/// Connects to a socket that somebody named.
+/// Connects to a socket that was named explicitly.
 ///
 /// # Errors
-/// Nobody answers there.
+/// No process answers there.
 pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     let found = own_socket::connect(path, SocketType::STREAM)?;
     found
@@ -96,14 +97,14 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nobody answers at this socket"))
 }
 
-/// The folder in which a control plane makes its socket.
+/// Folder in which a control plane creates its socket.
 fn home() -> Option<PathBuf> {
     let by_service_manager =
         set("RUNTIME_DIRECTORY").and_then(|folders| std::env::split_paths(&folders).next());
     set("MESHTCP_RUNTIME_DIR").map(PathBuf::from).or(by_service_manager).or_else(|| homes().next())
 }
 
-/// The folders in which control planes of this user make theirs, the likeliest first.
+/// Folders in which control planes of this user create their sockets, the likeliest first.
 fn homes() -> impl Iterator<Item = PathBuf> {
     let below = |name: &str, folder: &str| set(name).map(|it| Path::new(&it).join(folder));
     let own = match geteuid().is_root() {
@@ -117,7 +118,7 @@ fn set(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// Makes a folder of this user alone, or sees to it that it is one.
+/// Creates a folder that only this user can write to, or checks that it is one.
 fn make(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = fs::metadata(folder)?;
@@ -126,9 +127,9 @@ fn make(folder: &Path) -> io::Result<()> {
     is_ours.then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
-/// What the socket of an API is called.
+/// File name of the socket of an API.
 fn name(api: SocketAddr) -> String {
-    // the same address is another place in another network namespace, while the files are the same
+    // the same address is a different one in another network namespace, while the files are shared
     format!("{api}@{}", inode(Path::new("/proc/self/ns/net")).unwrap_or_default())
 }
 
@@ -136,7 +137,7 @@ fn inode(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|found| found.ino())
 }
 
-/// The addresses at which an API may listen that is asked at a host, the narrowest first.
+/// Listen addresses of an API that is reached at `host`, the narrowest first.
 fn addresses(host: &str) -> Vec<IpAddr> {
     let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     match host.trim_matches(['[', ']']).parse() {

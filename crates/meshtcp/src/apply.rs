@@ -1,4 +1,4 @@
-//! `meshtcp apply`: put resources into a control plane, and see the change become live.
+//! `meshtcp apply`: puts resources into a control plane, and shows the change becoming live.
 
 mod prune;
 pub(crate) mod wait;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// What became of one resource.
+/// Outcome of one resource.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Applied {
@@ -75,7 +75,7 @@ pub(crate) fn run(Args { files, dry_run, prune, wait, server, mesh, rules, outpu
         Ok(both) => both,
         Err(exit) => return exit,
     };
-    // a mesh has to be there before what is in it; otherwise the order of the files is kept
+    // a mesh must exist before its resources; otherwise the order of the files is kept
     entries.sort_by_key(|entry| entry.resource.kind() != model::Kind::Mesh);
     let steps = match steps(&client, &entries, &prune) {
         Ok(steps) => steps,
@@ -123,7 +123,7 @@ pub(crate) fn run(Args { files, dry_run, prune, wait, server, mesh, rules, outpu
     if exit == Exit::Ok { left_out } else { exit }
 }
 
-/// What became of resources, how far that has come if somebody waited for it, and what there is to complain of, as one value.
+/// Outcome of resources, progress of the rollout if it was awaited, and complaints, as one value.
 pub(crate) fn answer(resources: &impl Serialize, revision: Option<u64>, rollout: Option<&Rollout>) -> Value {
     let mut answer = json!({ "resources": resources, "revision": revision, "errors": complaints() });
     if let (Some(members), Some(rollout)) = (answer.as_object_mut(), rollout) {
@@ -134,15 +134,15 @@ pub(crate) fn answer(resources: &impl Serialize, revision: Option<u64>, rollout:
 
 const SAME: &str = "unchanged";
 
-/// What is to become of one resource.
+/// Planned change of one resource.
 struct Step<'e> {
     entry: &'e Entry,
     document: Value,
-    /// `created`, `updated` or [`SAME`].
+    /// Outcome: `created`, `updated` or [`SAME`].
     outcome: &'static str,
 }
 
-/// Compares each resource with what is stored.
+/// Compares each resource with the stored one.
 fn steps<'e>(
     client: &Client,
     entries: &'e [std::sync::Arc<Entry>],
@@ -187,7 +187,8 @@ fn steps<'e>(
     if exit == Exit::Ok { Ok(steps) } else { Err(exit) }
 }
 
-/// Puts what differs: together, so that no proxy is told a part; one by one where the control plane cannot do that.
+/// Puts the resources that differ: together, so that no proxy is told a part; one by one if the control plane cannot do
+/// that.
 fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
     let changed: Vec<&Step<'_>> = steps.iter().filter(|step| step.outcome != SAME).collect();
     if changed.len() > 1 {
@@ -233,12 +234,12 @@ fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
     exit
 }
 
-/// Deletes what no file has.
+/// Deletes the resources that are in no file.
 fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Said) -> Exit {
     let mut exit = Exit::Ok;
     for key in superfluous {
         match client.delete(&path(key)) {
-            // somebody else was faster
+            // another client was faster
             Ok(None) => {}
             Ok(Some(revision)) => {
                 if said.format == Format::Table {
@@ -255,11 +256,11 @@ fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Said) -> Exit
     exit
 }
 
-/// What was told of the resources so far.
+/// Outcomes reported so far.
 struct Said {
     format: Format,
     applied: Vec<Applied>,
-    /// The last revision that was made.
+    /// Last revision made; `None`: none was.
     revision: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The backends of a stored route, as people name them on the command line: `redis-v2`, `redis-v2:6379`.
+//! Backends of a stored route as named on the command line: `redis-v2`, `redis-v2:6379`.
 
 use std::fmt::Write as _;
 
@@ -12,10 +12,10 @@ use crate::exit::Exit;
 use crate::in_force::path;
 use crate::output::complain;
 
-/// How often a change is made again on top of one that came in between.
+/// Maximum number of attempts to make a change on top of concurrent ones.
 pub(crate) const ATTEMPTS: usize = 5;
 
-/// A stored route.
+/// Stored route.
 pub(crate) struct Route {
     key: ResourceKey,
     document: Value,
@@ -23,10 +23,10 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// The stored MeshTCPRoute of a key.
+    /// Loads the stored MeshTCPRoute of a key.
     ///
     /// # Errors
-    /// How to end, after it was said why: there is none, or it cannot be read.
+    /// Exit status, after the reason was reported: there is none, or it cannot be read.
     pub(crate) fn of(client: &Client, key: ResourceKey) -> Result<Self, Exit> {
         let found = client.get_tagged(&path(&key)).map_err(|failed| failed.said())?;
         match found {
@@ -38,21 +38,21 @@ impl Route {
         }
     }
 
-    /// A route of a mesh, by its name.
+    /// Key of a route by its mesh and name.
     pub(crate) fn key(mesh: &str, name: &str) -> ResourceKey {
         crate::kind::key(Kind::MeshTCPRoute, mesh, name)
     }
 
-    /// The document.
+    /// Document of the route.
     pub(crate) fn document(&self) -> &Value {
         &self.document
     }
 
-    /// The splits of the route that name all of these backends, each with the places of those in it; of one destination only
-    /// where one is said.
+    /// Splits of the route that name all of these backends, each with the positions of those in it; restricted to
+    /// `destination` if it is given.
     ///
     /// # Errors
-    /// In words: none does, or several do that say different things.
+    /// Reason in words: no split does, or several different ones do.
     pub(crate) fn splits(&self, names: &[&str], destination: Option<&str>) -> Result<Vec<Split>, String> {
         let items = self.document["spec"]["to"].as_array().into_iter().flatten().enumerate();
         let mut found = Vec::new();
@@ -77,13 +77,13 @@ impl Route {
         Ok(found)
     }
 
-    /// The backendRefs of a split.
+    /// backendRefs of a split.
     pub(crate) fn refs(&self, split: &Split) -> &[Value] {
         let refs = &self.document["spec"]["to"][split.item]["rules"][split.rule]["default"]["backendRefs"];
         refs.as_array().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Gives a backend of a split a weight.
+    /// Sets the weight of a backend of a split.
     pub(crate) fn set(&mut self, split: &Split, place: usize, weight: u64) {
         let refs =
             &mut self.document["spec"]["to"][split.item]["rules"][split.rule]["default"]["backendRefs"];
@@ -92,7 +92,7 @@ impl Route {
         }
     }
 
-    /// Stores the route, if it is still what it was. `None`: it is not.
+    /// Stores the route if it is unchanged since it was loaded. `None`: it is not.
     ///
     /// # Errors
     /// The control plane refuses it, or does not answer.
@@ -101,17 +101,17 @@ impl Route {
     }
 }
 
-/// A split of a route.
+/// Split of a route.
 pub(crate) struct Split {
     item: usize,
     rule: usize,
-    /// Where the backends stand in it that were asked for.
+    /// Positions of the requested backends in the split.
     pub(crate) places: Vec<usize>,
-    /// The destination that it is for.
+    /// Destination that the split is for.
     pub(crate) target: Value,
 }
 
-/// A backendRef as people name it.
+/// Name of a backendRef as written by users: name, port and tags.
 pub(crate) fn name_of(backend: &Value) -> String {
     let mut name = Foreign::name(backend["name"].as_str().unwrap_or("?")).to_string();
     if let Some(port) = backend["port"].as_u64() {
@@ -123,18 +123,18 @@ pub(crate) fn name_of(backend: &Value) -> String {
     name
 }
 
-/// Whether a backendRef is meant by a name: with its port and tags, or without.
+/// Returns `true` if `name` means the backendRef, with its port and tags or without.
 pub(crate) fn is_named(backend: &Value, name: &str) -> bool {
     backend["name"] == name || name_of(backend) == name
 }
 
-/// A backendRef without its weight.
+/// Returns the backendRef without its weight.
 pub(crate) fn without_weight(backend: &Value) -> Value {
     let members = backend.as_object().cloned().unwrap_or_default();
     Value::Object(members.into_iter().filter(|(key, _)| key != "weight").collect::<Map<_, _>>())
 }
 
-/// What it would do to put a document: in a line for who does it, as a whole for who only asks.
+/// Effect of a put in one line, for commands that make the change; those that only ask get the whole preview.
 pub(crate) fn in_a_line(preview: &Preview) -> String {
     let concerned = preview.proxies.len();
     let remarks = preview.remarks.iter().map(|it| format!("; {}: {} {}", it.severity, it.about, it.kind));

@@ -1,4 +1,4 @@
-//! `meshtcp backup` and `meshtcp restore`: everything that is stored as one text, and back.
+//! `meshtcp backup` and `meshtcp restore`: all stored resources as one text, and back.
 //!
 //! ```text
 //!  control plane's API ─┐                        ┌─▶ control plane's API
@@ -116,13 +116,13 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
             return Exit::Problems;
         }
     }
-    // a mesh has to be there before what is in it, and what a mesh names before the rest
+    // a mesh must exist before its resources, and the resources that a mesh names before the rest
     documents.sort_by_key(|(key, _)| (key.kind != Kind::Mesh, !key.keeps_a_secret()));
     put_back(&keeper, &documents)
 }
 
-/// Puts everything back together, so that no proxy is told a part of it. Where that cannot be, because of one of them or of an older
-/// control plane, puts back all that can be, and says of the rest why not.
+/// Puts everything back together, so that no proxy is told a part of it. If that is impossible, because of one resource
+/// or of an older control plane, puts back all that it can, and reports the reason for each of the rest.
 fn put_back(keeper: &Keeper, documents: &[(ResourceKey, Value)]) -> Exit {
     let (mut new, mut changed, mut same) = (0, 0, 0);
     let mut count = |put: keeper::Put| match put {
@@ -141,7 +141,7 @@ fn put_back(keeper: &Keeper, documents: &[(ResourceKey, Value)]) -> Exit {
             complain(&format!("error: nothing was restored: {not_put}\n"));
             return not_put.exit();
         }
-        // each says what is wrong with it
+        // each reports its own fault
         Err(_) => documents,
     };
     for (key, document) in one_by_one {
@@ -175,8 +175,8 @@ fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper
     }
 }
 
-/// What a control plane makes in a new store by itself: a bare mesh, the keys of tokens, and in a zone the Zone and the
-/// generators of host names.
+/// Returns `true` for resources that a control plane creates in a new store by itself: a bare mesh, the keys of tokens,
+/// and in a zone the Zone and the generators of host names.
 fn is_of_first_start((key, document): &(ResourceKey, Value)) -> bool {
     const OURS: [&str; 4] = [
         "admin-user-token",

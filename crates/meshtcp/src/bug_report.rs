@@ -1,4 +1,4 @@
-//! `meshtcp bug-report`: what a developer needs to find a mistake, in one archive, without secrets.
+//! `meshtcp bug-report`: diagnostics for developers in one archive, without secrets.
 
 mod archive;
 mod kept;
@@ -79,10 +79,10 @@ pub(crate) fn run(Args { to, proxy_admin, no_control_plane, server }: Args) -> E
     }
 }
 
-/// What this program and this host are.
+/// Facts about this program and this host.
 fn about(now: Timestamp) -> Value {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // what they say may be a password
+    // only the names: a value may be a password
     let variables: Vec<String> = std::env::vars_os()
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with("MESHTCP_"))
@@ -108,7 +108,7 @@ fn of_control_plane(client: &Client, kept: &mut Kept) {
     }
 }
 
-/// Every stored resource that is no secret, as YAML.
+/// All stored resources except secrets, as YAML.
 fn resources(client: &Client) -> Result<String, Failed> {
     let served = client.kinds()?;
     let is_open = |kind: &&Kind| !matches!(kind, Kind::Secret | Kind::GlobalSecret);

@@ -1,10 +1,10 @@
-//! What a shell may put in for the beginning of a word.
+//! Completion candidates for the beginning of a word.
 
 use std::ffi::OsStr;
 
 use clap_complete::engine::CompletionCandidate;
 
-/// Those of `all` that begin with what is typed.
+/// Candidates of `all` that begin with the typed text.
 pub(crate) fn candidates<'c>(
     all: impl IntoIterator<Item = &'c str>,
     current: &OsStr,

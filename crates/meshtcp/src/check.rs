@@ -1,4 +1,4 @@
-//! `meshtcp check`: whether a running system is well, as far as can be seen from here, and what to do where it is not.
+//! `meshtcp check`: health of a running system, as far as it can be seen from here, with advice.
 
 mod control_plane;
 mod finding;
@@ -46,7 +46,7 @@ pub(crate) fn run(Args { server, proxy_admin, no_control_plane, output: format }
     }
 }
 
-/// Looks at everything, and says whether somebody could not be reached.
+/// Findings about everything, and `true` if a control plane or proxy could not be reached.
 pub(crate) fn findings(client: Option<&Client>, proxies: &[String]) -> (Vec<Finding>, bool) {
     let mut findings = Vec::new();
     let mut unreachable = client.is_some_and(|client| ask(client, &mut findings).is_err());
@@ -64,7 +64,7 @@ pub(crate) fn findings(client: Option<&Client>, proxies: &[String]) -> (Vec<Find
     (findings, unreachable)
 }
 
-/// Looks at a control plane and at what it knows. What cannot be asked is a finding too.
+/// Examines a control plane and its knowledge. A question that it does not answer is a finding, too.
 fn ask(client: &Client, findings: &mut Vec<Finding>) -> Result<(), Failed> {
     let index = match client.timed("/").and_then(|found| found.ok_or_else(|| client.is_none())) {
         Ok(index) => index,
@@ -76,7 +76,7 @@ fn ask(client: &Client, findings: &mut Vec<Finding>) -> Result<(), Failed> {
     let now = Timestamp::now();
     findings.extend(control_plane::reached(&index, now));
     findings.extend(client.certificate().map(|facts| control_plane::own_certificate(&facts, now)));
-    // each of them may be refused to whoever asks, or be unknown to an older one
+    // each of them may be denied to this user, or be unknown to an older control plane
     let mut look = |what: &str, found: Result<Vec<Finding>, Failed>| match found {
         Ok(found) => findings.extend(found),
         Err(failed) => findings.push(Finding::failed(what, &failed)),
@@ -85,7 +85,7 @@ fn ask(client: &Client, findings: &mut Vec<Finding>) -> Result<(), Failed> {
     look("store", store);
     let certificates = client.certificates("");
     look("certificates", certificates.map(|report| control_plane::certificates(&report)));
-    // proxies are told where something is wrong: all of them are counted
+    // the report lists proxies that have problems, and counts all of them
     let fleet = client.report("&what=proxies");
     look("proxies", fleet.map(|report| control_plane::fleet(&report)));
     Ok(())

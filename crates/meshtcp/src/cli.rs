@@ -1,4 +1,4 @@
-//! The command line.
+//! Command line.
 
 use std::ffi::OsString;
 
@@ -130,10 +130,10 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
-/// Reads a command line, and in which format its answer is wanted.
+/// Parses a command line, and the format of its answer.
 ///
 /// # Errors
-/// It makes no sense, or asks for help.
+/// The command line is invalid, or asks for help.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<(Cli, Format), clap::Error> {
     let matches = command_line().try_get_matches_from(arguments)?;
     let mut deepest = &matches;
@@ -144,25 +144,25 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<(Cli, Format), clap::Err
     let shape = || deepest.try_get_one::<Shape>("output").ok().flatten().map(Shape::format);
     let imported = || deepest.try_get_one::<import::Shape>("output").ok().flatten().map(|it| it.format());
     let format = format.or_else(shape).or_else(imported);
-    // some commands print YAML to people who asked for nothing
+    // some commands print YAML by default
     let is_chosen = |_: &Format| deepest.value_source("output") == Some(ValueSource::CommandLine);
     let format = format.filter(is_chosen).unwrap_or_default();
     Ok((Cli::from_arg_matches(&matches)?, format))
 }
 
-/// Whether a command line, which may make no sense, asks for JSON.
+/// Returns `true` if a command line, which may be invalid, asks for JSON.
 pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     words.iter().any(|word| word == "--output=json" || word == "-ojson")
         || words.windows(2).any(|pair| ["-o", "--output"].contains(&&*pair[0]) && pair[1] == "json")
 }
 
-/// The whole command line, as people are shown it.
+/// Whole command line, as shown to users.
 pub(crate) fn command_line() -> clap::Command {
     arranged(Cli::command())
 }
 
-/// Whether a command line, which may make no sense, is that of a server.
+/// Returns `true` if a command line, which may be invalid, is that of a server.
 pub(crate) fn goes_on(arguments: &[OsString]) -> bool {
     arguments.get(1).is_some_and(|command| ["up", "proxy", "control-plane"].iter().any(|it| command == it))
 }

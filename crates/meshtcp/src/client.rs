@@ -1,4 +1,4 @@
-//! A control plane's REST API, as a program on the other side sees it.
+//! Client of a control plane's REST API.
 
 mod changes;
 mod failed;
@@ -32,64 +32,64 @@ use crate::trust::{Trusted, is_loopback};
 pub(crate) use changes::{Applied, Put};
 pub(crate) use failed::Failed;
 
-/// How long an answer may take.
+/// Timeout of a response.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long after the start of a command a control plane may still be starting itself.
+/// Time after the start of a command during which a control plane may still be starting.
 const STARTING: Duration = Duration::from_secs(2);
-/// The pause before one that does not listen is asked again.
+/// Pause before a control plane that does not listen is asked again.
 const AGAIN: Duration = Duration::from_millis(50);
-/// The longest page that is read.
+/// Limit on the bytes of a page.
 const PAGE_BYTES: u64 = 256 << 20;
 
-/// What URLs begin with when nothing of them but the path counts. An address: no name has to be looked up.
+/// Base URL of requests through a socket, of which only the path matters. An address: no name has to be looked up.
 const THROUGH_SOCKET: &str = "http://127.0.0.1";
 
-/// What a control plane says to a path that leads nowhere.
+/// Detail of a control plane's response to a path that does not exist.
 const NO_PAGE: &str = "404: Page Not Found";
 
-/// A client of one server.
+/// Client of one server.
 pub(crate) struct Client {
     agent: Agent,
     whom: Whom,
-    /// How messages call the server.
+    /// Name of the server in messages.
     server: String,
-    /// The URL that paths are put behind.
+    /// Base URL that paths are appended to.
     base: String,
     token: Option<String>,
-    /// Until when nobody is surprised that the control plane does not listen yet.
+    /// Time until which a control plane that does not listen yet is expected.
     starting_until: Instant,
-    /// What lists were said to lack, each said once.
+    /// Warnings about incomplete lists, each printed once.
     warned: RefCell<BTreeSet<String>>,
-    /// The certificate that the server showed.
+    /// Certificate that the server presented.
     shown: Shown,
 }
 
-/// An answer, or why there is none.
+/// Response, or the error.
 type Asked = Result<Response<Body>, ureq::Error>;
 
-/// An answer, and when it was made.
+/// Response with its timing.
 #[derive(Clone, Debug)]
 pub(crate) struct Timed {
     pub(crate) document: Value,
-    /// How long it took.
+    /// Round-trip time.
     pub(crate) took: SignedDuration,
-    /// What time it was there, to the second; `None`: it does not say.
+    /// Server's time, to the second; `None`: it sends none.
     pub(crate) date: Option<Timestamp>,
 }
 
 impl Client {
-    /// A client of a context's control plane.
+    /// Creates a client of a context's control plane.
     ///
     /// # Errors
-    /// In words: the URL is none, or a file that it needs cannot be read.
+    /// Reason in words: the URL is invalid, or a file that it needs cannot be read.
     pub(crate) fn of(context: &Context) -> Result<Self, String> {
         Self::within(context, None)
     }
 
-    /// The same, which gives up after this long, whatever it waits for.
+    /// Creates a client like [`Client::of`], with a timeout for everything that it waits for.
     ///
     /// # Errors
-    /// As [`Client::of`].
+    /// Same as [`Client::of`].
     pub(crate) fn within(context: &Context, patience: Option<Duration>) -> Result<Self, String> {
         let server = context.server.trim_end_matches('/').to_owned();
         let is_tls = server.starts_with("https://");
@@ -146,7 +146,7 @@ impl Client {
         })
     }
 
-    /// A client of the admin server of a proxy on `HOST:PORT`.
+    /// Creates a client of the admin server of a proxy at `HOST:PORT`.
     pub(crate) fn of_admin(address: &str) -> Self {
         let agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
@@ -164,25 +164,24 @@ impl Client {
         }
     }
 
-    /// What the certificate says by which the server proved itself; `None`: it was not asked over TLS, or not reached.
+    /// Facts of the certificate that the server presented; `None`: it was not asked over TLS, or not reached.
     pub(crate) fn certificate(&self) -> Option<Facts> {
         self.shown.facts()
     }
 
-    /// The document at a path; `None`: there is none.
+    /// Document at a path; `None`: there is none.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Value>, Failed> {
         Ok(self.answer(path)?.ok())
     }
 
-    /// The document at a path, with the tag of its version; `None`: there is none.
+    /// Document at a path, with the entity tag of its version; `None`: there is none.
     pub(crate) fn get_tagged(&self, path: &str) -> Result<Option<(Value, Option<String>)>, Failed> {
         let Ok(response) = self.asked(path)? else { return Ok(None) };
         let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         Ok(Some((self.body(response)?, tag)))
     }
 
-    /// The document at a path, how long the answer took, and what time it was where it was made; `None`: there is no such
-    /// document.
+    /// Document at a path, with its round-trip time and the server's time; `None`: there is no such document.
     pub(crate) fn timed(&self, path: &str) -> Result<Option<Timed>, Failed> {
         let before = Timestamp::now();
         let Ok(response) = self.asked(path)? else { return Ok(None) };
@@ -192,7 +191,7 @@ impl Client {
         Ok(Some(Timed { document: self.body(response)?, took, date }))
     }
 
-    /// The document at a path, or what the control plane says when there is none.
+    /// Document at a path, or the control plane's error document if there is none.
     fn answer(&self, path: &str) -> Result<Result<Value, Value>, Failed> {
         match self.asked(path)? {
             Ok(response) => self.body(response).map(Ok),
@@ -200,7 +199,7 @@ impl Client {
         }
     }
 
-    /// The answer to a path, or what the control plane says when nothing is there.
+    /// Response to a path, or the control plane's error document if nothing is there.
     fn asked(&self, path: &str) -> Result<Result<Response<Body>, Value>, Failed> {
         let ask = || {
             self.known(self.agent.get(format!("{}{path}", self.base)))
@@ -215,7 +214,8 @@ impl Client {
             let why = format!("it has no {path}");
             return Err(Failed::Strange { whom: self.whom, server: self.server.clone(), why });
         }
-        // any server says 404 to anything: only the words of a control plane mean that it has no such thing
+        // any server may answer 404 to anything: only the error document of a control plane means that the resource is
+        // absent
         let text = response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))?;
         let said: Option<Value> = serde_json::from_str(&text).ok();
         match said.filter(|said| said.get("title").is_some()) {
@@ -225,17 +225,17 @@ impl Client {
         }
     }
 
-    /// How messages call who is asked.
+    /// Name of the server in messages.
     pub(crate) fn server(&self) -> &str {
         &self.server
     }
 
-    /// That what is there is no control plane.
+    /// Error that the server is no control plane.
     pub(crate) fn is_none(&self) -> Failed {
         Failed::no_control_plane(&self.server)
     }
 
-    /// The kinds that the control plane serves, by their plural.
+    /// Kinds that the control plane serves, by their plural.
     pub(crate) fn kinds(&self) -> Result<BTreeSet<String>, Failed> {
         let found =
             self.get("/_resources?own=true")?.ok_or_else(|| Failed::no_control_plane(&self.server))?;
@@ -244,7 +244,7 @@ impl Client {
         Ok(kinds.filter_map(path).collect())
     }
 
-    /// The text of a page of a proxy's admin server, such as its metrics.
+    /// Text of a page of a proxy's admin server, such as its metrics.
     pub(crate) fn page(&self, path: &str) -> Result<String, Failed> {
         let mut response = self.asked(path)?.map_err(|_| Failed::no_control_plane(&self.server))?;
         response
@@ -255,8 +255,8 @@ impl Client {
             .map_err(|error| self.unreachable(&error))
     }
 
-    /// The events of a stream, until `each` has seen enough (`true`), the stream ends, or it is `until`, also when the stream
-    /// is silent. `None`: there is no such stream.
+    /// Reads the events of a stream, until `each` returns `true`, the stream ends, or it is `until`, also while the
+    /// stream is silent. `None`: there is no such stream.
     pub(crate) fn events(
         &self,
         path: &str,
@@ -265,7 +265,7 @@ impl Client {
     ) -> Result<Option<bool>, Failed> {
         let request = self.known(self.agent.get(format!("{}{path}", self.base)));
         let request = request.header("accept", "text/event-stream");
-        // no time at all would be no limit
+        // a zero timeout would mean no limit
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let request = request.config().timeout_global(Some(left)).build();
         let mut response = match request.call() {
@@ -289,7 +289,7 @@ impl Client {
         Ok(Some(false))
     }
 
-    /// A request of who we are.
+    /// Adds the token of this client, if it has one, to a request.
     fn known<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
         match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
@@ -297,8 +297,8 @@ impl Client {
         }
     }
 
-    /// Asks, and asks again for a moment where nobody listens, or says that it has done nothing yet: a control plane may have
-    /// been started just before.
+    /// Sends a request, and repeats it for a moment while nothing listens or the control plane answers that it has done
+    /// nothing yet: it may have been started just before.
     fn when_it_listens(&self, ask: impl Fn() -> Asked) -> Asked {
         loop {
             let answer = ask();
@@ -353,7 +353,7 @@ impl Client {
     }
 }
 
-/// A text as a value in a query.
+/// Percent-encodes a value of a query.
 pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
@@ -363,14 +363,14 @@ fn host_of(base: &str) -> &str {
     authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
-/// The socket of a control plane of this host, by its URL.
+/// Socket of a control plane of this host, by its URL.
 fn door_of(server: &str) -> Option<Door> {
     let address: ControlPlane = server.parse().ok()?;
     let found = is_loopback(&address.host).then(|| api_socket::of_api(&address.host, address.port))?;
     found.map(Door::Found)
 }
 
-/// Whom a control plane has to prove that it is.
+/// Authorities, one of which must have signed the control plane's certificate.
 fn trust(context: &Context) -> Result<Trust, String> {
     let Trusted { file, pem } = Trusted::read(context.ca_file.as_deref())?;
     Trust::from_pem(&pem).map_err(|error| format!("{}: {error}", file.display()))

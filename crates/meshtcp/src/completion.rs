@@ -1,5 +1,5 @@
-//! `meshtcp completion`: what a shell needs to complete command lines. It asks this program as one types, so that kinds, names and
-//! contexts are those that there are.
+//! `meshtcp completion`: shell completion of command lines. The shell asks this program while the user types, so that
+//! the kinds, names and contexts are current.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::in_force::collection;
 use crate::kind::WrittenKinds;
 use crate::output::{complain, print};
 
-/// By which variable a shell asks.
+/// Environment variable through which a shell asks.
 const ASKS: &str = "MESHTCP_COMPLETE";
-/// How long a control plane may take to say which names there are: somebody waits for a key.
+/// Timeout of a control plane that is asked for names: a user is waiting.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     shell: String,
 }
 
-/// Prints what a shell reads once.
+/// Prints the script that a shell reads once.
 pub(crate) fn run(Args { shell }: Args) -> Exit {
     let shells = Shells::builtins();
     let mut script = Vec::new();
@@ -48,31 +48,31 @@ pub(crate) fn run(Args { shell }: Args) -> Exit {
     }
 }
 
-/// Answers a shell that asks, and ends; otherwise does nothing.
+/// Answers a shell that asks, and ends the process; otherwise does nothing.
 pub(crate) fn answer(command_line: fn() -> Command) {
     CompleteEnv::with_factory(command_line).var(ASKS).complete();
 }
 
-/// Kinds, and in short.
+/// Candidates for kinds, with their short names.
 pub(crate) fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
     let plurals = Kind::ALL.iter().map(|kind| kind.plural());
     let shorts = Kind::ALL.iter().filter_map(|kind| kind.short_name());
     candidates(plurals.chain(shorts), current)
 }
 
-/// Shapes of an answer.
+/// Candidates for the shape of an answer.
 pub(crate) fn shapes(current: &OsStr) -> Vec<CompletionCandidate> {
     candidates(crate::get::SHAPES, current)
 }
 
-/// The names of the kind that stands in front, as the control plane has them; none while it is away.
+/// Names of resources of the kind before the word, from the control plane; none while it is unreachable.
 pub(crate) fn names(current: &OsStr) -> Vec<CompletionCandidate> {
     let line = Line::of(std::env::args().skip_while(|word| word != "--").skip(1));
     let names = line.and_then(|line| line.names()).unwrap_or_default();
     candidates(names.iter().map(String::as_str), current)
 }
 
-/// What of a command line says which names are meant.
+/// Parts of a command line that determine which names are meant.
 struct Line {
     kind: Kind,
     context: Context,

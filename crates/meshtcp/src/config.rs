@@ -1,4 +1,4 @@
-//! `meshtcp config`: which control planes there are, and which one counts.
+//! `meshtcp config`: contexts, and the current one.
 
 use std::path::PathBuf;
 
@@ -116,7 +116,7 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
                 context.server = server;
             }
             context.mesh = mesh.or(context.mesh);
-            // the file of contexts is read from any folder
+            // the contexts file is read from any working directory
             let whole = |path: Option<PathBuf>| path.map(std::path::absolute).transpose();
             let lost = |error: std::io::Error| (Exit::Environment, format!("where this folder is: {error}"));
             let (ca_file, token_file) = (whole(ca_file).map_err(lost)?, whole(token_file).map_err(lost)?);
@@ -124,7 +124,7 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
             if token_file.is_some() {
                 (context.token, context.token_file) = (None, token_file);
             }
-            // what cannot work is said now, not at the first request
+            // unusable settings are reported now, not at the first request
             crate::client::Client::of(&context).map_err(|why| (Exit::Problems, why))?;
             match place.and_then(|at| contexts.contexts.get_mut(at)) {
                 Some(known) => *known = context,

@@ -1,4 +1,4 @@
-//! Which control plane to talk to: contexts in a file, and the flags that take their place.
+//! Choice of the control plane: contexts in a file, and the flags that override them.
 
 mod file;
 
@@ -16,7 +16,7 @@ use crate::output::complain;
 
 pub(crate) use file::{Context, Contexts, place};
 
-/// The control plane that is meant where nothing says.
+/// URL of the control plane where nothing else is configured.
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:5681";
 
 /// Which control plane.
@@ -37,10 +37,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// What the flags and the file say together.
+    /// Context that the flags and the file yield together.
     ///
     /// # Errors
-    /// How to end, after it was said why: the file cannot be read, or has no such context.
+    /// Exit status, after the reason was reported: the file cannot be read, or has no such context.
     pub(crate) fn resolved(&self) -> Result<Context, Exit> {
         let Self { context: wanted, server, token_file, ca_file } = self;
         let contexts = Contexts::read().map_err(|why| {
@@ -49,7 +49,7 @@ impl Server {
         })?;
         let mut context = match wanted.as_ref().or(contexts.current.as_ref()) {
             None => Context::default(),
-            // a URL on the command line needs no context, but may borrow the token of one that was asked for
+            // a URL on the command line needs no context, but may use the token of an explicitly chosen one
             Some(_) if server.is_some() && wanted.is_none() => Context::default(),
             Some(name) => match contexts.named(name) {
                 Some(found) => found.clone(),
@@ -77,10 +77,10 @@ impl Server {
         Ok(context)
     }
 
-    /// A client of that control plane.
+    /// Creates a client of that control plane.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn client(&self) -> Result<Client, Exit> {
         Client::of(&self.resolved()?).map_err(|why| {
             complain(&format!("error: {why}\n"));
@@ -89,13 +89,13 @@ impl Server {
     }
 }
 
-/// The names of contexts that begin with what is typed.
+/// Names of contexts that begin with the typed text.
 fn fitting(current: &OsStr) -> Vec<CompletionCandidate> {
     let contexts = Contexts::read().unwrap_or_default();
     candidates(contexts.contexts.iter().map(|context| context.name.as_str()), current)
 }
 
-/// Reads the URL of a REST API; `HOST:PORT` alone is meant as `http://HOST:PORT`, and the path of a socket is made absolute.
+/// Parses the URL of a REST API; `HOST:PORT` alone means `http://HOST:PORT`, and the path of a socket is made absolute.
 pub(crate) fn url(text: &str) -> Result<String, String> {
     let wrong = || {
         "this is no URL of a control plane: write http://HOST:PORT, https://HOST:PORT or unix:PATH".to_owned()

@@ -1,4 +1,4 @@
-//! `meshtcp control-plane`: tell every proxy that attaches what the resources say, and follow their changes.
+//! `meshtcp control-plane`: tells every attached proxy what the resources say, and follows their changes.
 //!
 //! ```text
 //!  files, store ──wake──▶ Live: resources ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
@@ -96,9 +96,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The zone that this control plane is in; `None`: there are no zones.
+    /// Zone of this control plane; `None`: there are no zones.
     fn zone(&self) -> Option<&str> {
-        // a control plane of Kuma without a Global is a zone of this name
+        // a control plane of Kuma without a Global is a zone with this name
         self.zones.zone.as_deref().or_else(|| self.api.is_kuma().then_some("default"))
     }
 }
@@ -150,36 +150,36 @@ impl From<Split> for SplitLayout {
     }
 }
 
-/// What the loop shares with the servers: whole values, which nobody waits for.
+/// State that the loop shares with the servers: whole values, read without waiting.
 #[derive(Clone)]
 struct Shared {
     standing: watch::Receiver<Arc<Standing>>,
-    /// The same, with what others on the store know.
+    /// Standing of the fleet, with the knowledge of other control planes on the store.
     plane: Plane,
-    /// What others on the store tell.
+    /// Sender of the reports of other control planes on the store.
     others: watch::Sender<Others>,
     current: watch::Receiver<Arc<Current>>,
     statuses: Arc<Statuses>,
     publisher: Arc<Publisher>,
-    /// Whom proxies have to convince; `None`: nobody.
+    /// Check of the tokens of proxies; `None`: none is required.
     gate: Option<TokenGate>,
-    /// Who issues certificates.
+    /// Issuer of certificates.
     issuer: Issuer,
-    /// What is seen of rollouts here.
+    /// Observer of rollouts at this control plane.
     seer: Arc<Seer>,
     compiling: CompileMetrics,
     storing: StoreMetrics,
-    /// What tells an OpenTelemetry collector.
+    /// Exporter to an OpenTelemetry collector.
     exporter: Exporter,
 }
 
 impl Shared {
-    /// How the fleet stands now.
+    /// Current standing of the fleet.
     fn standing(&self) -> Arc<Standing> {
         Arc::clone(&self.standing.borrow())
     }
 
-    /// What is in force of the resources now.
+    /// Resources currently in force.
     fn current(&self) -> Arc<Current> {
         Arc::clone(&self.current.borrow())
     }
@@ -224,13 +224,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let (events, inbox) = channel();
     let options = IssuerOptions {
         keys: arguments.leaf_keys.into(),
-        // what follows files has nobody who could store a CA
+        // a control plane that follows files has no place to store a CA
         makes_authorities: resources.store().is_none(),
         zone: compiler.context.zone.as_deref().map(Into::into),
     };
     let look = |events: Sender<Event<()>>| {
         move || {
-            // fails only when we are leaving
+            // fails only when the process is leaving
             let _ = events.send(Event::Look);
         }
     };
@@ -244,7 +244,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             look(events.clone()),
         ));
     let sink = match resources.store() {
-        // what a store has is shown as it is
+        // stored resources are shown as they are
         Some(_) => sink,
         None => sink.mirrored(mirror, runtime.handle().clone()),
     };
@@ -309,7 +309,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     Exit::Ok
 }
 
-/// Says what a turn brought.
+/// Prints the outcome of a turn.
 fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
     let standing = shared.standing();
     screen.turn(live, turn, standing.revision);
@@ -320,7 +320,7 @@ fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<Fl
     }
 }
 
-/// The certificate that the flags of `door` name, and its key; `None`: there is to be no TLS.
+/// Certificate and key named by the flags of `door`; `None`: no TLS.
 fn certificate(
     door: &str,
     certificate: Option<&PathBuf>,
@@ -336,7 +336,7 @@ fn certificate(
     })
 }
 
-/// What to say of what lies open: tokens of proxies that come in plaintext from other hosts, rights that nobody has to prove.
+/// Warnings about unprotected access: tokens of proxies sent in plaintext from other hosts, rights that need no proof.
 fn exposed(Args { api, xds, xds_tls_cert, .. }: &Args) -> Vec<String> {
     let in_plain_sight = api.wants_tokens() && xds_tls_cert.is_none() && !xds.ip().is_loopback();
     let plaintext = in_plain_sight.then(|| {

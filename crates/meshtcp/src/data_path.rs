@@ -1,4 +1,4 @@
-//! Which way connections take: through the relay, or straight to their endpoint, as decided in the kernel where they are
+//! Data path of connections: through the relay, or directly to their endpoint, decided in the kernel where they are
 //! dialled.
 //!
 //! ```text
@@ -32,9 +32,9 @@ use parts::Parts;
 pub(crate) use metrics::Metrics;
 pub(crate) use report::{paths_of, report};
 
-/// How often is looked at what the programs tell, and whether health has changed.
+/// Interval at which records of the programs are read and health is compared.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often is looked whether connections have ended, at the end.
+/// Interval at which ended connections are looked for while draining.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Which way connections take, by flags.
@@ -80,7 +80,7 @@ enum Peer {
     Endpoint,
 }
 
-/// The path to a network namespace: that of a process by its number, or as it is written.
+/// Path of a network namespace: that of a process by its number, or the path as written.
 #[expect(clippy::unnecessary_wraps, reason = "a parser of flags may fail")]
 fn network(written: &str) -> Result<PathBuf, std::convert::Infallible> {
     Ok(match written.parse::<u32>() {
@@ -89,17 +89,17 @@ fn network(written: &str) -> Result<PathBuf, std::convert::Infallible> {
     })
 }
 
-/// The proxy, and the programs that decide beside it.
+/// Proxy, and the kernel programs beside it.
 pub(crate) struct DataPath {
     proxy: Arc<Proxy>,
     mode: Mode,
-    /// The programs; or why the relay carries everything.
+    /// Running programs; or the reason why the relay carries everything.
     running: Result<Running, Reason>,
-    /// What was warned of.
+    /// Warnings that were printed, each once.
     warned: Mutex<BTreeSet<(String, String)>>,
 }
 
-/// Programs that are attached.
+/// Attached programs.
 struct Running {
     shared: Arc<Shared>,
     reader: Mutex<Option<JoinHandle<()>>>,
@@ -113,11 +113,11 @@ struct Shared {
 struct State {
     kernel: Kernel,
     generation: u64,
-    /// Outbounds at addresses that this host does not have, so that nothing can listen there.
+    /// Outbounds at addresses that this host does not have, so that no socket can listen there.
     elsewhere: Vec<Arc<Listener>>,
-    /// What the kernel counts in limits.
+    /// Kernel's parts of connection limits.
     parts: Parts,
-    /// A configuration is being applied: what is open is about to change.
+    /// `true`: a configuration is being applied, and the open listeners are about to change.
     changing: bool,
 }
 
@@ -128,17 +128,18 @@ impl Shared {
 }
 
 impl DataPath {
-    /// Whether programs decide at all.
+    /// Returns `true` if kernel programs decide.
     pub(crate) fn is_in_kernel(&self) -> bool {
         self.running.is_ok()
     }
 
-    /// Everything through the relay.
+    /// Data path through the relay only.
     fn relay(proxy: Arc<Proxy>) -> Self {
         Self { proxy, mode: Mode::Relay, running: Err(Reason::NotAsked), warned: Mutex::default() }
     }
 
-    /// As the flags say. What cannot be had is said once, and the relay carries everything.
+    /// Starts the data path that the flags ask for. Programs that cannot run are reported once, and the relay carries
+    /// everything.
     pub(crate) fn start(flags: &Flags, proxy: Arc<Proxy>) -> Self {
         let Flags { data_path, kernel_cgroup, kernel_peer, kernel_netns, kernel_pin } = flags;
         let names_peers = *kernel_peer == Peer::Dialled;
@@ -148,7 +149,7 @@ impl DataPath {
         Self::attach(*data_path, &attaching, proxy)
     }
 
-    /// For whoever dials in the process of the proxy.
+    /// Data path for clients in the process of the proxy.
     pub(crate) fn of_own_clients(mode: Mode, proxy: Arc<Proxy>) -> Self {
         let attaching = Attaching {
             cgroup: None,
@@ -175,14 +176,14 @@ impl DataPath {
         Self { proxy, mode, running, warned: Mutex::default() }
     }
 
-    /// Carries another configuration from now on: a new connection is decided by it once this returns, whichever its way.
+    /// Applies another configuration: once this returns, it decides every new connection, on either data path.
     pub(crate) fn apply(&self, config: Config) -> ApplyReport {
         let Ok(Running { shared, .. }) = &self.running else { return self.proxy.apply(config) };
         let stays: BTreeSet<SocketAddr> =
             config.listeners().iter().map(|listener| listener.address).collect();
         let mut state = shared.lock();
         state.changing = true;
-        // nobody is sent to an address that is about to be closed
+        // no connection may be sent to an address that is about to be closed
         state.kernel.retire(|address| stays.contains(&address));
         drop(state);
         let listeners = config.listeners().to_vec();
@@ -192,7 +193,7 @@ impl DataPath {
         state.elsewhere = elsewhere(&listeners, &report);
         state.changing = false;
         state.serve(&self.proxy);
-        // what is decided where it is dialled needs nobody who listens
+        // connections decided where they are dialled need no listening socket
         report.failed.retain(|failed| !state.decides(&failed.listener));
         match state.kernel.replace_predecessors() {
             Ok(0) => {}
@@ -208,7 +209,7 @@ impl DataPath {
         report
     }
 
-    /// The path of each listener that is served.
+    /// Data path of each listener that is served.
     fn paths(&self) -> Vec<(Arc<Listener>, Path)> {
         match &self.running {
             Ok(running) => running.shared.lock().kernel.paths().to_vec(),
@@ -219,7 +220,7 @@ impl DataPath {
         }
     }
 
-    /// All connections that live, by id.
+    /// All live connections, by id.
     pub(crate) fn connections(&self) -> Vec<ConnectionInfo> {
         let mut connections = self.proxy.connections();
         let Ok(running) = &self.running else { return connections };
@@ -237,12 +238,12 @@ impl DataPath {
         connections
     }
 
-    /// What the programs left to the relay; `None`: there are none.
+    /// Connections that the programs left to the relay; `None`: there are no programs.
     fn left(&self) -> Option<Left> {
         self.running.as_ref().ok().map(|running| running.shared.lock().kernel.left())
     }
 
-    /// Says of each outbound that stays on the relay and was meant not to why, once.
+    /// Warns, once per outbound, why it stays on the relay against its setting.
     fn warn(&self) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         for (listener, path) in self.paths() {
@@ -258,7 +259,7 @@ impl DataPath {
         }
     }
 
-    /// Decides nothing any more in the kernel: whoever connects from now on meets what listens at the address.
+    /// Stops decisions in the kernel: new connections go to whatever listens at the address.
     pub(crate) fn leave(&self) {
         if let Ok(running) = &self.running {
             let mut state = running.shared.lock();
@@ -267,8 +268,8 @@ impl DataPath {
         }
     }
 
-    /// Waits until connections that were decided in the kernel have ended, for as long as that; then reads what there is to be
-    /// read. Those that live go on.
+    /// Waits up to `grace` until connections that were decided in the kernel have ended; then reads the remaining
+    /// records. Live connections go on.
     pub(crate) fn drain(&self, grace: Duration) {
         let Ok(running) = &self.running else { return };
         let deadline = Instant::now() + grace;
@@ -302,18 +303,18 @@ impl Running {
 }
 
 impl State {
-    /// Nothing is served yet.
+    /// State in which nothing is served yet.
     fn new(kernel: Kernel) -> Self {
         Self { kernel, generation: 0, elsewhere: Vec::new(), parts: Parts::default(), changing: true }
     }
 
-    /// Whether connections to a listener are decided where they are dialled.
+    /// Returns `true` if connections to a listener are decided where they are dialled.
     fn decides(&self, wanted: &ListenerId) -> bool {
         let mut paths = self.kernel.paths().iter();
         paths.any(|(listener, path)| *path == Path::Kernel && ListenerId::of(listener) == *wanted)
     }
 
-    /// Decides by what is open now, and by the health that there is now.
+    /// Decides by the listeners that are open now, and by the current health.
     fn serve(&mut self, proxy: &Proxy) {
         let mut listeners = proxy.serving();
         listeners.extend(self.elsewhere.iter().cloned());
@@ -326,7 +327,7 @@ impl State {
     }
 }
 
-/// The outbounds that cannot be opened because this host does not have their address: virtual ones.
+/// Outbounds that cannot be opened because this host does not have their address, which is virtual.
 fn elsewhere(listeners: &[Arc<Listener>], report: &ApplyReport) -> Vec<Arc<Listener>> {
     let virtually = |failed: &&FailedListener| {
         failed.error.kind() == std::io::ErrorKind::AddrNotAvailable && failed.kept_at.is_none()
@@ -339,16 +340,16 @@ fn elsewhere(listeners: &[Arc<Listener>], report: &ApplyReport) -> Vec<Arc<Liste
     listeners.iter().filter(is_meant).cloned().collect()
 }
 
-/// What the thread that reads has.
+/// State of the reader thread.
 struct Reader<'a> {
     records: Records,
     shared: &'a Shared,
     proxy: &'a Proxy,
     books: Books,
-    /// How often rosters had changed, and which addresses there were, at the last look.
+    /// Number of roster changes, and the addresses, at the last look.
     rosters: u64,
     addresses: Arc<l4::decide::Addresses>,
-    /// Records that had been lost at the last look, and whether some are missing in the books.
+    /// Number of lost records at the last look, and whether the books miss some.
     lost: u64,
     misses: bool,
 }
@@ -360,7 +361,7 @@ impl<'a> Reader<'a> {
         Self { records, shared, proxy, books, rosters, addresses, lost: 0, misses: false }
     }
 
-    /// Waits a while, then takes in what was told. Whether there may be more.
+    /// Waits for records or the next look, then takes them in. Returns `true` if there may be more.
     fn look(&mut self) -> bool {
         let leaves = self.shared.stop.load(Relaxed);
         if !leaves {
@@ -393,7 +394,7 @@ impl<'a> Reader<'a> {
         let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
         let filling = self.records.filling();
         let mut descriptors = [PollFd::new(&filling, PollFlags::IN)];
-        // interrupted: then it is looked at a little earlier
+        // an interrupted wait only makes the look a little earlier
         let _ = poll(&mut descriptors, Some(&timeout));
     }
 }

@@ -1,4 +1,4 @@
-//! `meshtcp delete`: take resources out of a control plane.
+//! `meshtcp delete`: deletes resources of a control plane.
 
 use clap_complete::engine::ArgValueCompleter;
 use model::ResourceKey;
@@ -53,13 +53,13 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// What became of one resource.
+/// Outcome of one resource.
 #[derive(Debug, Serialize)]
 struct Deleted {
     kind: String,
     mesh: String,
     name: String,
-    /// `deleted`, or `absent`: it was not there.
+    /// `deleted`, or `absent`: the resource did not exist.
     outcome: &'static str,
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             name.into_iter().chain(names).map(|name| key(kind, &mesh, &name)).collect()
         }
         None => match (Files { file }).read(&rules, &mesh) {
-            // policies before what they name, dataplanes before their mesh
+            // policies before the resources that they name, dataplanes before their mesh
             Ok(Proposed { entries, exit: left_out }) => {
                 exit = left_out;
                 entries.iter().rev().map(|entry| entry.resource.key()).collect()
@@ -123,7 +123,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     }
     let (mut revision, mut deleted) = (None, Vec::new());
     for key in meant {
-        // a look says the same of what is not there
+        // a dry run reports an absent resource in the same way
         let did = match dry_run {
             true => client.get(&path(&key)).map(|there| there.map(|_| None)),
             false => client.delete(&path(&key)),

@@ -1,4 +1,4 @@
-//! `meshtcp demo`: the whole product in fifteen seconds, on loopback, in one process.
+//! `meshtcp demo`: demonstration of the product in fifteen seconds, on loopback, in one process.
 //!
 //! ```text
 //!  1,000 clients ──▶ outbound ledger of proxy web ──┬─▶ backend v1
@@ -37,12 +37,12 @@ pub(crate) struct Args {
     data_path: Mode,
 }
 
-/// How long opening all connections should take: long enough to watch.
+/// Duration of opening all connections: long enough to watch.
 const OPENING: Duration = Duration::from_secs(6);
-/// How long to watch the echoes go on after each change.
+/// Time to watch the echoes after each change.
 const WATCHING: Duration = Duration::from_millis(1200);
 
-/// How a demonstration ends that somebody stopped, as shells count it.
+/// Exit status of an interrupted demonstration, by the convention of shells.
 const STOPPED: i32 = 130;
 
 pub(crate) fn run(Args { connections, data_path }: Args) -> Exit {
@@ -59,7 +59,7 @@ pub(crate) fn run(Args { connections, data_path }: Args) -> Exit {
     }
 }
 
-/// What happened; and what a hop costs, where there were connections without one.
+/// Runs the demonstration. Returns the tally, and the cost of a hop if there were connections without one.
 fn play(connections: usize, mode: Mode) -> Result<(Tally, Option<String>), String> {
     room::make(connections)?;
     let in_words = |error: std::io::Error| error.to_string();
@@ -74,7 +74,7 @@ fn play(connections: usize, mode: Mode) -> Result<(Tally, Option<String>), Strin
     let mut signals = runtime.block_on(async { Signals::catch() })?;
     runtime.spawn(async move {
         signals.leave(|| {}).await;
-        // what cannot be removed stays in the folder for such things
+        // a folder that cannot be removed stays among the temporary files
         let _ = std::fs::remove_dir_all(folder);
         std::process::exit(STOPPED)
     });

@@ -1,4 +1,4 @@
-//! `meshtcp describe`: one stored resource, and what became of it.
+//! `meshtcp describe`: one stored resource, with its state in the fleet.
 
 mod words;
 

@@ -1,4 +1,4 @@
-//! `meshtcp diff`: how documents differ from what is in force, as text and by their fields.
+//! `meshtcp diff`: difference between documents and the resources in force, as text and by field.
 
 mod lines;
 

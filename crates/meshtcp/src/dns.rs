@@ -1,4 +1,4 @@
-//! The DNS server beside a proxy, by its flags.
+//! DNS server beside a proxy, and its flags.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,9 +12,9 @@ use proxy::dns::{Dns, DnsSockets};
 use crate::listen;
 use crate::output::{complain, print};
 
-/// The port to which `meshtcp transparent-proxy` redirects DNS.
+/// Port to which `meshtcp transparent-proxy` redirects DNS.
 const PORT: u16 = 15053;
-/// How often it is tried to take the place of a predecessor.
+/// Interval between attempts to take the place of a predecessor.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// Whether and how a proxy answers DNS.
@@ -44,29 +44,29 @@ pub(crate) struct DnsFlags {
     dns_servers: PathBuf,
 }
 
-/// A server that runs for as long as nobody stops it; all clones are one. Without the flag there is none.
+/// DNS server that runs until it is stopped; all clones share it. `None`: the flag is absent.
 #[derive(Clone)]
 pub(crate) struct Served(Option<Arc<Mutex<Place>>>);
 
-/// Who answers.
+/// Process that answers queries.
 enum Place {
-    /// The process before this one, until this one carries what it did.
+    /// The predecessor, until this process carries its connections.
     Before(Box<dyn FnOnce() -> io::Result<Dns> + Send>),
-    /// The process before this one, whose place is taken when it goes.
+    /// The predecessor, whose place is taken when it exits.
     Taken,
-    /// This one.
+    /// This process.
     Here(Dns),
-    /// Somebody else, from now on.
+    /// Another process, from now on.
     Over,
 }
 
 impl DnsFlags {
-    /// Starts the server if it is asked for, and says where it is. A predecessor answers for as long as it is there, at the same
-    /// sockets if it hands them over; otherwise its place is taken when it goes. `predecessor` gives those at an address;
-    /// `None`: there is none.
+    /// Starts the server if the flag is given, and prints its addresses. A predecessor answers as long as it runs, at
+    /// the same sockets if it hands them over; otherwise its place is taken when it exits. `predecessor` returns its
+    /// sockets at an address; `None`: there is no predecessor.
     ///
     /// # Errors
-    /// In words: an address cannot be bound.
+    /// Reason in words: an address cannot be bound.
     pub(crate) fn serve(
         &self,
         proxy: &Arc<Proxy>,
@@ -77,7 +77,7 @@ impl DnsFlags {
         }
         let Self { dns: _, mut dns_address, dns_servers } = self.clone();
         if dns_address.is_empty() {
-            // queries over IPv6 are redirected to its loopback
+            // queries over IPv6 are redirected to the IPv6 loopback address
             let has_ipv6 = std::net::UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
             dns_address.push(SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)));
             dns_address.extend(has_ipv6.then_some(SocketAddr::from((Ipv6Addr::LOCALHOST, PORT))));
@@ -124,7 +124,7 @@ impl DnsFlags {
 }
 
 impl Served {
-    /// Answers beside the predecessor, which stops soon: this process carries what it did.
+    /// Starts answering beside the predecessor, which stops soon: this process carries its connections now.
     pub(crate) fn begin(&self) {
         let Some(place) = &self.0 else { return };
         let before = std::mem::replace(&mut *lock(place), Place::Taken);
@@ -137,7 +137,7 @@ impl Served {
         }
     }
 
-    /// The sockets, for a successor.
+    /// Sockets, for a successor.
     pub(crate) fn lent(&self) -> Vec<DnsSockets> {
         let Some(place) = &self.0 else { return Vec::new() };
         match &*lock(place) {
@@ -146,7 +146,7 @@ impl Served {
         }
     }
 
-    /// Answers no more: somebody else does.
+    /// Stops answering: another process does from now on.
     pub(crate) fn stop(&self) {
         if let Some(place) = &self.0 {
             *lock(place) = Place::Over;

@@ -1,8 +1,8 @@
-//! Durations as people write them.
+//! Durations as written on the command line.
 
 use std::time::Duration;
 
-/// Reads `500ms`, `30s`, `5m`, `1h`; a number alone is seconds.
+/// Parses `500ms`, `30s`, `5m`, `1h`; a number alone is in seconds.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration: write 500ms, 30s, 5m or 1h");
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

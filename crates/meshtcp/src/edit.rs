@@ -1,7 +1,7 @@
-//! `meshtcp edit`: one stored resource in one's own editor.
+//! `meshtcp edit`: one stored resource in the user's editor.
 //!
-//! What is saved is put on top of the version that was opened: whoever was faster is not overwritten. What cannot be put is kept in
-//! its file.
+//! The saved document is put on top of the version that was opened, so that a concurrent change is not overwritten. A
+//! document that cannot be put is kept in its file.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     rules: Rules,
 }
 
-/// What the file says to whoever opens it.
+/// Comment at the head of the file, for the user.
 const HEAD: &str =
     "# What is saved is put, unless nothing has changed. Lines that begin with # are left out.\n";
 
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     }
 }
 
-/// A resource as it was when the editor was opened.
+/// Resource as it was when the editor was opened.
 struct Opened {
     key: ResourceKey,
     stored: Value,
@@ -86,7 +86,7 @@ struct Opened {
 }
 
 impl Opened {
-    /// Writes it to a file, and lets somebody edit it.
+    /// Writes the resource to a file, and opens it in the editor.
     fn edited(&self, editor: Option<&str>) -> Result<tempfile::TempPath, Exit> {
         let editor = editor.map(str::to_owned).or_else(|| std::env::var("EDITOR").ok());
         let editor = editor.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
@@ -103,7 +103,7 @@ impl Opened {
         file.write_all(format!("{HEAD}{}", yaml(&self.stored)).as_bytes())
             .map_err(|error| environment(format!("{} cannot be written: {error}", file.path().display())))?;
         let file = file.into_temp_path();
-        // an editor with arguments is a line for the shell, as git has it
+        // an editor with arguments is a shell command, as in git
         let ended = Command::new("sh").args(["-c", &format!("{editor} \"$@\""), &editor]).arg(&file).status();
         match ended {
             Ok(status) if status.success() => Ok(file),
@@ -114,7 +114,7 @@ impl Opened {
         }
     }
 
-    /// Puts what was saved.
+    /// Puts the saved document.
     fn put(&self, client: &Client, file: tempfile::TempPath, rules: &Rules, wait: &Wait) -> Exit {
         let document = match self.read(&file, rules) {
             Ok(Some(document)) => document,
@@ -141,7 +141,7 @@ impl Opened {
         }
     }
 
-    /// What was saved; `None`: it says what is stored already.
+    /// Saved document; `None`: it equals the stored one.
     fn read(&self, file: &Path, rules: &Rules) -> Result<Option<Value>, Exit> {
         let bytes = std::fs::read(file).map_err(|error| {
             complain(&format!("error: {} cannot be read: {error}\n", file.display()));
@@ -182,7 +182,7 @@ impl Opened {
     }
 }
 
-/// Leaves the file where it is, and says where.
+/// Keeps the file, and prints its path.
 fn kept(file: tempfile::TempPath, exit: Exit) -> Exit {
     match file.keep() {
         Ok(file) => complain(&format!(

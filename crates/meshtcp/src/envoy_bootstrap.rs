@@ -1,4 +1,4 @@
-//! `meshtcp envoy-bootstrap`: the file that an Envoy starts from to attach to a control plane.
+//! `meshtcp envoy-bootstrap`: bootstrap file of an Envoy that attaches to a control plane.
 
 pub(crate) mod fixed;
 
@@ -57,7 +57,7 @@ impl From<Protocol> for dialect::envoy::bootstrap::Protocol {
     }
 }
 
-/// What stands above the bootstrap.
+/// Comment above the bootstrap.
 const HEADER: &str = "# Start Envoy with: envoy -c FILE --disable-hot-restart\n";
 const PLAINTEXT: &str = "\
 # The way to the control plane is not encrypted: keep it on a host or a network that you trust, or write https://.
@@ -114,7 +114,7 @@ pub(crate) fn run(
     Exit::Ok
 }
 
-/// Whom Envoy believes: those in a file, which may be on this host only, or else those that the system trusts.
+/// Authorities that Envoy trusts: those of a file, which may exist on this host only, or else those of the system.
 fn trusted(ca_file: Option<&Path>) -> Result<Certificates, String> {
     let Trusted { file, pem } = Trusted::read(ca_file)?;
     Ok(match ca_file {
@@ -123,7 +123,7 @@ fn trusted(ca_file: Option<&Path>) -> Result<Certificates, String> {
     })
 }
 
-/// Who the Envoy of a proxy introduces itself as.
+/// Node that the Envoy of a proxy identifies itself as.
 pub(crate) fn node(proxy: &ProxyId) -> Node {
     let metadata = match proxy.as_dataplane() {
         Some(_) => Value::Null,

@@ -1,9 +1,9 @@
-//! Command lines that people begin with, as `--help` and the manual pages show them.
+//! Example command lines, as shown by `--help` and in the manual pages.
 
-/// Command lines of a command, each with what it does.
+/// Examples of a command, each a command line with its effect.
 type Examples = &'static [(&'static str, &'static str)];
 
-/// The examples of commands.
+/// Examples by command.
 pub(crate) const EXAMPLES: &[(&str, Examples)] = &[
     (
         "up",

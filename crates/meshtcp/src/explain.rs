@@ -1,4 +1,4 @@
-//! `meshtcp explain`: why the connections of one proxy go where they go, or why one connection went where it went.
+//! `meshtcp explain`: reasons why the connections of one proxy, or one connection, go where they go.
 
 mod connection;
 mod field;
@@ -89,7 +89,7 @@ pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which
     Exit::Ok
 }
 
-/// Where connections go, and whether they may.
+/// Destinations of connections, and the permissions to reach them.
 #[derive(Debug, Serialize)]
 struct Answer {
     #[serde(flatten)]
@@ -111,7 +111,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Why a proxy does what it does, and what each sort of proxy cannot do of it.
+/// Explanation of a proxy's behaviour, with warnings about what each type of proxy cannot do of it.
 pub(crate) fn explained(compiled: &Compiled, proxy: &ProxyId, outbound: Option<&str>) -> Option<Explanation> {
     let mut explanation = plan::explain(&compiled.snapshot, proxy.as_dataplane()?, outbound)?;
     let told = compiled.proxies.get(proxy).map(|proxy| &*proxy.told);
@@ -119,13 +119,13 @@ pub(crate) fn explained(compiled: &Compiled, proxy: &ProxyId, outbound: Option<&
     Some(explanation)
 }
 
-/// What is said about an outbound: by its name, port or service, or else by `SERVICE:PORT`.
+/// Explanation of an outbound, found by its name, port or service, or else by `SERVICE:PORT`.
 fn asked(wanted: &str, explain: &dyn Fn(Option<&str>) -> Option<Explanation>) -> Option<Explanation> {
     let found = explain(Some(wanted)).filter(|found| !found.outbounds.is_empty());
     found.or_else(|| {
         let (service, port) = wanted.rsplit_once(':')?;
         let mut found = explain(Some(service))?;
-        // services that only tags name have no ports of their own: the name says all
+        // services that only tags name have no ports of their own: the name is enough
         let fits = |it: &OutboundExplanation| {
             it.dials.ends_with(&format!(" port {port}")) || it.dials.contains("kuma.io/service=")
         };

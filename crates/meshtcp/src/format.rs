@@ -1,4 +1,4 @@
-//! How what is listed is printed: for people, or as YAML or JSON for programs.
+//! Output format of lists: for people, or as YAML or JSON for programs.
 
 use control::yaml;
 use serde::Serialize;
@@ -16,9 +16,9 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Prints a value as YAML or JSON; `None` for a table, which only the caller can draw.
+/// Formats a value as YAML or JSON; `None` for a table, which only the caller can format.
 pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<String> {
-    // a value of ours has text keys only: it always has a tree
+    // our own values have text keys only, so they always convert to a tree
     let tree = serde_json::to_value(value).unwrap_or_default();
     match format {
         Format::Table => None,
@@ -27,7 +27,7 @@ pub(crate) fn structured<T: Serialize>(format: Format, value: &T) -> Option<Stri
     }
 }
 
-/// A tree as one YAML document.
+/// Formats a tree as one YAML document.
 pub(crate) fn yaml(tree: &serde_json::Value) -> String {
     yaml::document(tree)
 }

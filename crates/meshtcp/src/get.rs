@@ -1,4 +1,4 @@
-//! `meshtcp get`: what a control plane stores.
+//! `meshtcp get`: stored resources of a control plane.
 
 mod json_path;
 pub(crate) mod row;
@@ -49,16 +49,16 @@ pub(crate) struct Args {
     output: Shape,
 }
 
-/// That a resource is not there, with the name that was probably meant.
+/// Message that a resource does not exist, with the name that was probably meant.
 pub(crate) fn absent(client: &Client, key: &ResourceKey) -> String {
-    // whatever fails here, it is not there
+    // whatever fails here, the resource does not exist
     let there = client.list(&collection(key.kind, key.mesh_or_empty())).unwrap_or_default();
     let near = did_you_mean(&key.name, there.iter().map(|it| row::text(it, "name")));
     let help = near.map(|near| format!("\n  help: {near}")).unwrap_or_default();
     format!("error: there is no {key}{help}\n")
 }
 
-/// Which resources are meant.
+/// Resources that the command line asks for.
 struct Question {
     kinds: Vec<Kind>,
     names: Vec<String>,
@@ -67,14 +67,14 @@ struct Question {
     selector: Selector,
 }
 
-/// The resources of a kind that are there.
+/// Existing resources of a kind.
 struct Found {
     kind: Kind,
     items: Vec<Value>,
 }
 
 impl Question {
-    /// Asks for all of it. What is named and not there is handed to `missing`.
+    /// Asks the control plane for all of them. `missing` receives a message per named resource that does not exist.
     fn asked(&self, client: &Client, mut missing: impl FnMut(String)) -> Result<Vec<Found>, Failed> {
         let Self { kinds, names, mesh, all_meshes, selector } = self;
         let mut found = Vec::new();
@@ -162,7 +162,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     exit
 }
 
-/// Prints what was found as one value where a program reads it.
+/// Prints the found resources as one value if a program reads it.
 fn print_together(shape: &Shape, question: &Question, found: &[Found], is_missing: bool) {
     let all: Vec<&Value> = found.iter().flat_map(|it| &it.items).collect();
     let one = question.names.len() == 1 && question.kinds.len() == 1 && !question.all_meshes;
@@ -182,7 +182,7 @@ fn print_together(shape: &Shape, question: &Question, found: &[Found], is_missin
     }
 }
 
-/// Prints what was found one by one; `header`: with headings over columns.
+/// Prints the found resources one by one; `header`: with headings over columns.
 fn print_each(shape: &Shape, question: &Question, found: &[Found], header: bool) {
     let Question { kinds, all_meshes, .. } = question;
     let headless = |table: String| match header {

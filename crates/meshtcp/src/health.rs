@@ -1,10 +1,10 @@
-//! The health of clusters, as admin servers tell it.
+//! Health of clusters, as reported by admin servers.
 
 use l4::counts::Snapshot;
 use l4::health::{ClusterHealth, EndpointHealth, Usage};
 use serde_json::{Value, json};
 
-/// Every cluster that is checked, starts endpoints slowly or has limits, as trees.
+/// Every cluster with health checks, slow start or limits, as trees.
 pub(crate) fn clusters(snapshot: &Snapshot) -> Vec<Value> {
     snapshot.clusters.iter().map(cluster).collect()
 }

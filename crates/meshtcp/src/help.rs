@@ -1,4 +1,4 @@
-//! The command line as people are shown it: commands in groups, each with examples, and flags of a command also in front of
+//! Presentation of the command line: commands in groups, each with examples, and flags of a command also in front of
 //! it.
 
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use clap::{ArgAction, Command};
 use crate::examples::EXAMPLES;
 use crate::exit::Exit;
 
-/// What people come for, and the commands for it. A command that is in none is listed behind them.
+/// Purposes of commands, and the commands for each. A command without a group is listed after them.
 const GROUPS: [(&str, &[&str]); 6] = [
     (
         "Carry connections",
@@ -24,7 +24,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("This program", &["demo", "config", "completion", "man"]),
 ];
 
-/// The whole command line, in groups and with examples.
+/// Returns the whole command line, in groups and with examples.
 pub(crate) fn arranged(mut command: Command) -> Command {
     let groups = groups(&command);
     let template = format!(
@@ -60,12 +60,12 @@ fn lines(examples: &[(&str, &str)]) -> String {
     format!("Examples:\n{}", examples.iter().map(line).collect::<String>().trim_end())
 }
 
-/// A command line whose command comes first: what stands in front of it is put behind it, where its flags belong.
+/// Moves arguments in front of the command behind it, where its flags belong.
 pub(crate) fn command_first(arguments: Vec<OsString>, command_line: &Command) -> Vec<OsString> {
     let word = |at: usize| arguments.get(at).and_then(|word| word.to_str()).unwrap_or_default();
     let mut at = 1;
     while is_flag(word(at)) {
-        // `meshtcp --help` is about no command
+        // `meshtcp --help` belongs to no command
         if command_line.get_arguments().any(|arg| is_called(arg, word(at)) && !arg.is_global_set())
             || ["--help", "-h", "--version", "-V"].contains(&word(at))
         {
@@ -93,7 +93,7 @@ fn is_flag(word: &str) -> bool {
     word.len() > 1 && word.starts_with('-') && word != "--"
 }
 
-/// Whether a word is a flag by its name alone.
+/// Returns `true` if a word is the flag itself, without a value.
 fn is_called(arg: &clap::Arg, word: &str) -> bool {
     let long = word.strip_prefix("--");
     let short = word.strip_prefix('-').filter(|rest| rest.chars().count() == 1);
@@ -101,7 +101,8 @@ fn is_called(arg: &clap::Arg, word: &str) -> bool {
         || short.is_some_and(|short| arg.get_short().is_some_and(|it| short.starts_with(it)))
 }
 
-/// Whether what follows a flag is its value. Of flags that take one with some commands only, what follows may be the command.
+/// Returns `true` if the next word is the flag's value. Of a flag that takes one with some commands only, it may be the
+/// command.
 fn takes_value(command: &Command, flag: &str, next_is_command: bool) -> bool {
     let all = every(command);
     let mut takes = all.iter().filter(|arg| is_called(arg, flag)).map(|arg| match arg.get_action() {
@@ -112,7 +113,7 @@ fn takes_value(command: &Command, flag: &str, next_is_command: bool) -> bool {
     if takes.all(|other| other == first) { first } else { !next_is_command }
 }
 
-/// The arguments of a command and of those below it.
+/// Arguments of a command and of its subcommands.
 fn every(command: &Command) -> Vec<&clap::Arg> {
     let below = command.get_subcommands().flat_map(every);
     command.get_arguments().chain(below).collect()
@@ -163,7 +164,7 @@ mod tests {
     fn every_example_is_a_command_line_of_its_command() {
         for (name, examples) in EXAMPLES {
             for (line, _) in *examples {
-                // the shell's part
+                // without the shell's operators and quotes
                 let line =
                     line.split(['|', '>', '&']).next().unwrap_or_default().trim_end().replace('\'', "");
                 let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();

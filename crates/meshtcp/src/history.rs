@@ -1,4 +1,4 @@
-//! `meshtcp history`: who changed a stored resource when, and how.
+//! `meshtcp history`: changes of a stored resource, with author and time.
 
 use change::preview::{comparable, differences};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::in_force::path;
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
 
-/// How many fields of a change are shown.
+/// Maximum number of changed fields shown per change.
 const FIELDS: usize = 6;
 
 #[derive(Debug, clap::Args)]
@@ -41,23 +41,23 @@ pub(crate) struct One {
     server: Server,
 }
 
-/// A change that was kept.
+/// Change kept in the history.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Change {
     pub(crate) revision: u64,
     pub(crate) at: Timestamp,
     pub(crate) by: String,
-    /// `put` or `deleted`.
+    /// Kind of the change: `put` or `deleted`.
     pub(crate) what: String,
-    /// What was there from then on; null: nothing, or a secret, which is not kept.
+    /// Document from then on; null: none, or a secret, which is not kept.
     pub(crate) document: Value,
 }
 
 impl One {
-    /// Whom to ask, and the key.
+    /// Client and resource key that the arguments select.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn resolved(&self) -> Result<(Client, ResourceKey), Exit> {
         let Self { kind: WrittenKind { kind, name: behind }, name, mesh, server } = self;
         let Some(name) = behind.as_ref().or(name.as_ref()) else {
@@ -69,10 +69,10 @@ impl One {
     }
 }
 
-/// The changes of a resource that are kept, the newest first.
+/// Kept changes of a resource, the newest first.
 ///
 /// # Errors
-/// How to end, after it was said why.
+/// Exit status, after the reason was reported.
 pub(crate) fn changes(client: &Client, key: &ResourceKey) -> Result<Vec<Change>, Exit> {
     let found = client.get(&format!("{}/_history", path(key))).map_err(|failed| failed.said())?;
     let Some(mut found) = found else {
@@ -121,7 +121,7 @@ fn drawn(key: &ResourceKey, changes: &[Change]) -> String {
     output::table(["REVISION", "WHEN", "BY", "WHAT"], changes.iter().enumerate().map(row))
 }
 
-/// What a change did, in words.
+/// Effect of a change, in words.
 fn in_words(key: &ResourceKey, before: Option<&Value>, change: &Change) -> String {
     if change.what == "deleted" {
         return "deleted".to_owned();

@@ -1,4 +1,4 @@
-//! The addresses of this host, and its name.
+//! Addresses, name and trusted authorities of this host.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,10 +9,10 @@ use proxy::Proxy;
 
 use crate::output::print;
 
-/// How often it is looked whom this host believes.
+/// Interval between two checks of the authorities that this host trusts.
 const LOOKS: Duration = Duration::from_secs(30);
 
-/// Every address that connections to this host may arrive on, loopback aside (that is always ours), sorted.
+/// Every address at which connections to this host may arrive, except loopback (always ours), sorted.
 ///
 /// Read from the kernel's own tables: `/proc/net/fib_trie` lists local IPv4 addresses, `/proc/net/if_inet6` the IPv6
 /// ones. Empty where there is no `/proc`: then proxies are named with `--dataplane`.
@@ -25,7 +25,7 @@ pub(crate) fn addresses() -> BTreeSet<IpAddr> {
     addresses
 }
 
-/// Has a proxy look now and then whom this host believes, as long as there is the proxy.
+/// Has a proxy check now and then which authorities this host trusts, until the proxy is dropped.
 pub(crate) async fn watch_authorities(proxy: Weak<Proxy>) {
     loop {
         tokio::time::sleep(LOOKS).await;
@@ -34,7 +34,7 @@ pub(crate) async fn watch_authorities(proxy: Weak<Proxy>) {
     }
 }
 
-/// Has a proxy look whom this host believes. What has changed is said.
+/// Has a proxy read the authorities that this host trusts. A change is printed.
 pub(crate) async fn read_authorities(proxy: Arc<Proxy>) {
     // it reads a file, and waits for the workers
     let has_changed = tokio::task::spawn_blocking(move || proxy.read_host_authorities()).await;
@@ -43,13 +43,13 @@ pub(crate) async fn read_authorities(proxy: Arc<Proxy>) {
     }
 }
 
-/// What this host calls itself.
+/// Name of this host; `None`: it cannot be read.
 pub(crate) fn name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// Each leaf `|-- ADDRESS` is followed by a line for each of its routes; `/32 host LOCAL` is an address of ours.
+/// Each leaf `|-- ADDRESS` is followed by a line per route; `/32 host LOCAL` marks an address of this host.
 fn local_v4(table: &str) -> impl Iterator<Item = Ipv4Addr> {
     let mut leaf = None;
     table.lines().filter_map(move |line| {
@@ -62,7 +62,7 @@ fn local_v4(table: &str) -> impl Iterator<Item = Ipv4Addr> {
     })
 }
 
-/// One line an address: 32 hexadecimal digits, then details.
+/// One line per address: 32 hexadecimal digits, then details.
 fn local_v6(table: &str) -> impl Iterator<Item = Ipv6Addr> {
     table.lines().filter_map(|line| {
         let digits = line.split_whitespace().next().filter(|digits| digits.len() == 32)?;

@@ -1,4 +1,4 @@
-//! `meshtcp identity`: who has which certificate, and new ones now.
+//! `meshtcp identity`: issued certificates, and their renewal on demand.
 
 use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, OutsideRow};
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::names;
 use crate::output::{self, Format, complain, print, table};
 
-/// How long before its end it is told of what somebody has to replace.
+/// Time before the end of a certificate at which a reminder to replace it appears.
 pub(crate) const SOON: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub(crate) fn run(Args { command }: Args) -> Exit {
     }
 }
 
-/// Whether every authority signs, every proxy has what it asked for, and every secret can be loaded.
+/// Returns `true` if every authority signs, every proxy has what it asked for, and every secret can be loaded.
 fn is_well(report: &CertificateReport) -> bool {
     let CertificateReport { authorities, proxies, outside } = report;
     authorities.iter().all(|it| it.why.is_none())
@@ -152,7 +152,7 @@ fn drawn(report: &CertificateReport) -> String {
     drawn.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-/// That something which somebody provides ends before long; `None`: it does not.
+/// Reminder that a certificate from outside ends soon; `None`: it does not.
 pub(crate) fn soon(ends: Option<Timestamp>) -> Option<String> {
     let left = ends?.duration_since(Timestamp::now());
     if left > SOON {

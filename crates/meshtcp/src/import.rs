@@ -1,4 +1,4 @@
-//! `meshtcp import`: routes of other systems as ours.
+//! `meshtcp import`: conversion of other systems' routes.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// What it is for whatever else is said: one value for programs, or lines for people.
+    /// Format of everything besides the resources: one value for programs, or lines for people.
     pub(crate) fn format(self) -> Format {
         match self {
             Shape::Yaml => Format::Table,

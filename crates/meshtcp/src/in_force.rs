@@ -1,4 +1,4 @@
-//! What is in force: read from a control plane, or from files that stand for it.
+//! Resources in force: read from a control plane, or from files that replace it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,27 +43,27 @@ pub(crate) struct Proxies {
 }
 
 impl InForce {
-    /// The mesh that is meant: where files stand for a control plane, no context says it.
+    /// Mesh that the command is about; where files replace a control plane, no context selects it.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn mesh(&self) -> Result<String, Exit> {
         let context = if self.against.is_empty() { self.server.resolved()? } else { Context::default() };
         Ok(self.mesh.or_of(&context))
     }
 
-    /// Reads everything and plans every proxy.
+    /// Reads all resources and plans every proxy.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn load(&self) -> Result<State, Exit> {
         self.load_telling(EnvoyOptions::default())
     }
 
-    /// The same, with Envoys told in a certain way.
+    /// Like `load`, with the given options for Envoys.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
         let context = self.rules.context();
         let ledger = if self.against.is_empty() {
@@ -74,11 +74,11 @@ impl InForce {
         Ok(State::of(ledger, &context, envoy))
     }
 
-    /// How Envoys are told splits: as the control plane says; where files stand for it, or it does not say, as one does that
-    /// nobody told otherwise.
+    /// Representation of splits for Envoys: that of the control plane; where files replace it, or it does not report
+    /// any, the default.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn split(&self) -> Result<Split, Exit> {
         if !self.against.is_empty() {
             return Ok(Split::default());
@@ -89,12 +89,12 @@ impl InForce {
         Ok(word.and_then(|word| Split::from_str(word, false).ok()).unwrap_or_default())
     }
 
-    /// Where that is, in words.
+    /// Place of the resources, in words.
     pub(crate) fn in_words(&self) -> &'static str {
         if self.against.is_empty() { "the control plane" } else { "these files" }
     }
 
-    /// The same, of these files where there are any.
+    /// Like `load`, from these files if there are any.
     pub(crate) fn load_or(&self, paths: &[PathBuf]) -> Result<State, Exit> {
         match paths {
             [] => self.load(),
@@ -111,12 +111,12 @@ impl InForce {
     }
 }
 
-/// Every resource of a control plane, of the kinds that both sides know.
+/// All resources of a control plane, of the kinds that both sides know.
 fn everything(client: &Client, profile: model::Profile) -> Result<Ledger, crate::client::Failed> {
     let served = client.kinds()?;
     let mut ledger = Ledger::default();
     for kind in Kind::ALL.iter().filter(|kind| served.contains(kind.plural())) {
-        // what is secret concerns no plan
+        // secrets do not affect plans
         if *kind == Kind::Secret {
             continue;
         }
@@ -138,12 +138,12 @@ fn everything(client: &Client, profile: model::Profile) -> Result<Ledger, crate:
     Ok(ledger)
 }
 
-/// The path of a resource.
+/// API path of a resource.
 pub(crate) fn path(key: &ResourceKey) -> String {
     format!("{}/{}", collection(key.kind, key.mesh_or_empty()), key.name)
 }
 
-/// The path of all resources of a kind, in a mesh where they are in one.
+/// API path of all resources of a kind, in a mesh if the kind belongs to one.
 pub(crate) fn collection(kind: Kind, mesh: &str) -> String {
     match kind.scope() {
         Scope::Mesh => format!("/meshes/{mesh}/{}", kind.plural()),
@@ -152,10 +152,10 @@ pub(crate) fn collection(kind: Kind, mesh: &str) -> String {
 }
 
 impl Proxies {
-    /// The open connections of the proxies that were named.
+    /// Open connections of the named proxies.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn live(&self) -> Result<Live, Exit> {
         let mut live: BTreeMap<(plan::ProxyId, String), LiveConnections> = BTreeMap::new();
         for address in &self.proxy_admin {

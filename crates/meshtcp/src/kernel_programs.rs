@@ -1,4 +1,4 @@
-//! `meshtcp kernel`: the programs of ours that decide in this kernel, and how to be rid of them.
+//! `meshtcp kernel`: our programs in this kernel, and their removal.
 
 use std::path::PathBuf;
 

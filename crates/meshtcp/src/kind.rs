@@ -1,15 +1,15 @@
-//! Kinds as people write them on the command line: `meshtcproutes`, `MeshTCPRoute`, `mtcpr`.
+//! Kinds as written on the command line: `meshtcproutes`, `MeshTCPRoute`, `mtcpr`.
 
 use std::str::FromStr;
 
 use model::{Kind, ResourceKey};
 
-/// A kind, however it was written; with `/NAME` behind it also a name.
+/// Kind in any notation, optionally with `/NAME` behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenKind {
-    /// The kind.
+    /// Kind of resource.
     pub(crate) kind: Kind,
-    /// The name behind a slash.
+    /// Name behind the slash; `None`: there is no slash.
     pub(crate) name: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl FromStr for WrittenKind {
         }
         let known = Kind::ALL.iter().flat_map(|kind| [kind.as_str(), kind.plural()]);
         let near = model::draft::did_you_mean(written, known);
-        // short names are too short to be told apart by letters
+        // short names are too short for a match by similarity
         let short = Kind::ALL.iter().find(|kind| {
             kind.short_name().is_some_and(|short| {
                 short.len() > 1 && lower.trim_end_matches(char::is_numeric).starts_with(short)
@@ -47,7 +47,7 @@ impl FromStr for WrittenKind {
                 format!("did you mean `{}`, {}?", kind.short_name().unwrap_or_default(), kind.plural())
             })
         });
-        // people leave out what so many kinds begin with
+        // the common beginning of kinds may be left out
         let stem = lower.trim_end_matches('s');
         let ends_so = |kind: &&Kind| stem.len() > 2 && kind.as_str().to_lowercase().ends_with(stem);
         let endings: Vec<&str> = Kind::ALL.iter().filter(ends_so).map(|kind| kind.plural()).collect();
@@ -59,7 +59,7 @@ impl FromStr for WrittenKind {
     }
 }
 
-/// Kinds by commas, each as [`WrittenKind`], or `all` of them.
+/// Kinds separated by commas, each as [`WrittenKind`], or `all` of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenKinds(pub(crate) Vec<WrittenKind>);
 
@@ -68,7 +68,7 @@ impl FromStr for WrittenKinds {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "all" {
-            // nobody means secrets who says all
+            // `all` does not include secrets
             let kinds = Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Secret | Kind::GlobalSecret));
             return Ok(Self(kinds.map(|&kind| WrittenKind { kind, name: None }).collect()));
         }
@@ -76,7 +76,7 @@ impl FromStr for WrittenKinds {
     }
 }
 
-/// The key of a resource that is named `NAME`, in the mesh that is meant, or `MESH/NAME`, as `get -A -o name` prints it.
+/// Key of a resource written as `NAME`, in the default mesh, or as `MESH/NAME`, as `get -A -o name` prints it.
 pub(crate) fn key(kind: Kind, mesh: &str, written: &str) -> ResourceKey {
     match written.split_once('/') {
         Some((mesh, name)) => ResourceKey::new(kind, mesh, name),
@@ -84,7 +84,7 @@ pub(crate) fn key(kind: Kind, mesh: &str, written: &str) -> ResourceKey {
     }
 }
 
-/// `TrafficRoute` as kumactl writes it: `traffic-route`.
+/// Hyphenated form of a kind as in kumactl: `traffic-route` for `TrafficRoute`.
 fn hyphened(kind: &str) -> String {
     let mut text = String::new();
     for letter in kind.chars() {

@@ -1,9 +1,9 @@
-//! Where to listen, and with how many workers, as people write it.
+//! Listen addresses and worker counts as written on the command line.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 
-/// Reads an address to listen on: `IP:PORT`, or `localhost:PORT`, which is 127.0.0.1.
+/// Parses a listen address: `IP:PORT`, or `localhost:PORT`, which is 127.0.0.1.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -23,7 +23,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Reads how many event loops carry connections.
+/// Parses the number of event loops that carry connections.
 pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "write a whole number from 1, or leave it out for one a processor".to_owned())
 }

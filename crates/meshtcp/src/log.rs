@@ -1,4 +1,4 @@
-//! Our own diagnostics: for whoever looks into the program, on standard error, warnings and up unless asked.
+//! Own diagnostics for developers, on standard error: warnings and above by default.
 
 mod line;
 
@@ -44,7 +44,7 @@ enum Form {
 fn level(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_level = |word: &str| LEVELS.contains(&word.to_lowercase().as_str());
-    // a word alone would be taken for a part of the program, and say nothing
+    // a single word would be taken for a module of the program, and enable nothing
     let wrong = text.split(',').find(|word| !word.contains('=') && !is_level(word));
     match wrong {
         Some(word) => Err(format!("`{word}` is no level: write one of {}", LEVELS.join(", "))),
@@ -53,13 +53,13 @@ fn level(text: &str) -> Result<String, String> {
 }
 
 impl Diagnostics {
-    /// Whether objects are wanted.
+    /// Returns `true` if diagnostics are JSON objects.
     pub(crate) fn json(&self) -> bool {
         self.diagnostics == Form::Json
     }
 }
 
-/// Whether objects are wanted by a command line that may make no sense otherwise, or by the environment.
+/// Returns `true` if the environment or a command line, which may otherwise be invalid, asks for JSON objects.
 pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let flag = words.iter().any(|word| word == "--diagnostics=json")

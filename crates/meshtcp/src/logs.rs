@@ -1,4 +1,4 @@
-//! `meshtcp logs`: what became of connections, from a connection log.
+//! `meshtcp logs`: outcomes of connections, from a connection log.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _, Seek as _};
@@ -10,7 +10,7 @@ use crate::output::{self, complain, print, print_list};
 
 pub(crate) use change::story::Record;
 
-/// How often a file is looked at for more.
+/// Interval at which a file is checked for more lines.
 const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ enum Shape {
     Json,
 }
 
-/// Reads how many lines are wanted.
+/// Parses the number of lines.
 fn lines_wanted(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "write how many of the last lines, from 0".to_owned())
 }
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(reader) => reader,
         Err(exit) => return exit,
     };
-    // all lines that are there are known before the first is shown: columns are as wide as they need to be
+    // all existing lines are read before the first is shown, so that columns are as wide as needed
     unread += lines(&mut reader, &mut String::new(), |record| {
         if arguments.wants(&record) {
             fitting.push(record);
@@ -92,10 +92,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
     Exit::Ok
 }
 
-/// Every record of a connection log, and how many lines are none.
+/// Every record of a connection log, and the number of lines that are no records.
 ///
 /// # Errors
-/// How to end, after it was said why.
+/// Exit status, after the reason was reported.
 pub(crate) fn records(file: &Path) -> Result<(Vec<Record>, usize), Exit> {
     let mut found = Vec::new();
     let unread = lines(&mut open(file)?, &mut String::new(), |record| found.push(record));
@@ -115,7 +115,8 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, Exit> {
     }
 }
 
-/// Reads whole lines to the end; what is left of a line without an end stays in `rest`. Returns how many were no records.
+/// Reads complete lines up to the end; an incomplete last line stays in `rest`. Returns the number of lines that are no
+/// records.
 fn lines(reader: &mut dyn BufRead, rest: &mut String, mut each: impl FnMut(Record)) -> usize {
     let mut unread = 0;
     loop {
@@ -150,14 +151,14 @@ fn follow(arguments: &Args, mut reader: Box<dyn BufRead>) -> Exit {
             arguments.tell(&fresh, false);
         }
         std::thread::sleep(LOOK);
-        // a log that was rotated away, or emptied, begins anew
+        // a log that was rotated away, or truncated, begins anew
         let now = std::fs::metadata(&arguments.file).ok();
         let identity = now.as_ref().map(identity);
         if let (Some((device, inode, length)), Some((was_device, was_inode, was_length))) = (identity, place)
             && ((device, inode) != (was_device, was_inode) || length < was_length)
             && let Ok(mut file) = File::open(&arguments.file)
         {
-            // what was written to the old one meanwhile has been read above
+            // lines written to the old file meanwhile were read above
             let _ = file.rewind();
             reader = Box::new(BufReader::new(file.take(u64::MAX)));
             rest.clear();
@@ -262,7 +263,7 @@ impl Args {
     }
 }
 
-/// Whether `MESH/NAME` is what a person called by `NAME` or `MESH/NAME`.
+/// Returns `true` if the proxy `MESH/NAME` is meant by `NAME` or `MESH/NAME`.
 fn names(full: &str, wanted: &str) -> bool {
     full == wanted || full.split_once('/').is_some_and(|(_, name)| name == wanted)
 }

@@ -1,4 +1,4 @@
-//! Reroute and split TCP between services, by MeshTCPRoute. This file only assembles; each command has its own.
+//! Reroute and split TCP between services, by MeshTCPRoute. This file only dispatches; each command has its own.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -167,7 +167,8 @@ fn main() -> std::process::ExitCode {
     exit.into()
 }
 
-/// Whether a command carries connections, or tells others what to carry, until it is told to leave.
+/// Returns `true` if a command is a server, which carries connections or tells others what to carry, until it is told
+/// to leave.
 fn goes_on(command: &cli::Command) -> bool {
     matches!(command, cli::Command::Up(_) | cli::Command::Proxy(_) | cli::Command::ControlPlane(_))
 }

@@ -1,4 +1,4 @@
-//! `meshtcp man`: a manual page of each command, made of the command line itself.
+//! `meshtcp man`: a manual page per command, generated from the command line.
 
 use std::fs::create_dir_all;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Names that are flags: what nobody can be called is a mistake of the command line.
+//! Names as flag values: an invalid name is an error of the command line.
 
 use std::str::FromStr;
 
@@ -6,7 +6,8 @@ use model::Kind;
 use model::name::given::{self, InvalidName};
 use plan::ProxyId;
 
-/// A proxy as people name it: `MESH/NAME`, `NAME` in the mesh that is meant, `ZoneIngress/NAME` or `ZoneEgress/NAME`.
+/// Proxy as written on the command line: `MESH/NAME`, `NAME` in the default mesh, `ZoneIngress/NAME` or
+/// `ZoneEgress/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WrittenProxy {
     key: ProxyId,
@@ -22,7 +23,7 @@ impl FromStr for WrittenProxy {
 }
 
 impl WrittenProxy {
-    /// Who that is where `mesh` is meant.
+    /// Id of the proxy where `mesh` is the default.
     pub(crate) fn in_mesh(self, mesh: &str) -> ProxyId {
         let Self { key, says_mesh } = self;
         if says_mesh { key } else { ProxyId::dataplane(mesh, key.name().clone()) }
@@ -53,10 +54,10 @@ enum ProxyType {
 }
 
 impl StandsFor {
-    /// Who that is.
+    /// Id of the proxy.
     ///
     /// # Errors
-    /// In words: what is named and what sort it is do not go together.
+    /// Reason in words: the name does not fit the type of proxy.
     pub(crate) fn proxy(self) -> Result<ProxyId, String> {
         let Self { proxy, proxy_type } = self;
         let kind = match proxy_type {
@@ -74,17 +75,17 @@ impl StandsFor {
     }
 }
 
-/// Reads the name of a zone.
+/// Parses the name of a zone.
 pub(crate) fn zone(text: &str) -> Result<String, InvalidName> {
     given::zone(text).map(str::to_owned)
 }
 
-/// Reads the name of a mesh.
+/// Parses the name of a mesh.
 pub(crate) fn mesh(text: &str) -> Result<String, InvalidName> {
     given::mesh(text).map(str::to_owned)
 }
 
-/// Reads the name of a set: it is the value of a label.
+/// Parses the name of a set, which is the value of a label.
 pub(crate) fn set(text: &str) -> Result<String, String> {
     match !text.is_empty() && model::draft::is_label_value(text) {
         true => Ok(text.to_owned()),
@@ -92,7 +93,7 @@ pub(crate) fn set(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads the name of a new context: it is typed on command lines and printed in tables.
+/// Parses the name of a new context, which is typed on command lines and printed in tables.
 pub(crate) fn context(text: &str) -> Result<String, String> {
     let is_known = |c: char| c.is_alphanumeric() || "-_.:@/+".contains(c);
     if (1..=253).contains(&text.len()) && !text.starts_with('-') && text.chars().all(is_known) {

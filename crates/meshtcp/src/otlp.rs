@@ -1,4 +1,4 @@
-//! What is told an OpenTelemetry collector, as the usual variables of the environment say.
+//! OpenTelemetry export, configured by the usual environment variables.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use crate::output::complain;
 use crate::pages::open_metrics;
 use crate::trust::Trusted;
 
-/// Starts to tell what the environment asks for; by default nothing. What of it makes no sense is said, and the command goes on.
+/// Starts the export that the environment asks for; none by default. Invalid settings are reported, and the command
+/// goes on.
 pub(crate) fn start(command: &str) -> Exporter {
     let read = |name: &str| std::env::var(name).ok();
     let Reading { settings, warnings } = Settings::read(&read, &format!("meshtcp-{command}"));
@@ -25,18 +26,18 @@ pub(crate) fn start(command: &str) -> Exporter {
     })
 }
 
-/// Tells from now on what a registry prints.
+/// Exports the metrics of a registry from now on.
 pub(crate) fn print(exporter: &Exporter, registry: &Arc<Registry>) {
     let registry = Arc::clone(registry);
     exporter.prints(move || open_metrics(&registry).unwrap_or_default());
 }
 
-/// Who takes lines of the connection log for it; `None`: nobody.
+/// Exporter of connection log lines; `None`: they are not exported.
 pub(crate) fn connection_lines(exporter: &Exporter) -> Option<ConnectionLines> {
     exporter.lines().map(ConnectionLines::to)
 }
 
-/// What is known of the process that tells.
+/// Resource attributes of this process.
 fn own(command: &str) -> Vec<(&'static str, String)> {
     let (host, process) = (host::name(), std::process::id());
     let at = host.as_deref().unwrap_or("localhost");

@@ -1,4 +1,4 @@
-//! What is printed: to people, to whoever reads the lines of a server, or as one value to programs.
+//! Output of commands: for people, as log lines of a server, or as one value for programs.
 
 use comfy_table::{ContentArrangement, Table, presets};
 use xds::Foreign;
@@ -10,7 +10,7 @@ use crate::said::{self, Stream};
 pub(crate) use crate::terminal::{tame, write_error as complain_drawn};
 use crate::terminal::{write_error, write_output};
 
-/// Prints to standard output, of a server with the time or as an object.
+/// Prints to standard output; a server's lines with the time or as an object.
 pub(crate) fn print(text: &str) {
     match said::line(Stream::Output, text) {
         Some(line) => write_output(&tame(&line)),
@@ -18,18 +18,18 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Prints to standard output what has colours, and whose parts were tamed one by one.
+/// Prints text with colours to standard output; its parts were escaped one by one.
 pub(crate) fn print_drawn(text: &str) {
     answer::printed();
     write_output(text);
 }
 
-/// Prints a list to standard output, its headings and states in colours.
+/// Prints a list to standard output, with its headings and states in colours.
 pub(crate) fn print_list(text: &str) {
     print_drawn(&painted(&tame(text)));
 }
 
-/// Prints a value for programs, or else the list that people get.
+/// Prints a value for programs, or else the list for people.
 pub(crate) fn print_as<T: serde::Serialize>(format: Format, value: &T, list: impl FnOnce() -> String) {
     match structured(format, value) {
         Some(text) => print(&text),
@@ -37,7 +37,8 @@ pub(crate) fn print_as<T: serde::Serialize>(format: Format, value: &T, list: imp
     }
 }
 
-/// Prints to standard error, or keeps it for the value of `-o json`; of a server with the time or as an object.
+/// Prints to standard error, or keeps the text for the value of `-o json`; a server's lines with the time or as an
+/// object.
 pub(crate) fn complain(text: &str) {
     match said::line(Stream::Error, text) {
         Some(line) => write_error(&tame(&line)),
@@ -46,7 +47,7 @@ pub(crate) fn complain(text: &str) {
     }
 }
 
-/// An aligned table without lines.
+/// Formats an aligned table without lines.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -54,7 +55,7 @@ pub(crate) fn table<const N: usize>(
     aligned(header.map(str::to_owned).into(), rows.into_iter().map(Vec::from))
 }
 
-/// The same with a number of columns that only the caller knows.
+/// Like `table`, with a number of columns that only the caller knows.
 pub(crate) fn aligned(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);

@@ -1,4 +1,4 @@
-//! Pages that admin servers have in common: `up`, `proxy` and `control-plane` say the same in the same way.
+//! Common pages of admin servers: `up`, `proxy` and `control-plane` answer in the same way.
 
 mod metrics;
 
@@ -33,13 +33,13 @@ pub(crate) struct HostNames {
 }
 
 impl HostNames {
-    /// All of them.
+    /// Names of the server, including the default ones.
     pub(crate) fn known_as(&self) -> KnownAs {
         KnownAs::new(self.names.iter().cloned().chain(host::name()))
     }
 }
 
-/// Serves until the process ends. What is meant for another host is refused: a page in somebody's browser asks.
+/// Serves until the process ends. Requests for other hosts are refused, since they come from pages in a browser.
 pub(crate) async fn serve(listener: TcpListener, router: Router, known_as: KnownAs) {
     let known_as = Arc::new(known_as);
     let router = router.layer(middleware::from_fn(move |request: Request, next: Next| {
@@ -54,12 +54,12 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, known_as: Known
     serve_pages(listener, router).await;
 }
 
-/// A tree as JSON that people can read too.
+/// Response with a tree as indented JSON.
 pub(crate) fn body(tree: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], format!("{tree:#}\n")).into_response()
 }
 
-/// `/ready`: whether, and why not.
+/// `/ready`: readiness, or the reason why not.
 pub(crate) fn ready(unready: Option<&str>) -> Response {
     match unready {
         None => "ready\n".into_response(),
@@ -67,7 +67,7 @@ pub(crate) fn ready(unready: Option<&str>) -> Response {
     }
 }
 
-/// `/plan?proxy=MESH/NAME`: one of the plans, or which there are.
+/// `/plan?proxy=MESH/NAME`: the plan of a proxy, or the list of proxies.
 pub(crate) fn plan(
     plans: &BTreeMap<ProxyId, Arc<Plan>>,
     wanted: &str,
@@ -87,7 +87,8 @@ pub(crate) fn plan(
     }
 }
 
-/// A plan among others: routes that decide nothing at its proxy are counted, for every proxy has all routes of its mesh.
+/// Plan as a list entry: routes that decide nothing at its proxy are only counted, since every proxy has all routes of
+/// its mesh.
 pub(crate) fn in_list(plan: &Plan) -> Value {
     let mut tree = plan_json(plan);
     if let Some(Value::Array(routes)) = tree.get_mut("routes") {
@@ -99,7 +100,7 @@ pub(crate) fn in_list(plan: &Plan) -> Value {
     tree
 }
 
-/// What is in force of a file, in words.
+/// State of a file in words.
 pub(crate) fn state_in_words(state: SourceState) -> &'static str {
     match state {
         SourceState::Current => "current",
@@ -108,26 +109,26 @@ pub(crate) fn state_in_words(state: SourceState) -> &'static str {
     }
 }
 
-/// The `files` of `/status`.
+/// `files` of `/status`.
 pub(crate) fn files(states: &[(Arc<str>, SourceState)]) -> Vec<Value> {
     let file =
         |(file, state): &(Arc<str>, SourceState)| json!({ "file": file, "inForce": state_in_words(*state) });
     states.iter().map(file).collect()
 }
 
-/// `/connections`.
+/// `/connections`: open connections.
 pub(crate) async fn connections(data_path: Arc<DataPath>) -> Response {
-    // asking every worker waits for each of them
+    // listing them waits for every worker
     let listed = tokio::task::spawn_blocking(move || data_path.connections()).await.unwrap_or_default();
     body(&listed.iter().map(connection).collect::<Vec<_>>().into())
 }
 
-/// TLS with an end of a connection as a tree.
+/// TLS facts of one end of a connection as a tree.
 fn tls(TlsInfo { version, peer_uris }: &TlsInfo) -> Value {
     json!({ "version": version.as_str(), "peerUris": peer_uris })
 }
 
-/// An open connection as a tree.
+/// Open connection as a tree.
 fn connection(info: &ConnectionInfo) -> Value {
     let ConnectionInfo {
         id,
@@ -153,7 +154,7 @@ fn connection(info: &ConnectionInfo) -> Value {
         direct,
     } = info;
     let origin = origin.as_ref();
-    // of a connection that nobody relays they are known when it ends
+    // bytes of a connection in the kernel are known when it ends
     let counted = |bytes: &u64| direct.as_ref().is_none_or(|direct| direct.counts).then_some(*bytes);
     json!({
         "id": id,

@@ -1,9 +1,9 @@
-//! Colours for what is listed: headings, and states that are well, doubtful or bad. A text without them says the same.
+//! Colours for lists: headings, and states that are good, doubtful or bad. The text without them says the same.
 
 const HEADING: &str = "\u{1b}[1m";
 const OFF: &str = "\u{1b}[0m";
 
-/// How a state is.
+/// Tone of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tone {
     Well,
@@ -20,7 +20,7 @@ impl Tone {
         }
     }
 
-    /// The tone of a cell that says a state, or in how many places which state is.
+    /// Tone of a cell with a state, or with numbers of places by state.
     fn of(cell: &str) -> Option<Self> {
         let tone = |word: &str| match word {
             "in sync" | "live" | "up" | "ok" => Some(Self::Well),
@@ -40,7 +40,7 @@ impl Tone {
     }
 }
 
-/// A list with its colours.
+/// Returns a list with its colours.
 pub(crate) fn painted(text: &str) -> String {
     text.split_inclusive('\n').map(line).collect()
 }
@@ -59,7 +59,7 @@ fn line(line: &str) -> String {
     cells.into_iter().map(cell).chain([end.to_owned()]).collect()
 }
 
-/// The cells of a line, each with the gap behind it: two spaces and more.
+/// Cells of a line, each with the gap behind it: two or more spaces.
 fn cells(line: &str) -> Vec<(&str, &str)> {
     let mut cells = Vec::new();
     let mut rest = line;

@@ -1,4 +1,4 @@
-//! Panics, wherever they happen: told in one line, and counted. Who goes on and who ends is not decided here.
+//! Panics of any thread: reported in one line, and counted. Recovery is not decided here.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt;
@@ -11,10 +11,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::output::complain;
 
-/// A panic ends a thread of the process, or would: there is one number for all of them.
+/// Number of panics of the process. A panic ends a thread of it, or would.
 static SEEN: AtomicU64 = AtomicU64::new(0);
 
-/// Tells and counts panics from now on.
+/// Reports and counts panics from now on.
 pub(crate) fn watch() {
     std::panic::set_hook(Box::new(seen));
     #[cfg(debug_assertions)]
@@ -27,14 +27,14 @@ fn seen(panic: &PanicHookInfo<'_>) {
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
     let why = panic.payload_as_str().unwrap_or_default();
     tracing::error!(thread = thread.name().unwrap_or_default(), at, "panicked: {why}");
-    // wanted by RUST_BACKTRACE
+    // captured only with RUST_BACKTRACE
     let trace = Backtrace::capture();
     if trace.status() == BacktraceStatus::Captured {
         complain(&format!("{trace}\n"));
     }
 }
 
-/// The number of panics, for a registry. `prefix`: in front of the name, where the registry has none.
+/// Number of panics, for a registry. `prefix`: prefix of the name if the registry adds none.
 #[derive(Debug)]
 pub(crate) struct Panics {
     prefix: &'static str,
@@ -56,7 +56,7 @@ impl Collector for Panics {
     }
 }
 
-/// Lets parts of the program panic whose names somebody writes into the file that `MESHTCP_TRIP` names.
+/// Makes parts of the program panic whose names appear in the file that `MESHTCP_TRIP` names; for tests.
 #[cfg(debug_assertions)]
 fn tripped() {
     let Some(file) = std::env::var_os("MESHTCP_TRIP") else { return };
@@ -72,6 +72,6 @@ fn tripped() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     };
-    // without it the tests that want it fail
+    // without the thread, only the tests that need it fail
     let _ = std::thread::Builder::new().name("trip".into()).spawn(follow);
 }

@@ -1,4 +1,4 @@
-//! How long faults of others may last in a proxy: clients that vanish, ends that finish, names that move.
+//! Limits on faults of others in a proxy: clients that vanish, ends that finish, names that move.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
-    /// The options of a proxy with these limits.
+    /// Adds these limits to the options of a proxy.
     pub(crate) fn within(self, options: Options) -> Options {
         let Self { client_keepalive, client_user_timeout, half_closed_timeout, dns_refresh } = self;
         let limit = |time: Duration| Some(time).filter(|time| !time.is_zero());

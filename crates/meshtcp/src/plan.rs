@@ -1,4 +1,4 @@
-//! `meshtcp plan`: what one proxy must do, each value with the policy that it comes from.
+//! `meshtcp plan`: configuration of one proxy, each value with the policy that it comes from.
 
 mod paths;
 mod view;
@@ -87,16 +87,16 @@ pub(crate) fn run(Args { source, proxy, zone, output: format, words, envoy_split
         (Words::Envoy, _) => envoy(&found.plan, envoy_split, fixed),
         (Words::L4, _) => l4(&found.plan),
     };
-    // messages of a proxy have no table
+    // messages of a proxy have no table form
     let format = if format == Format::Table { Format::Yaml } else { format };
     print(&output::structured(format, &tree).unwrap_or_default());
     Exit::Ok
 }
 
-/// Plans one proxy of what is good in the files; says on standard error what is not.
+/// Plans one proxy by the valid resources of the files; reports the others on standard error.
 ///
 /// # Errors
-/// How to end, after it was said why.
+/// Exit status, after the reason was reported.
 fn planned(
     source: &Source,
     proxy: &ProxyId,
@@ -104,7 +104,7 @@ fn planned(
     envoy: EnvoyOptions,
 ) -> Result<Compiled, Exit> {
     let ledger = source.rules.load(&source.paths(), "default")?;
-    // nobody has given out addresses here: those of a Kuma that is given these files
+    // no allocator of virtual IPs runs here: those that Kuma would give for these files
     let tags = source.rules.vips.ranges().tags;
     let tag_addresses =
         tags.map(|range| as_if_new(ledger.resources().map(|it| &**it), range)).unwrap_or_default();
@@ -112,7 +112,7 @@ fn planned(
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 
-/// Says that there is no such proxy in `place`, and which there are.
+/// Reports that the proxy does not exist in `place`, and which ones do.
 pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit {
     let everything = Scope::everything();
     let known: Vec<String> = everything.proxies(&compiled.snapshot).map(|key| key.to_string()).collect();
@@ -124,12 +124,12 @@ pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit
     Exit::Problems
 }
 
-/// Whether a proxy needs certificates, or whom to believe, beside what it is told.
+/// Returns `true` if a proxy needs certificates or authorities in addition to its configuration.
 fn needs_secrets(plan: &Plan) -> bool {
     !plan.identities().is_empty() || !plan.external_secrets().is_empty()
 }
 
-/// What the proxy is taken to announce when it attaches, as nobody asked it.
+/// Features that the proxy is assumed to announce when it attaches, since it was not asked.
 fn assumed(features: ProxyFeatures) -> Value {
     let ProxyFeatures {
         unified_naming,
@@ -157,7 +157,7 @@ fn envoy(plan: &Plan, split: Split, fixed: bool) -> Value {
     let EnvoyResources { listeners, clusters, endpoints, notes } = &resources;
     let notes: Vec<String> = notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
     if fixed {
-        // a bootstrap has no room for remarks
+        // a bootstrap has no place for remarks
         notes.iter().for_each(|note| complain(&format!("note: {note}\n")));
         return fixed::bootstrap(&plan.proxy.id, &resources);
     }

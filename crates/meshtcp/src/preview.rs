@@ -1,4 +1,4 @@
-//! `meshtcp preview`: what a change would do, without doing it.
+//! `meshtcp preview`: effect of a change, without making it.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The process itself in numbers, under the names that Prometheus' own libraries use, and which build it is.
+//! Metrics of the process itself, under the names of Prometheus' own libraries, and its build.
 
 use std::fmt;
 use std::fs;
@@ -9,15 +9,16 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use rustix::process::{Resource, getrlimit};
 
-/// Looks at `/proc/self` whenever metrics are encoded. What cannot be read is left out.
+/// Collector that reads `/proc/self` whenever metrics are encoded. Values that cannot be read are left out.
 #[derive(Debug)]
 pub(crate) struct Process {
-    /// Which command this is, e.g. `up`.
+    /// Name of the command, e.g. `up`.
     command: &'static str,
 }
 
 impl Process {
-    /// Numbers of this process, which runs `command`. They have their whole names: for a registry without a prefix.
+    /// Creates the metrics of this process, which runs `command`. They have full names, for a registry without a
+    /// prefix.
     pub(crate) fn running(command: &'static str) -> Self {
         Self { command }
     }
@@ -54,7 +55,7 @@ impl Collector for Process {
     }
 }
 
-/// What a process uses, as far as it can be read.
+/// Resource usage of a process, as far as it can be read.
 #[derive(Debug, Default)]
 struct Usage {
     cpu_seconds: Option<f64>,
@@ -63,14 +64,14 @@ struct Usage {
     threads: Option<f64>,
     open_descriptors: Option<f64>,
     most_descriptors: Option<f64>,
-    /// Seconds since 1970.
+    /// Start time in seconds since 1970.
     started: Option<f64>,
 }
 
 impl Usage {
     fn now() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // the name of the program is in parentheses and may have spaces: what counts is behind it, from field 3 on
+        // the name of the program is in parentheses and may have spaces: the fields behind it are used, from field 3 on
         let fields: Vec<&str> =
             stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
@@ -83,7 +84,7 @@ impl Usage {
             resident: field(24).map(|pages| pages * rustix::param::page_size() as f64),
             virtual_memory: field(23),
             threads: field(20),
-            // one of them is that of looking
+            // one of them is open for this reading
             open_descriptors: descriptors.map(|found| found.count().saturating_sub(1) as f64),
             most_descriptors: getrlimit(Resource::Nofile).current.map(|most| most as f64),
             started: booted.zip(field(22)).map(|(booted, after)| booted + after / ticks),

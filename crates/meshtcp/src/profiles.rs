@@ -1,4 +1,4 @@
-//! `meshtcp profiles`: the Kuma versions whose rules can be applied.
+//! `meshtcp profiles`: Kuma versions whose rules can be applied.
 
 use model::Profile;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The documents of `-f`: files, folders and standard input, all read before anything is done with them.
+//! Documents of `-f`: files, folders and standard input, all read before any of them is used.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -23,18 +23,18 @@ pub(crate) struct Files {
 
 /// Documents that may be put into force.
 pub(crate) struct Proposed {
-    /// The resources.
+    /// Resources in the order of the documents.
     pub(crate) entries: Vec<Arc<Entry>>,
-    /// How to end when all else is well: [`Exit::Problems`] when there were documents of kinds that are not known.
+    /// Exit status if everything else succeeds: [`Exit::Problems`] if there were documents of unknown kinds.
     pub(crate) exit: Exit,
 }
 
 impl Files {
-    /// Reads every document; says on standard error all that is wrong with any of them. Those that say no mesh are in this one.
+    /// Reads every document, and reports all errors on standard error. Documents without a mesh are in `mesh`.
     ///
     /// # Errors
-    /// How to end, after it was said why: one bad document spoils all, since half a change is worse than none. One of a
-    /// kind that is not known is no part of the change.
+    /// Exit status, after the reason was reported: one bad document rejects all, since half a change is worse than
+    /// none. A document of an unknown kind is left out of the change.
     pub(crate) fn read(&self, rules: &Rules, mesh: &str) -> Result<Proposed, Exit> {
         let (input, paths): (Vec<PathBuf>, Vec<PathBuf>) =
             self.file.iter().cloned().partition(|path| path.as_os_str() == "-");
@@ -97,6 +97,6 @@ fn url(path: &std::path::Path) -> Option<String> {
     let text = path.to_string_lossy();
     let (scheme, _) = text.split_once(":/")?;
     let is_scheme = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric());
-    // shells and `Path` may have eaten a slash; a file of that name has to be there to be meant
+    // shells and `Path` may have removed a slash; a file of that name must exist to be meant
     (is_scheme && !path.exists()).then(|| text.into_owned())
 }

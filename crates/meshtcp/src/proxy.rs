@@ -1,11 +1,11 @@
-//! `meshtcp proxy`: carry the connections of one proxy as a control plane says.
+//! `meshtcp proxy`: carries the connections of one proxy as a control plane says.
 //!
 //! ```text
 //!  control plane ⇢ Discovery ─▶ Follower: parse ─▶ proxy ──▶ what runs, what is refused
 //!                                  └──▶ State: the last good set, on disk, to start from
 //! ```
 //!
-//! What runs goes on whatever becomes of the control plane; it may also be started later.
+//! The running configuration stays whatever happens to the control plane, which may also be started later.
 
 mod admin;
 mod follower;
@@ -50,7 +50,7 @@ use crate::takeover::{Seat, Succession};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
 
-/// How long after a panic the control plane is asked again.
+/// Pause after a panic before the control plane is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
@@ -114,23 +114,23 @@ pub(crate) struct Args {
     data_path: data_path::Flags,
 }
 
-/// The way to the control plane.
+/// Connection settings for the control plane.
 struct Way {
-    /// The URLs of any one of them.
+    /// URLs of control planes, any one of which is used.
     control_planes: Vec<String>,
-    /// Whose signature a certificate must have; `None`: nobody speaks TLS.
+    /// Authorities, one of which must have signed a control plane's certificate; `None`: no TLS.
     trusted: watch::Sender<Option<Trusted>>,
-    /// Where that was read; `None`: what the system trusts.
+    /// File of these authorities; `None`: those of the system.
     ca_file: Option<PathBuf>,
     token_file: Option<PathBuf>,
-    /// How connections are redirected to the proxy; `None`: as its Dataplane says.
+    /// Redirection of connections to the proxy; `None`: as its Dataplane says.
     redirection: Option<Redirection>,
-    /// Since when the proxy counts.
+    /// Time at which the proxy began to count.
     started: Timestamp,
 }
 
 impl Way {
-    /// Opens logs again, and reads again whom control planes must be signed by. The link is begun anew if that has changed.
+    /// Reopens logs, and reads the authorities of control planes again. If they changed, the link is restarted.
     fn read_again(&self, proxy: &Arc<Proxy>) {
         print("asked by SIGHUP: reading files and opening logs again\n");
         proxy.reopen_logs();
@@ -202,7 +202,7 @@ fn start(arguments: Args) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
     runtime.block_on(async {
-        // before anything is carried
+        // before any connection is carried
         let mut signals = Signals::catch()?;
         follower.start_from_disk();
         let link = watch::Sender::new(Link::default());
@@ -244,8 +244,8 @@ fn start(arguments: Args) -> Result<(), String> {
     })
 }
 
-/// Takes over when a configuration runs; without a predecessor at once. Afterwards waits for a successor, and says when
-/// there is one.
+/// Takes over once a configuration runs; without a predecessor at once. Afterwards waits for a successor, and announces
+/// it.
 async fn succeed(
     succession: Option<Succession>,
     proxy: Arc<Proxy>,
@@ -254,7 +254,7 @@ async fn succeed(
     stop: oneshot::Sender<()>,
 ) {
     let Some(succession) = succession else {
-        // nobody ever comes
+        // no successor will come
         let () = std::future::pending().await;
         drop(stop);
         return;
@@ -263,7 +263,7 @@ async fn succeed(
         return;
     }
     let told = move || {
-        // whoever waits may be leaving already
+        // the receiver may be leaving already
         let _ = stop.send(());
     };
     let complete = move || succession.complete(&proxy, seat, told);
@@ -271,8 +271,8 @@ async fn succeed(
     let _ = tokio::task::spawn_blocking(complete).await;
 }
 
-/// Follows the control plane. When an address becomes free that could not be bound before, it begins anew, so that the
-/// control plane offers again what was refused.
+/// Follows the control plane. When an address becomes free that could not be bound before, the stream is restarted, so
+/// that the control plane offers the refused resources again.
 async fn follow(
     mut follower: Follower,
     proxy: &Arc<Proxy>,
@@ -326,7 +326,7 @@ async fn follow(
     }
 }
 
-/// Says how the link to the control plane is, whenever that changes; of several, what is new of each.
+/// Prints the state of the link to the control plane whenever it changes; of several, the changes of each.
 async fn tell(key: &ProxyId, mut link: watch::Receiver<Link>) {
     let mut connected = false;
     let mut told: BTreeMap<String, String> = BTreeMap::new();
@@ -340,7 +340,7 @@ async fn tell(key: &ProxyId, mut link: watch::Receiver<Link>) {
         let at = now.control_plane.trim_end_matches('/');
         if let Some(lost) = now.lost {
             let line = in_words(&lost, at);
-            // how long somebody else is attached is no news
+            // a changed attachment time of another proxy is not reported
             let news = match lost {
                 Lost::StartedTwice(_) => "started twice".to_owned(),
                 Lost::Away(_) | Lost::Token(_) | Lost::TurnedAway(_) => line.clone(),
@@ -360,7 +360,7 @@ async fn tell(key: &ProxyId, mut link: watch::Receiver<Link>) {
     }
 }
 
-/// Why there is no link to the control plane `at` a URL, and what to do.
+/// Reason why there is no link to the control plane at the URL `at`, with what to do.
 fn in_words(lost: &Lost, at: &str) -> String {
     let said = Foreign::message(lost);
     match lost {

@@ -1,7 +1,7 @@
-//! Problems for people: what is wrong, shown in the text that it is in, and what to do.
+//! Problems for people: each is shown in its source text, with what to do.
 //!
-//! Whoever serves also draws, so drawing can neither end it nor flood it: a picture is at most 32 KiB long, so
-//! many are shown as anybody reads, and what panics while it draws is told in one plain line.
+//! Servers draw problems, too, so drawing can neither end nor flood them: a picture is at most 32 KiB long, at most as
+//! many are shown as a person reads, and a panic while drawing leads to one plain line.
 
 mod excerpt;
 mod plain;
@@ -23,16 +23,16 @@ use crate::said::{self, Event, Level, Stream};
 use plain::Plain;
 pub(crate) use plain::plain;
 
-/// The longest picture of a problem.
+/// Maximum length of the picture of a problem, in bytes.
 #[cfg(test)]
 const PICTURE_BYTES: usize = 32 << 10;
 
-/// Draws problems, with colours where standard error is a terminal that wants them.
+/// Renderer of problems, with colours if standard error is a terminal that wants them.
 pub(crate) struct Reporter {
     colours: &'static Colours,
 }
 
-/// What is written in front of a part of a picture, and behind it.
+/// Escape sequences before and after a part of a picture.
 #[derive(Debug)]
 struct Colours {
     error: &'static str,
@@ -63,23 +63,23 @@ impl Reporter {
         Self { colours: if wanted { &Colours::ANSI } else { &Colours::NONE } }
     }
 
-    /// A problem in the text that it is in, where that is known.
+    /// Draws a problem in its source text, if that is known.
     pub(crate) fn draw(&self, problem: &Problem, text: Option<&str>) -> String {
         guarded(|| picture(problem, text, self.colours), || Foreign::message(problem).to_string())
     }
 
-    /// Says problems on standard error, each in the text that it is in, where that is known: the first, and how many more
-    /// there are.
+    /// Prints problems to standard error, each in its source text, if that is known: the first ones, and the number of
+    /// the others.
     pub(crate) fn tell(&self, problems: &Problems, text: impl Fn(&str) -> Option<Arc<str>>) {
         self.tell_as(&problems.shown(SHOWN), text);
     }
 
-    /// Says some of the problems that there are.
+    /// Prints a selection of problems.
     pub(crate) fn tell_as(&self, shown: &Shown<'_>, text: impl Fn(&str) -> Option<Arc<str>>) {
         if said::is_json() {
             return tell_programs(shown);
         }
-        // many problems of one file are next to each other
+        // problems of one file are mostly next to each other
         let mut last: Option<(&str, Option<Arc<str>>)> = None;
         for problem in &shown.problems {
             let known = match last.take() {
@@ -100,7 +100,7 @@ impl Reporter {
     }
 }
 
-/// Says problems as events: each an object, and one for those that are not shown.
+/// Prints problems as events: an object for each, and one for those that are not shown.
 fn tell_programs(shown: &Shown<'_>) {
     for problem in &shown.problems {
         let level = match problem.severity {
@@ -120,7 +120,7 @@ fn tell_programs(shown: &Shown<'_>) {
     }
 }
 
-/// How many problems are not shown.
+/// Number of problems that are not shown, in words.
 fn more_in_words(more: usize) -> String {
     match more {
         1 => "1 more problem".to_owned(),
@@ -128,7 +128,7 @@ fn more_in_words(more: usize) -> String {
     }
 }
 
-/// Draws, or says it plainly when that panics.
+/// Draws, or falls back to plain text if that panics.
 fn guarded(draw: impl FnOnce() -> String, plain: impl FnOnce() -> String) -> String {
     let drawn = catch_unwind(AssertUnwindSafe(draw)).or_else(|_| catch_unwind(AssertUnwindSafe(plain)));
     let mut drawn = drawn.unwrap_or_else(|_| "error: a problem that cannot be shown".to_owned());
@@ -142,7 +142,7 @@ fn picture(problem: &Problem, text: Option<&str>, colours: &Colours) -> String {
     let Problem { source, position, severity, resource, violation, help } = problem;
     let violation = violation.to_string();
     let resource = match resource {
-        // of stored resources the source is the resource
+        // the source of a stored resource is the resource
         Some(resource) if **source == **resource => String::new(),
         Some(resource) if !violation.starts_with(resource.as_str()) => {
             format!("{}: ", Foreign::name(resource))
@@ -174,7 +174,7 @@ fn picture(problem: &Problem, text: Option<&str>, colours: &Colours) -> String {
     drawn
 }
 
-/// How many errors and warnings there are, in words: `2 errors, 1 warning`.
+/// Number of errors and warnings, in words: `2 errors, 1 warning`.
 pub(crate) fn count_in_words(problems: &Problems) -> String {
     let some = |number: usize, word: &str| match number {
         1 => format!("1 {word}"),

@@ -1,4 +1,4 @@
-//! `meshtcp rollback`: a new change that says what a resource said before.
+//! `meshtcp rollback`: a new change that restores an earlier version of a resource.
 
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn back(Args { one, to, dry_run, wait, output: format }: &Args) -> Result<Exit, 
     })?;
     let mut document = change.document.clone();
     if let Some(members) = document.as_object_mut() {
-        // what a control plane computes is as it is now
+        // a status computed by the control plane is that of now
         members.shift_remove("status");
     }
     let path = path(&key);
@@ -78,7 +78,7 @@ fn back(Args { one, to, dry_run, wait, output: format }: &Args) -> Result<Exit, 
     Err(Exit::Problems)
 }
 
-/// The change whose words come back.
+/// Change to restore.
 fn chosen(kept: &[Change], to: Option<u64>) -> Result<&Change, String> {
     let found = match to {
         Some(revision) => {

@@ -1,4 +1,4 @@
-//! `meshtcp rollout`: move connections from one backend to another in steps, which go back by themselves.
+//! `meshtcp rollout`: moves connections from one backend to another in steps, with automatic rollback.
 
 mod ask;
 mod start;
@@ -55,7 +55,7 @@ struct Named {
 }
 
 impl Named {
-    /// Whom to ask, and the key.
+    /// Client and resource key that the arguments select.
     fn resolved(&self) -> Result<(Client, ResourceKey), Exit> {
         let mesh = self.mesh.or_of(&self.server.resolved()?);
         Ok((self.server.client()?, crate::kind::key(Kind::MeshTCPRollout, &mesh, &self.name)))
@@ -75,7 +75,7 @@ pub(crate) fn run(Args { what }: Args) -> Exit {
     outcome.unwrap_or_else(|exit| exit)
 }
 
-/// The stored document of a rollout.
+/// Stored document of a rollout.
 fn stored(client: &Client, key: &ResourceKey) -> Result<Value, Exit> {
     match client.get(&path(key)).map_err(|failed| failed.said())? {
         Some(found) => Ok(found),

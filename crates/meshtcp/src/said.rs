@@ -1,7 +1,7 @@
-//! What a server says about what happens: lines for people, or with `--diagnostics json` an object a line for programs, with the
-//! time, the level, the event and what it is about.
+//! Event output of a server: lines for people, or with `--diagnostics json` one object per line for programs, with the
+//! time, the level, the event and its subject.
 //!
-//! Everything that a server prints goes through here, so that nothing stands between the objects.
+//! All output of a server goes through here, so that nothing stands between the objects.
 
 use std::fmt::Display;
 use std::io::IsTerminal as _;
@@ -14,37 +14,37 @@ use xds::escape_quoted;
 
 use crate::terminal::{tame, write_error, write_output};
 
-/// How this process speaks, if it is a server.
+/// Output form of this process if it is a server.
 static VOICE: OnceLock<Voice> = OnceLock::new();
-/// The proxy that this process is, if it is one.
+/// Proxy that this process is, if it is one.
 static SELF: OnceLock<String> = OnceLock::new();
 
-/// The member that says what to do.
+/// Member that holds the advice.
 const HELP: &str = "help";
 
-/// How a server speaks.
+/// Output form of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voice {
     /// Lines for people; those of a stream that is no terminal begin with the time.
     Text { timed: [bool; 2] },
-    /// Objects.
+    /// JSON objects.
     Json,
 }
 
-/// Where something is said.
+/// Stream of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
-    /// Standard output: what goes well.
+    /// Standard output, for successes.
     Output,
-    /// Standard error: what does not.
+    /// Standard error, for failures.
     Error,
 }
 
-/// How much something matters.
+/// Severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     Info,
-    /// Something to know that is nobody's mistake.
+    /// Information that points to no mistake.
     Note,
     Warning,
     Error,
@@ -59,7 +59,7 @@ impl Level {
         }
     }
 
-    /// The word of a problem of that weight.
+    /// Severity as in a problem.
     pub(crate) fn severity(self) -> &'static str {
         match self {
             Level::Info | Level::Note => "note",
@@ -76,33 +76,33 @@ impl Level {
     }
 }
 
-/// Speaks as a server from now on. The journal has times of its own.
+/// Switches to the output form of a server. The journal adds times of its own.
 pub(crate) fn begin(json: bool) {
     let timed = |terminal: bool| !terminal && std::env::var_os("JOURNAL_STREAM").is_none();
     let timed = [timed(std::io::stdout().is_terminal()), timed(std::io::stderr().is_terminal())];
     VOICE.get_or_init(|| if json { Voice::Json } else { Voice::Text { timed } });
 }
 
-/// Says with every object that this process is this proxy.
+/// Adds the proxy's name to every object from now on.
 pub(crate) fn as_proxy(key: &impl Display) {
     SELF.get_or_init(|| key.to_string());
 }
 
-/// Whether objects are wanted.
+/// Returns `true` if the output is JSON objects.
 pub(crate) fn is_json() -> bool {
     VOICE.get() == Some(&Voice::Json)
 }
 
-/// The time as RFC 3339 has it, in UTC.
+/// Current time in the format of RFC 3339, in UTC.
 pub(crate) fn now() -> String {
     let mut time = String::new();
-    // writing to a text does not fail
+    // formatting into a string does not fail
     let _ = SystemTime.format_time(&mut Writer::new(&mut time));
     time
 }
 
-/// What a server prints to a stream instead of a text: the text with its time, or an object. `None`: as it is, since this is
-/// no server.
+/// Text as a server prints it to a stream: with its time, or as an object. `None`: unchanged, since this process is no
+/// server.
 pub(crate) fn line(stream: Stream, text: &str) -> Option<String> {
     match VOICE.get()? {
         Voice::Text { timed: [output, error] } => {
@@ -113,7 +113,7 @@ pub(crate) fn line(stream: Stream, text: &str) -> Option<String> {
     }
 }
 
-/// Something that happened.
+/// Event of a server.
 #[derive(Debug)]
 #[must_use = "`tell` tells it"]
 pub(crate) struct Event {
@@ -124,12 +124,13 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// `name`: small letters and hyphens. `text`: the line for people, which names all that the members do.
+    /// Creates an event. `name`: lowercase letters and hyphens. `text`: line for people, which contains everything in
+    /// the members.
     pub(crate) fn new(name: &'static str, level: Level, text: impl Display) -> Self {
         Self { name, level, text: text.to_string(), members: Map::new() }
     }
 
-    /// What it is about, for programs; `null`: it is about no such thing.
+    /// Adds a member about the subject, for programs; `null`: left out.
     pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         if !value.is_null() {
@@ -138,7 +139,7 @@ impl Event {
         self
     }
 
-    /// What to do.
+    /// Adds advice.
     pub(crate) fn help(self, help: String) -> Self {
         self.with(HELP, help)
     }
@@ -160,7 +161,7 @@ impl Event {
         escape_quoted(format!("{}\n", Value::Object(object)))
     }
 
-    /// Says it.
+    /// Prints the event.
     pub(crate) fn tell(self) {
         let stream = self.level.stream();
         let written = if is_json() { self.object() } else { self.words() };
@@ -180,7 +181,7 @@ impl Event {
     }
 }
 
-/// What a line that was written for people says: how much it matters by its first word, the message, and what to do.
+/// Parses a line written for people into the level by its first word, the message, and the advice.
 pub(crate) fn read(line: &str) -> (Level, String, Option<String>) {
     let text = tame(line.trim());
     let levels = [("error: ", Level::Error), ("warning: ", Level::Warning), ("note: ", Level::Note)];

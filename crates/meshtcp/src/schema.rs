@@ -1,4 +1,4 @@
-//! `meshtcp schema`: what documents may say, as a JSON schema for editors. It is made of what the checker asks for.
+//! `meshtcp schema`: JSON schema of documents for editors, generated from the rules of the checker.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub(crate) fn run(Args { kind, profile }: Args) -> Exit {
     Exit::Ok
 }
 
-/// Of a document of any kind: which one it is decides what else it may say.
+/// Schema of a document of any kind: the kind decides about the other members.
 fn of_all(profile: Profile) -> Value {
     let kinds: Vec<(Kind, Shape)> =
         Kind::ALL.iter().filter_map(|&kind| Some((kind, shape_with_required(kind, profile)?))).collect();
@@ -82,7 +82,7 @@ fn of_kind(kind: Kind, shape: &Shape) -> Value {
     schema
 }
 
-/// Labels: any, and those of ours with their words.
+/// Schema of labels: any, and our own with their values.
 fn labels(kind: Kind) -> Value {
     use model::declared::{DECLARATIONS, Values};
     let ours = DECLARATIONS.iter().filter(|declared| declared.on.contains(&kind)).map(|declared| {
@@ -102,7 +102,7 @@ fn of_shape(shape: &Shape) -> Value {
     let Shape { types, words, is_signed, required, members, is_open, items } = shape;
     let mut schema = Map::new();
     let mut types: Vec<&str> = types.iter().copied().collect();
-    // a root, and what is only walked through, is an object
+    // a root, and a member that only contains others, is an object
     if types.is_empty() && !members.is_empty() {
         types.push("object");
     }

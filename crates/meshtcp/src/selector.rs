@@ -1,4 +1,4 @@
-//! `-l`: resources by their labels, as kubectl writes it.
+//! `-l`: label selector in kubectl's notation.
 
 use std::str::FromStr;
 
@@ -12,14 +12,14 @@ pub(crate) struct Selector {
     terms: Vec<Term>,
 }
 
-/// One thing that is said of labels.
+/// Term of a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Term {
-    /// There is a label with this key.
+    /// The key exists.
     Has(String),
-    /// There is a label with this key and value.
+    /// The key exists with this value.
     Is(String, String),
-    /// There is none with this key and value.
+    /// The key does not exist with this value.
     IsNot(String, String),
 }
 
@@ -43,12 +43,12 @@ impl FromStr for Term {
 }
 
 impl Selector {
-    /// Whether nothing is said: every resource is meant.
+    /// Returns `true` if the selector has no terms, and so selects every resource.
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// Whether a resource is meant.
+    /// Returns `true` if the selector selects a resource.
     pub(crate) fn admits(&self, resource: &Value) -> bool {
         let label = |key: &str| resource.get("labels")?.get(key)?.as_str();
         self.terms.iter().all(|term| match term {

@@ -1,4 +1,4 @@
-//! `meshtcp set`: change one thing of what a control plane stores.
+//! `meshtcp set`: changes one field of a stored resource.
 
 mod fields;
 mod place;
@@ -147,7 +147,7 @@ fn set(arguments: &WeightArgs, client: &Client, mesh: &str) -> Result<Exit, Exit
     Err(Exit::Problems)
 }
 
-/// The whole preview, for who only asks or is refused.
+/// Prints the whole preview, for a dry run or a refused change.
 pub(crate) fn shown(preview: &Preview, format: Format) -> Exit {
     print(&output::structured(format, preview).unwrap_or_else(|| preview.to_string()));
     if preview.is_refused() { Exit::Problems } else { Exit::Ok }

@@ -1,8 +1,9 @@
-//! The settings of a server from flags, environment and a file: one command line in the end, all mistakes at once.
+//! Settings of a server from flags, environment and a file: completed to one command line, with all mistakes reported
+//! at once.
 //!
-//! A flag beats the environment, the environment beats the file, and the file what a service manager hands on: a credential by the
-//! name of a flag stands for the file of that flag. The file has the names of the flags, so there is one table of settings, and
-//! `--help` is its description.
+//! A flag overrides the environment, the environment the file, and the file the credentials of a service manager: a
+//! credential with the name of a flag is the file for that flag. The settings of the file have the names of the flags,
+//! so there is one table of settings, described by `--help`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,9 +15,9 @@ use model::FieldPath;
 use model::draft::{Document, did_you_mean, read_bytes};
 use serde_json::Value;
 
-/// Where a service manager puts what it hands on to a service.
+/// Environment variable with the folder of a service manager's credentials.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// The member of a file that stands for the paths behind the flags.
+/// Member of the settings file for the paths behind the flags.
 const PATHS: &str = "resources";
 
 /// A command whose flags may stand in a file.
@@ -29,10 +30,10 @@ pub(crate) struct WithFile<A: clap::Args> {
     pub(crate) arguments: A,
 }
 
-/// The arguments of a command line with what file and environment add to them.
+/// Completes the arguments of a command line from the file and the environment.
 ///
 /// # Errors
-/// Everything that is wrong with a flag, a variable or the file, each a line.
+/// All mistakes in flags, variables and the file, one per line.
 pub(crate) fn complete(
     arguments: Vec<OsString>,
     command_line: &Command,
@@ -57,18 +58,18 @@ fn takes_file(command: &Command) -> bool {
     command.get_arguments().any(|arg| arg.get_long() == Some("config"))
 }
 
-/// The command without what one flag alone cannot satisfy.
+/// Returns the command without requirements that a single flag cannot meet.
 fn alone(command: &Command) -> Command {
     let free = |arg: Arg| arg.required(false).env(None::<&'static str>);
     command.clone().no_binary_name(true).mut_args(free)
 }
 
-/// What was given for a flag on a command line, last first.
+/// Value of a flag on a command line, the last one if repeated.
 fn value_of(text: &[String], flag: &str) -> Option<String> {
     given(text).into_iter().rev().find(|(name, _)| name == flag).and_then(|(_, value)| value)
 }
 
-/// The long flags of a command line with what follows them.
+/// Long flags of a command line with the words behind them.
 fn given(text: &[String]) -> Vec<(String, Option<String>)> {
     let mut found = Vec::new();
     for (at, token) in text.iter().enumerate().skip(2) {
@@ -85,9 +86,9 @@ fn given(text: &[String]) -> Vec<(String, Option<String>)> {
 }
 
 struct Table<'c> {
-    /// The command as it is, with the variables of its flags.
+    /// Command as declared, with the environment variables of its flags.
     declared: &'c Command,
-    /// The same for one flag alone.
+    /// The same command, able to parse a single flag.
     command: Command,
     mistakes: Vec<String>,
 }
@@ -97,7 +98,7 @@ impl Table<'_> {
         self.command.get_arguments().find(|arg| arg.get_long() == Some(flag)).cloned()
     }
 
-    /// Why a flag cannot have a value.
+    /// Reason why a flag cannot have a value; `None`: it can.
     fn wrong(&self, flag: &str, value: &str) -> Option<String> {
         let error = self.command.clone().try_get_matches_from([format!("--{flag}={value}")]).err()?;
         let of_value = [
@@ -107,7 +108,7 @@ impl Table<'_> {
             ErrorKind::TooManyValues,
         ];
         let said = of_value.contains(&error.kind()).then(|| error.render().to_string())?;
-        // what is wrong, and what is possible; behind the blank line is what is said once for all
+        // the error and the possible values; general advice follows after the blank line
         let about: Vec<&str> = said.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
         let about = about.join(" ");
         Some(about.strip_prefix("error: ").unwrap_or(&about).to_owned())
@@ -132,7 +133,7 @@ impl Table<'_> {
         }
     }
 
-    /// What a service manager's credentials add to the command line: files of flags that nobody gives.
+    /// Arguments from a service manager's credentials: files of flags that are not given.
     fn credentials(&self, folder: &Path, completed: &[OsString]) -> Vec<OsString> {
         let text: Vec<String> = completed.iter().map(|it| it.to_string_lossy().into_owned()).collect();
         let given: BTreeSet<String> = given(&text).into_iter().map(|(flag, _)| flag).collect();
@@ -146,7 +147,7 @@ impl Table<'_> {
             .collect()
     }
 
-    /// What the file adds to the command line.
+    /// Arguments from the settings file.
     fn file(&mut self, path: &str, text: &[String]) -> Vec<String> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,

@@ -1,28 +1,28 @@
-//! What every signal means to a command that goes on until it is told to leave. None of them cuts a connection.
+//! Signals to a command that runs until it is told to leave. None of them cuts a connection.
 //!
 //! SIGTERM, SIGINT and SIGQUIT ask to leave. SIGHUP, which service managers send to reload and terminals when they are
-//! closed, asks to read again and to open logs again. The others that would end a process are only remarked on: other proxies
-//! have given them meanings, and whoever has that habit is not to lose connections by it.
+//! closed, asks to read files again and to reopen logs. The other signals that would end a process are only reported:
+//! other proxies give them meanings, and operators used to those must not lose connections by a signal.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::complain;
 use crate::terminal::end_line;
 
-/// SIGXFSZ, as `kill -l` numbers it on every processor that we are built for but MIPS: a file has reached the limit of its
-/// size. The write that did it fails too, and that is told.
+/// Number of SIGXFSZ on every supported processor but MIPS: a file has reached its size limit. The failed write is
+/// reported as well.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// What somebody asks of this process.
+/// Request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// To leave; once more: at once.
+    /// To leave; repeated: at once.
     Leave,
-    /// To read again what is read, and to open logs again.
+    /// To read files again, and to reopen logs.
     ReadAgain,
 }
 
-/// The signals that a process is sent, from when they are caught on.
+/// Signals sent to the process since they were caught.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -35,10 +35,10 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Catches all of them, in the runtime in which they are to be waited for.
+    /// Catches all of them, in the runtime in which they are awaited.
     ///
     /// # Errors
-    /// In words: they cannot be caught.
+    /// Reason in words: they cannot be caught.
     pub(crate) fn catch() -> Result<Self, String> {
         let caught = |kind| signal(kind).map_err(|error| format!("signals cannot be caught: {error}"));
         Ok(Self {
@@ -52,7 +52,7 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that asks for something. Remarks on those that ask for nothing.
+    /// Waits for a signal that asks for something. Reports those that ask for nothing.
     pub(crate) async fn next(&mut self) -> Asked {
         let Self { terminate, interrupt, quit, hangup, user: [first, second], alarm, _file_too_large } = self;
         loop {
@@ -77,7 +77,7 @@ impl Signals {
         }
     }
 
-    /// Waits until somebody asks to leave, and calls `read_again` whenever somebody asks for that.
+    /// Waits for a request to leave, and calls `read_again` for each request to read again.
     pub(crate) async fn leave(&mut self, mut read_again: impl FnMut()) {
         while self.next().await == Asked::ReadAgain {
             read_again();

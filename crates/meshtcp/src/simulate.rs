@@ -1,4 +1,4 @@
-//! `meshtcp simulate`: where connections would go under a change, by the decisions that the proxy itself makes.
+//! `meshtcp simulate`: destinations of connections under a change, by the decisions of the proxy itself.
 
 mod run;
 

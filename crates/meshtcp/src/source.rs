@@ -1,4 +1,4 @@
-//! Where resources come from, and how they are read: the flags that commands share.
+//! Sources of resources, and the rules for reading them: flags shared by several commands.
 
 use std::path::PathBuf;
 
@@ -61,15 +61,15 @@ impl Rules {
         Options { profile: self.profile, unknown_fields, ..Options::default() }
     }
 
-    /// What plans depend on besides resources, as far as flags say it.
+    /// Context of plans besides resources, as far as flags determine it.
     pub(crate) fn context(&self) -> Context {
         Context { tag_range: self.vips.ranges().tags, ..Context::new(self.profile) }
     }
 
-    /// Opens files and folders to be read once; `-` is standard input. Documents that say no mesh are in this one.
+    /// Opens files and folders for a single reading; `-` is standard input. Documents without a mesh are in `mesh`.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn open(&self, paths: &[PathBuf], mesh: &str) -> Result<FolderSource, Exit> {
         let options = Options { mesh: mesh.into(), ..self.options() };
         let is_input = |path: &PathBuf| path.as_os_str() == "-";
@@ -80,10 +80,11 @@ impl Rules {
         })
     }
 
-    /// Reads what is good in files and folders; says on standard error what is not. Documents that say no mesh are in this one.
+    /// Reads the valid resources in files and folders; reports the others on standard error. Documents without a mesh
+    /// are in `mesh`.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(crate) fn load(&self, paths: &[PathBuf], mesh: &str) -> Result<Ledger, Exit> {
         let mut store = self.open(paths, mesh)?.addressed(self.vips.ranges());
         let loaded = store.load();
@@ -93,17 +94,17 @@ impl Rules {
 }
 
 impl Source {
-    /// These paths, read by these rules.
+    /// Source with these paths and rules.
     pub(crate) fn of(paths: Vec<PathBuf>, rules: Rules) -> Self {
         Self { paths, file: Vec::new(), rules }
     }
 
-    /// Everything that was named.
+    /// All named paths.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         [&*self.paths, &*self.file].concat()
     }
 
-    /// Opens them to be followed.
+    /// Opens the paths, to be followed.
     pub(crate) fn open(&self) -> Result<FolderSource, OpenError> {
         let paths = self.paths();
         if let Some(input) = paths.iter().find(|path| path.as_os_str() == "-") {
@@ -114,7 +115,7 @@ impl Source {
         Ok(source.addressed(self.rules.vips.ranges()))
     }
 
-    /// The paths as they were given.
+    /// Paths as they were given.
     pub(crate) fn in_words(&self) -> String {
         self.paths().iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
     }

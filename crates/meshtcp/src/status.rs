@@ -1,4 +1,4 @@
-//! `meshtcp status`: how far routes, proxies and revisions have come.
+//! `meshtcp status`: progress of routes, proxies and revisions in the fleet.
 
 mod admins;
 mod endpoints;
@@ -95,7 +95,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         Ok(report) => report,
         Err(failed) => return failed.said(),
     };
-    // an older control plane tells everything
+    // an older control plane reports everything
     if let Some(name) = &name {
         report.routes.retain(|route| route.policy.contains(name.as_str()));
         report.proxies.retain(|proxy| proxy.proxy.to_string().contains(name.as_str()));
@@ -139,7 +139,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
 fn revision(FleetReport { revision, rollout, totals, .. }: &FleetReport) -> String {
     let Some(rollout) = rollout else { return format!("revision {revision}\n") };
     let Rollout { concerned, live, lagging, lagging_count, refused, refused_count, .. } = rollout;
-    // an older control plane counts nothing, and names all
+    // an older control plane counts nothing, and lists all
     let (lag, refuse) = ((*lagging_count).max(lagging.len()), (*refused_count).max(refused.len()));
     let proxies = totals.proxies;
     let attached = proxies.total - proxies.detached;
@@ -169,7 +169,7 @@ fn revision(FleetReport { revision, rollout, totals, .. }: &FleetReport) -> Stri
     line
 }
 
-/// Which control planes this is told of, where there are several.
+/// Names of the control planes that the report covers, if there are several.
 fn control_planes(FleetReport { control_planes, others_unknown, .. }: &FleetReport) -> String {
     let mut lines = String::new();
     if control_planes.len() > 1 {
@@ -188,7 +188,7 @@ fn control_planes(FleetReport { control_planes, others_unknown, .. }: &FleetRepo
     lines
 }
 
-/// Who wanted to attach lately and may not.
+/// Proxies that were refused lately.
 fn turned_away(turned_away: &[TurnedAway]) -> String {
     if turned_away.is_empty() {
         return String::new();
@@ -208,7 +208,7 @@ fn turned_away(turned_away: &[TurnedAway]) -> String {
     format!("\n{table}")
 }
 
-/// The state of a proxy, as people say it.
+/// State of a proxy in words.
 fn in_words(state: ProxyState) -> &'static str {
     match state {
         ProxyState::InSync => "in sync",
@@ -263,7 +263,7 @@ fn routes(routes: &[RouteReport], splits: &Splits) -> String {
             }
         }
         let reach = if reach.is_empty() { "selects nobody".to_owned() } else { reach.join(", ") };
-        // a store has no places of its own: the name would stand there twice
+        // a store has no source positions: the name would appear twice
         let written = if source == policy { "-" } else { source };
         [policy.clone(), reach, says.join("; "), written.to_owned()]
     };

@@ -1,4 +1,4 @@
-//! Which store: how it is named on the command line, and how it is opened.
+//! Choice of the store on the command line.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,21 +10,21 @@ use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use control::store::{EmbeddedStore, MemoryStore, PlainStore, PostgresStore, Store, StoreError};
 
-/// The file's name in the folder of the service.
+/// File name of the store in the folder of the service.
 const FILE: &str = "store.redb";
-/// What a file is called that has what host names stand for.
+/// File name of the stored addresses of host names.
 const ADDRESSES: &str = "host-addresses";
 
-/// Which store.
+/// Store of a control plane.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreChoice {
-    /// One file on disk.
+    /// Single file on disk.
     File(PathBuf),
-    /// A folder of plain files.
+    /// Folder of plain files.
     Folder(PathBuf),
-    /// A database, by its address, which may hold a password.
+    /// Database, by its address, which may contain a password.
     Postgres(String),
-    /// Nothing that outlives the process.
+    /// Memory of the process only.
     Memory,
 }
 
@@ -55,7 +55,7 @@ impl fmt::Debug for StoreChoice {
     }
 }
 
-/// Reads a store from a command line. What is wrong is told without the text: there may be a password in it.
+/// Parser of a store on a command line. Errors do not repeat the text: it may contain a password.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreParser;
 
@@ -81,24 +81,24 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The folder that the service manager made for what this process keeps; absent: none did.
+/// Folder that the service manager created for the state of this process; `None`: it created none.
 fn folder_of_service() -> Option<PathBuf> {
     // several folders are separated by colons
     Some(variable("STATE_DIRECTORY")?.to_str()?.split(':').next()?.into())
 }
 
 impl StoreChoice {
-    /// The variable that says it where no flag does.
+    /// Environment variable for the store, used without a flag.
     pub(crate) const VARIABLE: &str = "MESHTCP_STORE";
 
-    /// What a path begins with that is meant as a store.
+    /// Scheme at the beginning of a path that is meant as a store; `None`: it has none.
     pub(crate) fn scheme_of(path: &Path) -> Option<&'static str> {
         let text = path.to_str()?;
         ["postgres:", "postgresql:", "file:", "folder:"].into_iter().find(|scheme| text.starts_with(scheme))
     }
 
-    /// Where a control plane keeps its resources that was told nothing: the folder that the service manager made for it,
-    /// or where such things are kept.
+    /// Default store of a control plane: in the folder that the service manager created for it, or in the usual folder
+    /// for state.
     pub(crate) fn default_place() -> Result<Self, String> {
         let folder = match folder_of_service() {
             Some(folder) => folder,
@@ -112,8 +112,8 @@ impl StoreChoice {
         Ok(StoreChoice::File(folder.join(FILE)))
     }
 
-    /// Where a control plane keeps what host names stand for that was told nothing: beside a store that is one file, or in the
-    /// folder that the service manager made for it; absent: nowhere. `None` is no store.
+    /// Default file for the addresses of host names: beside a store that is one file, or in the folder that the service
+    /// manager created; `None`: they are not kept. `store` is `None` without a store.
     pub(crate) fn host_addresses(store: Option<&Self>) -> Option<PathBuf> {
         match store {
             Some(StoreChoice::File(path)) => Some(path.with_extension(ADDRESSES)),
@@ -124,7 +124,7 @@ impl StoreChoice {
         }
     }
 
-    /// What it is, in one word.
+    /// Type of the store, in one word.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             StoreChoice::File(_) => "file",
@@ -134,10 +134,10 @@ impl StoreChoice {
         }
     }
 
-    /// Opens it.
+    /// Opens the store.
     ///
     /// # Errors
-    /// In words: it cannot be used. A database that is only away is no error here.
+    /// Reason in words: the store is unusable. A database that is only unreachable is no error here.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, String> {
         let words = |error: StoreError| error.to_string();
         Ok(match self {

@@ -1,5 +1,5 @@
-//! The standard streams of commands that carry connections or tell others what to carry: a stopped pager or a stalled journal
-//! costs lines, and neither a change nor the end of the process.
+//! Standard streams of servers: a stopped pager or a stalled journal costs lines of output, but blocks neither a change
+//! nor the end of the process.
 
 use std::fmt;
 use std::io;
@@ -12,10 +12,10 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use proxy::StandardStream;
 
-/// How long the last lines may take to be written.
+/// Timeout for writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// A process has one standard output and one standard error.
+/// Standard output and standard error of the process, if they are queued.
 static QUEUED: OnceLock<Streams> = OnceLock::new();
 
 /// Both streams, each with a thread of its own.
@@ -24,19 +24,19 @@ pub(crate) struct Streams {
     error: StandardStream,
 }
 
-/// Lets nobody wait for a reader from now on. Without a thread for that, everything stays as it was.
+/// Queues all output from now on, so that no writer waits for a reader. Without threads for that, output stays direct.
 pub(crate) fn queue() {
     if let (Ok(output), Ok(error)) = (StandardStream::output(), StandardStream::error()) {
         QUEUED.get_or_init(|| Streams { output, error });
     }
 }
 
-/// The streams, if nobody is to wait for their readers.
+/// Queued streams; `None`: output is direct.
 pub(crate) fn queued() -> Option<&'static Streams> {
     QUEUED.get()
 }
 
-/// Writes what waits, before the process ends.
+/// Writes the waiting lines, before the process ends.
 pub(crate) fn finish() {
     if let Some(Streams { output, error }) = queued() {
         output.finish(LAST_LINES);
@@ -63,7 +63,7 @@ fn drawn(text: &str, colours: ColorChoice) -> String {
     }
 }
 
-/// Standard error for diagnostics: a whole event with each write.
+/// Standard error for diagnostics: a whole event per write.
 pub(crate) struct Diagnostics;
 
 impl io::Write for Diagnostics {
@@ -82,7 +82,8 @@ impl io::Write for Diagnostics {
     }
 }
 
-/// How many lines nobody read, for a registry. `prefix`: in front of the name, where the registry has none.
+/// Number of lines dropped because no reader took them, for a registry. `prefix`: prefix of the name if the registry
+/// adds none.
 #[derive(Debug)]
 pub(crate) struct Dropped {
     prefix: &'static str,

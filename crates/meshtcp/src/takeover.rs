@@ -1,4 +1,4 @@
-//! `--takeover PATH`: the listening sockets come from the process that runs, and go to the one that comes.
+//! `--takeover PATH`: handover of the listening sockets from the running process to its successor.
 
 mod seat;
 
@@ -25,7 +25,7 @@ pub(crate) struct Flag {
     takeover: Option<PathBuf>,
 }
 
-/// A process between its predecessor and its successor.
+/// Process between its predecessor and its successor.
 pub(crate) struct Succession {
     path: PathBuf,
     before: Option<Takeover>,
@@ -33,10 +33,10 @@ pub(crate) struct Succession {
 }
 
 impl Succession {
-    /// Asks for the sockets of the process that waits at the path, and gives them to the proxy. `None`: without the flag.
+    /// Asks the process that waits at the path for its sockets, and gives them to the proxy. `None`: without the flag.
     ///
     /// # Errors
-    /// In words: the path cannot be used, or who waits there does not hand over.
+    /// Reason in words: the path is unusable, or the process there does not hand over.
     pub(crate) fn begin(flag: &Flag, proxy: &Proxy) -> Result<Option<Self>, String> {
         let Some(path) = flag.takeover.clone() else { return Ok(None) };
         let words = |error: std::io::Error| {
@@ -58,12 +58,12 @@ impl Succession {
         Ok(Some(Self { path, before, held_back: false }))
     }
 
-    /// Whether there is a predecessor.
+    /// Returns `true` if there is a predecessor.
     pub(crate) fn has_predecessor(&self) -> bool {
         self.before.is_some()
     }
 
-    /// Says, once, why the predecessor goes on.
+    /// Reports, once, why the predecessor goes on.
     pub(crate) fn hold_back(&mut self, unclaimed: &[SocketAddr]) {
         if !std::mem::replace(&mut self.held_back, true) {
             let unclaimed: Vec<String> = unclaimed.iter().map(SocketAddr::to_string).collect();
@@ -75,13 +75,14 @@ impl Succession {
         }
     }
 
-    /// The admin server's socket, when the predecessor's listens on the same address.
+    /// Admin server's socket, if the predecessor's server listens on the same address.
     fn admin(&mut self, address: SocketAddr) -> Option<std::net::TcpListener> {
         let others = &mut self.before.as_mut()?.sockets.others;
         others.remove(&admin_name(address)).map(Into::into)
     }
 
-    /// Gives the sockets at which the predecessor answers DNS at an address, where it does; `None`: there is no predecessor.
+    /// Source of the sockets at which the predecessor answers DNS at an address, if it does; `None`: there is no
+    /// predecessor.
     pub(crate) fn dns(&mut self) -> Option<impl FnMut(SocketAddr) -> Option<DnsSockets>> {
         let others = &mut self.before.as_mut()?.sockets.others;
         Some(move |address: SocketAddr| {
@@ -90,8 +91,8 @@ impl Succession {
         })
     }
 
-    /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. When one
-    /// took over, it has the `seat`, and `stop` is called.
+    /// Tells the predecessor that this process carries connections now, and waits at the path for a successor. Once a
+    /// successor has taken over, including the `seat`, `stop` is called.
     pub(crate) fn complete(self, proxy: &Arc<Proxy>, seat: Seat, stop: impl FnOnce() + Send + 'static) {
         let Self { path, before, held_back: _ } = self;
         seat.begin();
@@ -117,7 +118,7 @@ impl Succession {
         let lent = seat.clone();
         let lend = move || Sockets { listeners: proxy.lend(), others: others(&lent) };
         let stop = move || {
-            // also of a process that left before
+            // also for a successor that has left already
             seat.give_up();
             stop();
         };
@@ -134,7 +135,7 @@ impl Succession {
     }
 }
 
-/// What a successor gets beside listeners, by name.
+/// Sockets for a successor besides listeners, by name.
 fn others(seat: &Seat) -> BTreeMap<String, OwnedFd> {
     let admin = seat.admin().map(|(address, socket)| (admin_name(address), socket.into()));
     let dns = seat.dns().into_iter().flat_map(|DnsSockets { address, udp, tcp }| {

@@ -1,4 +1,4 @@
-//! Standard output and standard error as they are: with colours or without, and in letters that whoever reads them has.
+//! Standard output and standard error: colours, and characters that the reader's terminal can show.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ pub(crate) enum Colours {
 }
 
 impl Colours {
-    /// What a command line wants, which may make no sense otherwise: its mistakes are printed too.
+    /// Settings on a command line, which may otherwise be invalid: its mistakes are printed, too.
     pub(crate) fn wanted(arguments: &[OsString]) -> Self {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let joined = words.iter().find_map(|word| word.strip_prefix("--color="));
@@ -31,7 +31,7 @@ impl Colours {
         joined.or_else(apart).and_then(|word| Self::from_str(word, false).ok()).unwrap_or_default()
     }
 
-    /// Decides it for everything that this process prints.
+    /// Applies the choice to all output of this process.
     pub(crate) fn choose(self) {
         let choice = match self {
             Self::Auto => ColorChoice::Auto,
@@ -42,9 +42,9 @@ impl Colours {
     }
 }
 
-/// Writes to standard output. That nobody reads on is no error of ours.
+/// Writes to standard output. A reader that went away is not reported as an error.
 pub(crate) fn write_output(text: &str) {
-    // what goes to a program may be somebody's data
+    // output to a program may be data
     let text = in_letters(text, draws() || !std::io::stdout().is_terminal());
     if let Some(queued) = streams::queued() {
         return queued.output(&text);
@@ -72,7 +72,7 @@ pub(crate) fn end_line() {
     }
 }
 
-/// Whether whoever reads can be shown more than ASCII: the locale says so, or says nothing.
+/// Returns `true` if more than ASCII can be shown: the locale says so, or says nothing.
 pub(crate) fn draws() -> bool {
     let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(|name| std::env::var(name).ok());
     said.into_iter().find(|locale| !locale.is_empty()).is_none_or(|locale| is_unicode(&locale))
@@ -83,7 +83,7 @@ fn is_unicode(locale: &str) -> bool {
     locale.ends_with("utf-8") || locale.ends_with("utf8")
 }
 
-/// A text whose lines and arrows are written in ASCII, where nothing else can be read.
+/// Returns text with its lines and arrows in ASCII, if nothing else can be shown.
 fn in_letters(text: &str, draws: bool) -> Cow<'_, str> {
     if draws || text.is_ascii() {
         return text.into();
@@ -105,8 +105,8 @@ fn in_letters(text: &str, draws: bool) -> Cow<'_, str> {
     written.into()
 }
 
-/// A text without what moves a cursor, sets a title or turns the direction of writing. Lines stay lines: what must not
-/// begin one is [`xds::Foreign`] already.
+/// Returns text without characters that move a cursor, set a title or change the direction of writing. Line breaks
+/// stay: text that must not begin a line is [`xds::Foreign`] already.
 pub(crate) fn tame(text: &str) -> Cow<'_, str> {
     let is_tame =
         |letter: char| matches!(letter, '\n' | '\t') || matches!(Printed::of(letter), Printed::Plain(_));

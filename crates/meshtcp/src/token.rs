@@ -1,4 +1,4 @@
-//! `meshtcp token`: who is let in by what they bring, made, looked at and taken back.
+//! `meshtcp token`: tokens for access: created, inspected and revoked.
 
 mod revocations;
 mod written;

@@ -1,4 +1,4 @@
-//! `meshtcp top`: what connections do, live, in a terminal.
+//! `meshtcp top`: live traffic of connections, in a terminal.
 //!
 //! ```text
 //!  keys ──▶ State ──▶ view ──▶ terminal
@@ -30,7 +30,7 @@ use crate::output::complain;
 use source::{News, Source};
 use state::{Key, State};
 
-/// How long a key may wait before it is looked for, and news before they are drawn.
+/// Maximum delay before a key is handled, and before news is drawn.
 const BEAT: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub(crate) fn run(Args { server, mesh, proxy_admin }: Args) -> Exit {
         },
     };
     let source = Source::new(client, mesh, proxy_admin.is_some());
-    // who cannot be reached now is said where people read it, not on a screen that goes away
+    // an unreachable server is reported on standard error, not on a screen that disappears
     let first = match source.look() {
         Ok(sample) => sample,
         Err(failed) => return failed.said(),
@@ -85,7 +85,7 @@ pub(crate) fn run(Args { server, mesh, proxy_admin }: Args) -> Exit {
     }
 }
 
-/// Draws until somebody has seen enough, or asks the process to leave.
+/// Draws until the user quits, or a signal asks the process to leave.
 fn show(terminal: &mut DefaultTerminal, state: &mut State, news: &Receiver<News>) -> std::io::Result<()> {
     loop {
         terminal.draw(|frame| view::draw(frame, state))?;
@@ -111,7 +111,7 @@ fn show(terminal: &mut DefaultTerminal, state: &mut State, news: &Receiver<News>
     }
 }
 
-/// What a key means.
+/// Meaning of a key; `None`: it has none.
 fn key(KeyEvent { code, modifiers, .. }: KeyEvent) -> Option<Key> {
     Some(match code {
         KeyCode::Char('c') if modifiers.contains(KeyModifiers::CONTROL) => Key::Quit,

@@ -1,4 +1,4 @@
-//! What connections of this process do, counted for whoever asks its admin server.
+//! Traffic counters of the connections of this process, served by its admin server.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -24,23 +24,23 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::pages;
 
-/// How often counts are looked at.
+/// Interval at which counters are read.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// What whoever asks shares with whoever follows.
+/// State shared by single requests and event streams.
 struct Desk<T> {
     telemetry: Telemetry,
     changes: watch::Receiver<T>,
 }
 
-// no `T` need be cloned
+// without a bound `T: Clone`
 impl<T> Clone for Desk<T> {
     fn clone(&self) -> Self {
         Self { telemetry: self.telemetry.clone(), changes: self.changes.clone() }
     }
 }
 
-/// Counts from now on.
+/// Starts counting.
 pub(crate) fn count(proxy: &Arc<Proxy>) -> Telemetry {
     let telemetry = Telemetry::default();
     let (counting, counted) = (telemetry.clone(), Arc::clone(proxy));
@@ -50,7 +50,7 @@ pub(crate) fn count(proxy: &Arc<Proxy>) -> Telemetry {
     telemetry
 }
 
-/// Answers `/_traffic` as a control plane does. `changes` says when another state is in force.
+/// Routes `/_traffic` and its events, as of a control plane. `changes` moves when another state is in force.
 pub(crate) fn serve<T: Send + Sync + 'static>(telemetry: Telemetry, changes: watch::Receiver<T>) -> Router {
     Router::new()
         .route("/_traffic", get(once::<T>))
@@ -60,7 +60,7 @@ pub(crate) fn serve<T: Send + Sync + 'static>(telemetry: Telemetry, changes: wat
 
 type Asked = Query<Vec<(String, String)>>;
 
-/// Why a question is none.
+/// Response to an invalid question.
 fn refused(wrong: &InvalidQuestion) -> Response {
     (StatusCode::BAD_REQUEST, pages::body(&json!({ "detail": wrong.to_string() }))).into_response()
 }
@@ -85,7 +85,7 @@ async fn events<T: Send + Sync + 'static>(
     }
 }
 
-/// Moves whenever another state is in force.
+/// Source that moves whenever another state is in force.
 struct Changes<T>(watch::Receiver<T>);
 
 impl<T: Send + Sync + 'static> Moves for Changes<T> {
@@ -97,8 +97,8 @@ impl<T: Send + Sync + 'static> Moves for Changes<T> {
     }
 }
 
-/// Hands over what the proxies of this process count, once a second, until it is dropped: by the same reports that a proxy
-/// sends to a control plane.
+/// Passes on the counters of the proxies of this process, once a second, until it is dropped: in the same reports that
+/// a proxy sends to a control plane.
 async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
     let started = Timestamp::now();
     let mut reporters: BTreeMap<ProxyName, (Attached, Reporter)> = BTreeMap::new();

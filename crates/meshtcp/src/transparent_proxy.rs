@@ -1,4 +1,4 @@
-//! `meshtcp transparent-proxy`: let the kernel redirect this host's connections to the proxy beside them, and undo it.
+//! `meshtcp transparent-proxy`: redirects this host's connections to the proxy beside them, and undoes that.
 //!
 //! ```text
 //!  flags ─▶ Capture ─▶ Ruleset: chains of rules ──as nft or iptables say them──▶ the kernel
@@ -86,18 +86,18 @@ struct Printed {
     output: Format,
 }
 
-/// What became of a command, for programs.
+/// Outcome of a command, for programs.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    /// What the kernel is told with.
+    /// Name of the tool that configures the kernel.
     tool: &'static str,
-    /// Whether the rules that were asked for are in the kernel now.
+    /// `true`: the requested rules are in the kernel now.
     installed: bool,
-    /// How what is installed differs from what was asked for.
+    /// Differences between the installed and the requested rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<String>,
-    /// The rules, as the tool is told them.
+    /// Rules in the tool's syntax.
     #[serde(skip_serializing_if = "Option::is_none")]
     rules: Option<String>,
 }
@@ -114,7 +114,7 @@ pub(crate) fn run(Args { what }: Args) -> Exit {
     })
 }
 
-/// Why nothing was done, and how to end.
+/// Reason why nothing was done, and the exit status.
 type Failed = (String, Exit);
 
 fn environment(message: String) -> Failed {
@@ -135,7 +135,7 @@ fn install(Install { capture, with, dry_run, format }: Install) -> Result<Exit, 
     if !differences.is_empty() {
         tool.install(&ruleset).map_err(environment)?;
     }
-    // only then: there is no moment at which nothing is redirected
+    // only then, so that redirection never pauses
     for other in tool.others() {
         other.remove().map_err(environment)?;
     }
@@ -160,7 +160,7 @@ fn status(Status { capture, with, format }: Status) -> Result<Exit, Failed> {
     Ok(if installed { Exit::Ok } else { Exit::Problems })
 }
 
-/// How what is installed differs from what is wanted, in words; empty: not at all.
+/// Differences between the installed and the wanted rules, in words; empty: none.
 fn differences(tool: Tool, ruleset: &Ruleset) -> Result<Vec<String>, Failed> {
     let installed = tool.installed().map_err(environment)?;
     let mut found = rules::differences(&tool.wanted(ruleset), &installed);
@@ -174,7 +174,7 @@ fn told(answer: &Answer, ruleset: &Ruleset) -> String {
     }
     let mut text = "not as these flags would install it:\n".to_owned();
     for difference in &answer.differences {
-        // writing to text cannot fail
+        // formatting into a string cannot fail
         let _ = writeln!(text, "  {difference}");
     }
     text
@@ -188,7 +188,7 @@ fn uninstall(Uninstall { with, dry_run, format }: Uninstall) -> Result<Exit, Fai
         print(&output::structured(format.output, &answer).unwrap_or(rules));
         return Ok(Exit::Ok);
     }
-    // whichever was used for installing
+    // the tools that may have installed the rules
     let tools: Vec<Tool> = match with.tool {
         Choice::Auto => Tool::all_found(),
         Choice::Nft | Choice::Iptables => vec![with.tool.found().map_err(environment)?],

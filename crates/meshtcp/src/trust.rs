@@ -1,24 +1,24 @@
-//! Whom a control plane's certificate must be signed by: those in a file, or else those that this system trusts.
+//! Authorities that must have signed a control plane's certificate: those in a file, or else those of this system.
 
 use std::path::{Path, PathBuf};
 
-/// Where Linux systems keep whom they trust.
+/// Files in which Linux systems keep trusted authorities.
 const SYSTEM: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// Certificates in PEM, and the file that they are from.
+/// Certificates in PEM, and their file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Trusted {
-    /// The file.
+    /// Path of the file.
     pub(crate) file: PathBuf,
-    /// Its text.
+    /// Content of the file.
     pub(crate) pem: Vec<u8>,
 }
 
 impl Trusted {
-    /// Reads the certificates of a file that was named, or those of the system.
+    /// Reads the certificates of the named file, or those of the system.
     ///
     /// # Errors
-    /// In words: the file cannot be read, or the system has none.
+    /// Reason in words: the file cannot be read, or the system has none.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, String> {
         if let Some(file) = named {
             let pem =
@@ -37,7 +37,7 @@ impl Trusted {
 
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
-/// Whether a host is this one: what is said to it, nobody else reads.
+/// Returns `true` if the host is this one, so that traffic to it is not readable by others.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())

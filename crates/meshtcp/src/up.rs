@@ -1,4 +1,4 @@
-//! `meshtcp up`: carry the connections of every proxy on this host, and follow the resources as they change.
+//! `meshtcp up`: carries the connections of every proxy on this host, and follows changes of the resources.
 //!
 //! ```text
 //!  files ──wake──▶ Live: store ─▶ compile ─▶ proxy ──▶ Screen: what runs, what changed, what is wrong
@@ -149,14 +149,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let (looks, renewed, woken, taken_over) =
         (events.clone(), events.clone(), events.clone(), events.clone());
     let watch = store.watch(move || {
-        // fails only when we are leaving
+        // fails only when the process is leaving
         let _ = looks.send(Event::Look);
     });
-    // nobody here could store a CA
+    // without a store there is no place for a CA
     let zone = compiler.context.zone.as_deref().map(Into::into);
     let options = IssuerOptions { makes_authorities: true, zone, ..IssuerOptions::default() };
     let issuer = Issuer::telling(options, move || {
-        // fails only when we are leaving
+        // fails only when the process is leaving
         let _ = renewed.send(Event::Look);
     });
     let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
@@ -186,7 +186,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         if let Some(succession) = succession.take_if(|succession| may_take_over(succession, live, &proxy)) {
             let taken_over = taken_over.clone();
             succession.complete(&proxy, seat.clone(), move || {
-                // fails only when we are leaving
+                // fails only when the process is leaving
                 let _ = taken_over.send(Event::Leave(Leave::TakenOver));
             });
         }
@@ -207,8 +207,8 @@ fn refuse(message: &str, exit: Exit) -> Exit {
     exit
 }
 
-/// Whether a predecessor may stop: something runs here, and what it listened on is wanted, or at least not lost by
-/// mistake.
+/// Returns `true` if a predecessor may stop: something runs here, and the addresses that it listened on are wanted, or
+/// at least not lost by mistake.
 fn may_take_over(succession: &mut Succession, live: &Live<OwnProxy>, proxy: &Proxy) -> bool {
     if !succession.has_predecessor() {
         return true;
@@ -245,7 +245,7 @@ fn leave(
     let drain = std::thread::spawn(move || {
         let report = draining.drain(grace);
         in_kernel.drain(grace.saturating_sub(begun.elapsed()));
-        // nobody waits any more only when the process ends
+        // the receiver is gone only when the process ends
         let _ = done.send(report);
     });
     let report = loop {
@@ -272,14 +272,14 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
     let named = arguments.dataplanes.iter().map(key).collect::<Result<_, String>>()?;
     let which = Which::Here { addresses: host::addresses(), named };
     let scope = Scope { mesh: mesh.map(MeshName::from), which };
-    // nobody here is an Envoy
+    // no proxy here is an Envoy
     let envoy = EnvoyOptions::default();
     let context = arguments.source.rules.context();
     let zone = arguments.zone.clone();
     Ok(Compiler { context: Context { zone, certified: Some(BTreeSet::new()), ..context }, scope, envoy })
 }
 
-/// Where lines about finished connections go, by the flags `--log` and `--log-format`.
+/// Destination of lines about finished connections, by the flags `--log` and `--log-format`.
 pub(crate) fn connection_log(path: Option<&Path>, format: LogFormat) -> Option<ConnectionLog> {
     let sink = match path?.to_string_lossy() {
         path if path == "-" => Sink::Stdout,

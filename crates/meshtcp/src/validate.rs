@@ -1,4 +1,4 @@
-//! `meshtcp validate`: everything that is wrong with resources, at once.
+//! `meshtcp validate`: all errors of resources at once.
 
 use change::Ledger;
 use change::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};

@@ -1,4 +1,4 @@
-//! `meshtcp version`: of this program, and of the control plane that it asks.
+//! `meshtcp version`: version of this program, and of the control plane that it asks.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::context::Server;
 use crate::exit::Exit;
 use crate::output::{self, Format};
 
-/// The version of this program.
+/// Version of this program.
 pub(crate) const OURS: &str = env!("CARGO_PKG_VERSION");
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! Which virtual IPs services get, as people write it.
+//! Ranges of virtual IPs for services, as flags.
 
 use std::str::FromStr;
 
@@ -50,7 +50,7 @@ pub(crate) struct Vips {
     multi_zone_service_vips: Choice,
 }
 
-/// A range, or none.
+/// Range of addresses, or none.
 #[derive(Clone, Copy, Debug)]
 enum Choice {
     Of(AddressRange),

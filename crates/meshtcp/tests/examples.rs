@@ -1,5 +1,5 @@
-//! The examples, as their own first lines tell a reader to try them: the backends that `serve` names are started, and
-//! what `ask` promises is counted. Ports are exchanged for free ones.
+//! Examples, tried as their own first lines tell a reader: the backends that `serve` names are started, and the
+//! promises of `ask` are counted. Ports are exchanged for free ones.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,7 +14,7 @@ use rustix::net::{AddressFamily, SocketType};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Those that a reader tries with `meshtcp up`: one that has a page of its own is a scene of the pages.
+/// Examples that a reader tries with `meshtcp up`; one that has a page of its own is tested with the pages.
 fn tried() -> impl Iterator<Item = PathBuf> {
     examples().into_iter().filter(|example| !example.join("README.md").exists())
 }
@@ -74,7 +74,7 @@ fn every_example_does_what_its_first_lines_promise() {
     }
 }
 
-/// The files of an example.
+/// Files of an example.
 struct Texts(BTreeMap<String, String>);
 
 impl Texts {
@@ -90,7 +90,7 @@ impl Texts {
         )
     }
 
-    /// The ports that examples use are those from 20000 to 20999.
+    /// Ports of the example, recognized by their range, 20000 to 20999.
     fn ports(&self) -> Vec<u16> {
         let words = self.0.values().flat_map(|text| text.split(|c: char| !c.is_ascii_digit()));
         let mut ports: Vec<u16> =
@@ -122,7 +122,7 @@ fn is_example_port(word: &str) -> bool {
     word.len() == 5 && word.starts_with("20")
 }
 
-/// Ports that nobody else gets as long as they are held here.
+/// Ports that are reserved as long as they are held here.
 #[derive(Default)]
 struct FreePorts(std::cell::RefCell<BTreeMap<u16, TcpListener>>);
 
@@ -131,7 +131,7 @@ impl FreePorts {
         loop {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let port = listener.local_addr().unwrap().port();
-            // One that looks like a port of the examples would be exchanged a second time.
+            // A port in the range of the examples would be exchanged a second time.
             if !is_example_port(&port.to_string()) {
                 self.0.borrow_mut().insert(port, listener);
                 return port;
@@ -145,19 +145,19 @@ impl FreePorts {
     }
 }
 
-/// What the comments of an example say.
+/// Commands in the comments of an example.
 #[derive(Debug, Default)]
 struct Story {
     backends: Vec<(String, u16)>,
     promises: Vec<Promise>,
 }
 
-/// `try.py ask PORT [TIMES [CLIENTS]]`, and how often each name should answer.
+/// `try.py ask PORT [TIMES [CLIENTS]]`, and the promised number of answers per name.
 #[derive(Debug)]
 struct Promise {
     port: u16,
     times: u32,
-    /// From how many addresses; `None`: from that of everybody.
+    /// Number of client addresses; `None`: one, the usual one.
     clients: Option<u32>,
     about: bool,
     shares: BTreeMap<String, u32>,
@@ -232,7 +232,7 @@ impl Promise {
     }
 }
 
-/// As `try.py ask` does: half-closes at once, and reads the name.
+/// Connects like `try.py ask`: half-closes at once, and reads the name.
 fn ask(port: u16, client: Option<u32>) -> Option<String> {
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
     if let Some(client) = client {
@@ -249,7 +249,7 @@ fn ask(port: u16, client: Option<u32>) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// As `try.py serve` does: greets with a name, then reads to the end.
+/// Serves like `try.py serve`: greets with a name, then reads to the end.
 fn greet(listener: TcpListener, name: String) {
     std::thread::spawn(move || {
         for connection in listener.incoming() {
@@ -262,7 +262,7 @@ fn greet(listener: TcpListener, name: String) {
     });
 }
 
-/// A running `meshtcp up`, ended when dropped.
+/// Running `meshtcp up`, ended when dropped.
 struct Up(Child);
 
 impl Up {

@@ -1,5 +1,5 @@
-//! The guide says what the program says: every command and flag, every metric, every key of the connection log, every
-//! exit code.
+//! Agreement of the guide with the program: every command and flag, every metric, every key of the connection log,
+//! every exit code.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -21,14 +21,14 @@ fn help(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The words that begin with `--` in a help text.
+/// Words that begin with `--` in a help text.
 fn flags(help: &str) -> BTreeSet<String> {
     let words = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
     let words = words.flat_map(|line| line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')));
     words.filter(|word| word.starts_with("--") && word.len() > 2).map(str::to_owned).collect()
 }
 
-/// The first words of the lines below a heading of a help text.
+/// First words of the lines below a heading of a help text.
 fn listed(help: &str, heading: &str) -> Vec<String> {
     let lines =
         help.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.trim().is_empty());
@@ -67,7 +67,7 @@ fn every_exit_code_is_in_the_guide() {
     }
 }
 
-/// One carried connection, and what metrics and the connection log say about it.
+/// Metrics and connection log of one carried connection.
 struct Witness {
     metrics: String,
     log_line: serde_json::Map<String, serde_json::Value>,
@@ -123,13 +123,13 @@ fn metrics_of(admin: &str) -> String {
     })
 }
 
-/// The metrics of an answer, by the names of their series.
+/// Metrics of an answer, by the names of their series.
 fn families(metrics: &str) -> BTreeSet<String> {
     let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     families.map(|line| line.split_once(' ').unwrap().0.to_owned()).collect()
 }
 
-/// A running `meshtcp`, ended when dropped.
+/// Running `meshtcp`, ended when dropped.
 struct Up(Child);
 
 impl Drop for Up {
@@ -150,7 +150,7 @@ fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// The first cells of the rows of a Markdown table whose first heading is `heading`, without backticks.
+/// First cells of the rows of a Markdown table whose first heading is `heading`, without backticks.
 fn cells(guide: &str, heading: &str) -> BTreeSet<String> {
     let heading = format!("| {heading} |");
     let rows = guide

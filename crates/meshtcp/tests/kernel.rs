@@ -1,12 +1,12 @@
-//! Connections that are decided about in the kernel: real programs in it, in network namespaces and cgroups of their own. Each
-//! scene is a file in `tests/kernel`; `stage.py` says what it may call.
+//! Connections that are decided in the kernel: real programs in it, in network namespaces and cgroups of their own.
+//! Each scene is a file in `tests/kernel`; `stage.py` documents the functions that it may call.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 use std::process::Command;
 
-/// Programs of the kernel are for root alone, and want cgroups of version 2.
+/// Returns `true` if the test can run: loading programs into the kernel requires root and cgroup v2.
 fn may() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     let may = rustix::process::geteuid().is_root() && mounts.contains(" - cgroup2 ");

@@ -1,4 +1,4 @@
-//! Our own proxy follows our own control plane over gRPC: changes, refusals, restarts.
+//! Our own proxy at our own control plane over gRPC: changes, refusals, restarts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a step that fails is a failed test")]
 
@@ -20,7 +20,7 @@ use xds::{Family, Refusal, ResourceSet, TypeUrl};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A control plane that can be killed: its runtime is its own.
+/// Control plane that can be killed: its runtime is its own.
 struct ControlPlane {
     address: SocketAddr,
     publisher: Arc<Publisher>,
@@ -33,7 +33,7 @@ struct ControlPlane {
 impl ControlPlane {
     async fn start(address: &str) -> Self {
         let runtime = Runtime::new().unwrap();
-        // One that was just killed may hold the address a moment longer.
+        // A control plane that was just killed may hold the address a moment longer.
         let bound = async {
             loop {
                 match std::net::TcpListener::bind(address) {
@@ -97,7 +97,7 @@ fn set(weight: u32) -> ResourceSet {
     set
 }
 
-/// A proxy that refuses the weight 13.
+/// Proxy that refuses the weight 13.
 struct Follower {
     seen: Arc<Mutex<Vec<ResourceSet>>>,
     link: watch::Receiver<Link>,

@@ -1,4 +1,4 @@
-//! What is packaged is what the program understands: settings, command lines of units, and the image's entry.
+//! Agreement of the packaging with the program: settings, command lines of units, and the image's entry.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -9,7 +9,7 @@ fn packaging(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging").join(name)
 }
 
-/// Runs a command line that cannot start, since its last flag makes no sense: what is said is that one mistake only.
+/// Runs a command line that cannot start, since its last flag is invalid; that is the only mistake reported.
 fn mistakes(arguments: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO_BIN_EXE_meshtcp"))
         .args(arguments)
@@ -67,7 +67,7 @@ fn the_unit_of_capture_installs_and_uninstalls_for_the_user_of_captured_proxies(
         if key != "ExecStop=" {
             assert!(line.contains(&format!(" --user {user} ")), "{line}");
         }
-        // nobody here has the user, whose place a number takes
+        // the user does not exist here, so a number replaces its name
         let line = line.replace("$FLAGS", flags).replace(&user, "5678");
         let output = Command::new(env!("CARGO_BIN_EXE_meshtcp"))
             .args(line.split(' '))

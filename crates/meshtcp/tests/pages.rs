@@ -1,5 +1,6 @@
-//! The pages run: every block of commands in the README, the guide and the READMEs beside it is run word for word, in
-//! namespaces of its own, and what matters of what it does is compared. Blocks of settings are put where the page says.
+//! Pages of documentation as tests: every block of commands in the README, the guide and the READMEs beside it is run
+//! word for word, in namespaces of its own, and the relevant effects are compared. Blocks of settings are put where the
+//! page says.
 //!
 //! Each page has a scene, `tests/pages/PAGE.sh`, which sets up what the page takes for granted and calls its blocks by
 //! their headings; `stage.sh` says how. A block that cannot be run here says why in the page, in a comment above it
@@ -12,22 +13,22 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The reason in the comment above a block that is not run.
+/// Start of the comment above a block that is not run; the reason follows.
 const NOT_RUN: &str = "<!-- not run: ";
-/// What a reader runs or writes down. Other blocks show what is answered, or are pictures.
+/// Languages of blocks that a reader runs or writes down. Other blocks show answers, or are pictures.
 const DONE: [&str; 6] = ["sh", "console", "yaml", "ini", "conf", "promql"];
 
-/// A block of a page that is run, or kept, by a reader.
+/// Block of a page that a reader runs or saves.
 #[derive(Debug)]
 struct Block {
-    /// The heading above it, in small letters with hyphens, and which block below this heading it is.
+    /// Heading above it, in lower case with hyphens, and the number of the block below this heading.
     name: String,
     language: String,
     text: String,
     not_run: Option<String>,
 }
 
-/// The blocks of a page, in their order.
+/// Blocks of a page, in their order.
 fn blocks(page: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let (mut heading, mut number, mut reason) = (String::new(), 0, None);
@@ -55,7 +56,8 @@ fn blocks(page: &str) -> Vec<Block> {
 }
 
 impl Block {
-    /// What is typed: of a session with its answers the lines behind the prompt, and documents that end with a line of their own.
+    /// Typed text: of a session with its answers, the lines behind the prompt, and documents that end with a line of
+    /// their own.
     fn typed(&self) -> String {
         if self.language != "console" {
             return self.text.clone() + "\n";
@@ -73,7 +75,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// The pages that tell a reader what to do, by the names of their scenes.
+/// Pages that tell a reader what to do, by the names of their scenes.
 fn pages() -> BTreeMap<String, PathBuf> {
     let root = root();
     let mut pages = BTreeMap::from([
@@ -90,7 +92,7 @@ fn pages() -> BTreeMap<String, PathBuf> {
     pages
 }
 
-/// Sets the scene of a page, and gives what is wrong.
+/// Sets the scene of a page; the error describes the failures.
 fn act(name: &str, blocks: &[Block]) -> Result<(), String> {
     let scenes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pages");
     let scene = scenes.join(format!("{name}.sh"));

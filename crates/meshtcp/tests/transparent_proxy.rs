@@ -1,5 +1,5 @@
-//! Redirecting in network namespaces of their own, with the real tools and real sockets. Each scene is a script in
-//! `tests/transparent_proxy`; `stage.sh` says what it may call.
+//! Redirection in network namespaces of their own, with the real tools and real sockets. Each scene is a script in
+//! `tests/transparent_proxy`; `stage.sh` documents the functions that it may call.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

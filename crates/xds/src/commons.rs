@@ -1,11 +1,11 @@
-//! What the resource sets of many proxies have in common, held once.
+//! Content shared by the resource sets of many proxies, held once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{TypeUrl, Version};
 
-/// Names and bodies that several resource sets have: proxies that dial the same service are mostly told the same about
+/// Names and bodies shared by several resource sets: proxies that dial the same service are mostly told the same about
 /// it.
 #[derive(Debug, Default)]
 pub struct Commons {
@@ -16,12 +16,12 @@ pub struct Commons {
 struct Held {
     types: BTreeSet<TypeUrl>,
     names: BTreeSet<Arc<str>>,
-    /// By content. Two bodies do not share a hash of 128 bits; if they did, each would keep its own.
+    /// Bodies by content hash. Two bodies do not share a hash of 128 bits; if they did, each would keep its own.
     bodies: BTreeMap<Version, Arc<[u8]>>,
 }
 
 impl Commons {
-    /// Puts what is held already in the place of what is equal to it, and holds the rest.
+    /// Replaces names and bodies by equal ones that are already held, and holds the rest.
     pub(crate) fn share<'a>(
         &self,
         resources: impl Iterator<Item = (&'a mut Arc<str>, Version, &'a mut Arc<[u8]>)>,
@@ -39,7 +39,7 @@ impl Commons {
         }
     }
 
-    /// A type URL that is held once.
+    /// Returns the held type URL equal to `type_url`, which is held from now on if there was none.
     pub(crate) fn type_url(&self, type_url: TypeUrl) -> TypeUrl {
         let mut held = self.lock();
         if let Some(found) = held.types.get(&type_url) {
@@ -49,7 +49,7 @@ impl Commons {
         type_url
     }
 
-    /// Drops what no resource set has any more.
+    /// Drops names and bodies that no resource set uses any more.
     pub fn tidy(&self) {
         let mut held = self.lock();
         held.names.retain(|name| Arc::strong_count(name) > 1);
@@ -57,7 +57,7 @@ impl Commons {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
-        // A panic cannot leave anything half held.
+        // A panic cannot leave partial state behind.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
-//! Text that somebody else chose, where it is printed.
+//! Escaping of untrusted text for output.
 
 use std::fmt::{self, Write as _};
 
-/// A text that the other end of a connection chose, or whoever wrote a file: printed, it stays in its place.
+/// Untrusted text, from the peer of a connection or from a file, that is safe to print.
 ///
-/// Whatever moves a cursor, sets a title, breaks a line or turns the direction of writing is printed as its number,
-/// and a long text is cut. It is for those who print, where they print; what is kept and compared stays as it came.
+/// Characters that move a cursor, set a title, break a line or change the direction of writing are printed as their
+/// numbers, and a long text is cut. Use it where text is printed; what is stored and compared stays unescaped.
 ///
 /// ```
 /// use meshtcp_xds::Foreign;
@@ -20,17 +20,17 @@ pub struct Foreign<T> {
 }
 
 impl<T: fmt::Display> Foreign<T> {
-    /// How many characters of a name are printed.
+    /// Maximum length of a printed name, in characters.
     pub const NAME: usize = 200;
-    /// How many characters of a message are printed.
+    /// Maximum length of a printed message, in characters.
     pub const MESSAGE: usize = 2_000;
 
-    /// A name: of a proxy, a program, a host, a resource, a file.
+    /// Wraps a name: of a proxy, a program, a host, a resource, a file.
     pub fn name(text: T) -> Self {
         Self { text, longest: Self::NAME }
     }
 
-    /// A sentence or more.
+    /// Wraps a message: a sentence or more.
     pub fn message(text: T) -> Self {
         Self { text, longest: Self::MESSAGE }
     }
@@ -46,7 +46,7 @@ impl<T: fmt::Display> fmt::Display for Foreign<T> {
     }
 }
 
-/// Passes harmless text on until there is no room.
+/// Writer that escapes text until there is no room.
 struct Sieve<'a, 'b> {
     to: &'a mut fmt::Formatter<'b>,
     room: usize,
@@ -68,17 +68,17 @@ impl fmt::Write for Sieve<'_, '_> {
     }
 }
 
-/// A character as it is printed.
+/// Printed form of a character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Printed {
-    /// As it is.
+    /// The character itself.
     Plain(char),
-    /// As its number or letter behind a backslash.
+    /// The character's number or letter behind a backslash.
     Escaped(char),
 }
 
 impl Printed {
-    /// How a character is printed that somebody else chose.
+    /// Returns the printed form of an untrusted character.
     pub fn of(character: char) -> Self {
         match is_harmless(character) {
             true => Self::Plain(character),
@@ -86,7 +86,7 @@ impl Printed {
         }
     }
 
-    /// How many characters it takes.
+    /// Length of the printed form, in characters.
     fn length(self) -> usize {
         match self {
             Self::Plain(_) => 1,
@@ -104,7 +104,8 @@ impl fmt::Display for Printed {
     }
 }
 
-/// JSON, or YAML with texts in double quotes, with the escapes of JSON where [`Foreign`] has its own: it means the same.
+/// Escapes the unsafe characters of JSON, or of YAML with texts in double quotes, as JSON does where [`Foreign`] has
+/// its own escapes; the meaning stays the same.
 pub fn escape_quoted(text: String) -> String {
     let is_foreign = |letter: char| letter != '\n' && matches!(Printed::of(letter), Printed::Escaped(_));
     if !text.chars().any(is_foreign) {
@@ -130,7 +131,7 @@ fn escape(character: char) -> impl Iterator<Item = char> {
     short.into_iter().flatten().chain(long.into_iter().flatten())
 }
 
-/// Whether a character only adds itself to a line.
+/// Returns `true` if a character prints as itself and affects nothing else of the line.
 fn is_harmless(character: char) -> bool {
     let turns = matches!(
         character,

@@ -1,5 +1,4 @@
-//! How configuration travels: state-of-the-world and delta discovery as plain state, both ends; and our own
-//! L4 messages.
+//! Discovery protocol: state-of-the-world and delta discovery as plain state, for both ends, and our own L4 messages.
 //!
 //! ```text
 //!  Plan ──dialect──▶ ResourceSet ──Subscription──▶ responses ⇢ wire ⇢ Mirror ──▶ ResourceSet ──▶ a proxy's Config

@@ -6,14 +6,15 @@
 //!                                              └─▶ a ResourceSet for the consumer, who accepts or refuses it
 //! ```
 //!
-//! The responses of one change come one type after the other. The consumer is offered what they add up to only when it
-//! is consistent: every listener has its routes, every route its clusters, every cluster its endpoints. If that does
-//! not come about within [`QUIET`], what goes together of it is offered, so that one missing piece does not hold up the
-//! rest, and what needs the piece waits for it as long as a server is [patient](PATIENCE). Then it is offered as it is.
-//! Only what was offered is answered: what the consumer refuses is a NACK in its own words, and is taken back. Answered
-//! first is what does not wait, since a server sends nothing of a type before it is answered.
+//! The responses of one change come one type after the other. The consumer is offered the resulting set only when it is
+//! consistent: every listener has its routes, every route its clusters, every cluster its endpoints. If it does not
+//! become so within [`QUIET`], its consistent part is offered, so that one missing piece does not hold up the rest, and
+//! the resources that need the piece wait for it as long as a server is [patient](PATIENCE). Then the set is offered as
+//! it is. Only offered resources are answered: a resource that the consumer refuses is a NACK in the consumer's own
+//! words, and is taken back. Resources that need not wait are answered first, since a server sends nothing of a type
+//! before it is answered.
 //!
-//! Time is an argument: how long ago anything was, as long as it never runs backwards.
+//! Time is an argument: a duration since any fixed start, as long as it never runs backwards.
 
 mod draft;
 mod references;
@@ -29,38 +30,38 @@ use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_NAMES, L4_ROUTE, L4
 use crate::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node, Status};
 use crate::{PATIENCE, ResourceSet, TypeUrl};
 
-/// How long after the last response of something inconsistent what goes together of it is offered.
+/// Time after the last response of an inconsistent set after which its consistent part is offered.
 pub const QUIET: Duration = Duration::from_millis(200);
 
-/// The gRPC code of what a client refuses: `INVALID_ARGUMENT`.
+/// gRPC code of a NACK: `INVALID_ARGUMENT`.
 const REFUSED: i32 = 3;
 
-/// A type and a name.
+/// Type and name of a resource.
 type Id = (TypeUrl, String);
 
 type Resources = BTreeMap<TypeUrl, BTreeMap<String, Received>>;
 
-/// The client side of discovery, over any number of streams one after the other.
+/// Client side of discovery, over any number of streams one after the other.
 #[derive(Debug)]
 pub struct Mirror {
     node: Node,
-    /// What the consumer has accepted.
+    /// Resources that the consumer has accepted.
     accepted: Resources,
-    /// That, and what has arrived since.
+    /// Accepted resources with everything that has arrived since.
     draft: Resources,
     current: Arc<ResourceSet>,
     generation: u64,
-    /// Responses since the last offer, in the order of their arrival.
+    /// Responses since the last offer, in the order of arrival.
     unanswered: Vec<Unanswered>,
-    /// The types that were answered on any stream: before all were, nothing is whole.
+    /// Types that were answered on any stream: until all needed ones were, no set is complete.
     answered_types: BTreeSet<TypeUrl>,
-    /// What was held back from the last offer, and waits for what it needs.
+    /// Resources held back from the last offer, which wait for others that they need.
     waiting: BTreeSet<Id>,
     last_arrival: Duration,
     requests: VecDeque<DeltaDiscoveryRequest>,
 }
 
-/// A resource as it arrived; `version` is the server's, and is only given back to it.
+/// Resource as it arrived; `version` is the server's, and is only sent back to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Received {
     version: String,
@@ -72,26 +73,26 @@ struct Unanswered {
     type_url: TypeUrl,
     nonce: String,
     arrived: Duration,
-    /// What it brought, and what it removed.
+    /// Names of the resources in the response; `removed`: those that it removed.
     names: BTreeSet<String>,
     removed: BTreeSet<String>,
-    /// What is wrong with it, by name.
+    /// Reasons for refusal by name.
     faults: BTreeMap<String, String>,
 }
 
-/// A resource that the consumer cannot run.
+/// Resource that the consumer cannot run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its type.
+    /// Type of the resource.
     pub type_url: TypeUrl,
-    /// Its name.
+    /// Name of the resource.
     pub name: String,
-    /// Why, in words for an operator.
+    /// Reason, in words for an operator.
     pub reason: String,
 }
 
 impl Mirror {
-    /// Starts with nothing. `node` is how every stream introduces itself.
+    /// Creates a mirror without resources. `node` is the identity that every stream sends.
     pub fn new(node: Node) -> Self {
         Self {
             node,
@@ -107,8 +108,8 @@ impl Mirror {
         }
     }
 
-    /// Begins a stream: asks for everything, and says what is here already. What an earlier stream brought and the
-    /// consumer has not seen is forgotten.
+    /// Begins a stream: subscribes to everything, and sends the versions of resources that are here already. Resources
+    /// that an earlier stream brought and the consumer has not seen are forgotten.
     pub fn connect(&mut self) {
         self.draft = self.accepted.clone();
         self.unanswered.clear();
@@ -128,12 +129,12 @@ impl Mirror {
         }
     }
 
-    /// The next request to send, if there is one.
+    /// Next request to send; `None`: there is none.
     pub fn poll_request(&mut self) -> Option<DeltaDiscoveryRequest> {
         self.requests.pop_front()
     }
 
-    /// Takes a response. It is answered after the next offer.
+    /// Takes a response, which is answered after the next offer.
     pub fn on_response(&mut self, response: DeltaDiscoveryResponse, now: Duration) {
         let DeltaDiscoveryResponse {
             system_version_info: _,
@@ -176,11 +177,12 @@ impl Mirror {
         self.unanswered.push(unanswered);
     }
 
-    /// Offers the consumer what has arrived, if it is consistent; or what of it is, if nothing has come for [`QUIET`].
+    /// Offers the consumer the arrived resources if they are consistent, or their consistent part if nothing has come
+    /// for [`QUIET`].
     ///
-    /// `consumer` runs the set, or says what it cannot run and goes on with what it ran; then that is taken back, and
-    /// the rest offered once more. A refusal that names nothing that has arrived since the last offer is one of all of
-    /// it.
+    /// `consumer` runs the set, or returns the resources that it cannot run and goes on with the last set; then these
+    /// are taken back, and the rest is offered once more. A refusal that names nothing that has arrived since the last
+    /// offer is a refusal of everything that arrived.
     pub fn offer(
         &mut self,
         now: Duration,
@@ -218,19 +220,19 @@ impl Mirror {
         self.answer();
     }
 
-    /// When [`offer`](Self::offer) may have something although nothing arrived until then.
+    /// Time at which [`offer`](Self::offer) may have something although nothing arrived until then; `None`: never.
     pub fn wake_at(&self) -> Option<Duration> {
         let late = self.unanswered.first()?.arrived + PATIENCE;
         let may_part = self.has_parts() && self.waiting.is_empty();
         Some(if may_part { late.min(self.last_arrival + QUIET) } else { late })
     }
 
-    /// What the consumer accepted last; empty before that.
+    /// Set that the consumer accepted last; empty before that.
     pub fn current(&self) -> &Arc<ResourceSet> {
         &self.current
     }
 
-    /// How many sets the consumer has accepted.
+    /// Number of sets that the consumer has accepted.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -239,7 +241,7 @@ impl Mirror {
         self.knows_all_types() && references::are_complete(&self.draft)
     }
 
-    /// Whether something of the draft makes sense without the rest: not before there was a whole one.
+    /// Returns `true` if a part of the draft may be offered without the rest: not before the first complete set.
     fn has_parts(&self) -> bool {
         self.generation > 0 && self.knows_all_types()
     }
@@ -248,7 +250,7 @@ impl Mirror {
         needed_types().all(|type_url| self.answered_types.contains(&type_url))
     }
 
-    /// Refuses to part with what is needed by something that stays.
+    /// Refuses removals of resources that a remaining resource still needs.
     fn keep_needed(&mut self) {
         for Gap { of: (_, user), missing: (type_url, name) } in keep_needed(&mut self.draft, &self.accepted) {
             let removals = self.unanswered.iter_mut().filter(|response| response.type_url == type_url);
@@ -276,7 +278,7 @@ impl Mirror {
         if took_back {
             return;
         }
-        // Something that arrived does not go with something that was here: the consumer stays with what was here.
+        // An arrived resource does not go with an earlier one: the consumer stays with the earlier ones.
         let reasons: Vec<_> =
             refusals.iter().map(|refusal| format!("{}: {}", refusal.name, refusal.reason)).collect();
         for response in &mut self.unanswered {
@@ -289,7 +291,7 @@ impl Mirror {
         self.draft.clone_from(&self.accepted);
     }
 
-    /// Answers what was offered as a whole.
+    /// Answers the offered responses, each as a whole.
     fn answer(&mut self) {
         for response in std::mem::take(&mut self.unanswered) {
             let mut ids = response.names.iter().chain(&response.removed);
@@ -298,7 +300,7 @@ impl Mirror {
                 continue;
             }
             let Unanswered { type_url, nonce, faults, .. } = response;
-            // One line a resource, which begins with its name: the server tells by that what was refused.
+            // One line per resource, which begins with its name: the server recognises refused resources by that.
             let lines: Vec<_> =
                 faults.into_iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
             let error_detail =
@@ -313,12 +315,12 @@ impl Mirror {
     }
 }
 
-/// The types that a proxy of ours runs. First what every control plane of ours knows: by that the proxy is told from an Envoy.
+/// Types that our proxy runs. Types known to all of our control planes come first: they tell the proxy from an Envoy.
 fn types() -> impl Iterator<Item = TypeUrl> {
     needed_types().chain([L4_SECRET, L4_NAMES].map(TypeUrl::new))
 }
 
-/// Those without which nothing is whole. An older control plane says nothing of the others.
+/// Types without which no set is complete. An older control plane sends nothing of the others.
 fn needed_types() -> impl Iterator<Item = TypeUrl> {
     [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER].into_iter().map(TypeUrl::new)
 }

@@ -1,7 +1,7 @@
-//! Which type of resource travels before which: make before break, as data.
+//! Order in which types of resources are sent: make before break, as data.
 //!
-//! What is added or changed goes down the table, what is removed goes up: a listener must not name a cluster that the
-//! proxy does not have yet, and a cluster may leave only when no listener names it any more.
+//! Additions and changes go down the table, removals go up: a listener must not name a cluster that the proxy does not
+//! have yet, and a cluster may leave only when no listener names it any more.
 
 use crate::TypeUrl;
 
@@ -29,24 +29,24 @@ pub const L4_NAMES: &str = "type.googleapis.com/meshtcp.l4.v1.Names";
 /// Our own [`Secret`](crate::proto::l4::Secret).
 pub const L4_SECRET: &str = "type.googleapis.com/meshtcp.l4.v1.Secret";
 
-/// How proxies understand a type. A type without a row has nothing to wait for and nothing that waits for it.
+/// Handling of a type by proxies. A type without a row waits for nothing, and nothing waits for it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) type_url: &'static str,
     family: Family,
-    /// Types with a lower stage go first, those with a higher one leave first; equal stages do not mind each other.
+    /// Types with a lower stage go first, those with a higher one leave first; equal stages are independent.
     stage: u8,
-    /// What must have happened to earlier types before a resource of this type is sent.
+    /// Condition on earlier types before a resource of this type is sent.
     pub(crate) after: After,
-    /// The type whose resource of the same name must follow whenever one of this type was sent.
+    /// Type whose resource of the same name must be sent again after one of this type.
     pub(crate) refreshes: Option<&'static str>,
-    /// The type whose resource of the same name one of this type belongs to, and leaves with.
+    /// Type whose resource of the same name owns one of this type: they leave together.
     owner: Option<&'static str>,
-    /// Whether a first request without names asks for all.
+    /// `true`: a first request without names asks for all.
     pub(crate) wildcard: bool,
 }
 
-/// The proxies that know a type.
+/// Family of proxies that know a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
@@ -57,17 +57,17 @@ pub enum Family {
 }
 
 impl Family {
-    /// Every type that is served, of all families.
+    /// Every served type, of all families.
     pub fn types() -> impl Iterator<Item = TypeUrl> {
         TABLE.iter().map(|row| TypeUrl::new(row.type_url))
     }
 
-    /// The proxies that know a type; `None` when we do not know it.
+    /// Family of proxies that know a type; `None`: unknown type.
     pub fn of(type_url: &TypeUrl) -> Option<Self> {
         Row::of(type_url).map(|row| row.family)
     }
 
-    /// `envoy` or `l4`.
+    /// Returns `envoy` or `l4`.
     pub fn as_str(self) -> &'static str {
         match self {
             Family::Envoy => "envoy",
@@ -76,14 +76,14 @@ impl Family {
     }
 }
 
-/// What must have happened to what goes first.
+/// Condition on the types that go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
-    /// Nothing: Envoy accepts a cluster only when it has the cluster's endpoints, so these must not wait for that.
+    /// No condition: Envoy accepts a cluster only when it has the cluster's endpoints, so these must not wait for that.
     Nothing,
-    /// It was sent: enough for a proxy that shows a change only once it is complete.
+    /// Sent: enough for a proxy that applies a change only once it is complete.
     Sent,
-    /// It was accepted: Envoy accepts a cluster when it is warm.
+    /// Accepted: Envoy accepts a cluster when it is warm.
     Accepted,
 }
 
@@ -99,47 +99,47 @@ static TABLE: [Row; 11] = {
         row(ENVOY_LISTENER, Envoy, 2, Accepted, true),
         row(ENVOY_ROUTE, Envoy, 2, Accepted, false),
         row(ENVOY_SECRET, Envoy, 2, Nothing, false),
-        // a proxy that has no secret yet refuses what needs it, and is never less careful for it
+        // a proxy without a secret refuses the connections that need it, and is never less strict for it
         row(L4_SECRET, L4, 0, Nothing, true),
         row(L4_CLUSTER, L4, 0, Nothing, true),
         Row { owner: Some(L4_CLUSTER), ..row(L4_ENDPOINTS, L4, 1, Nothing, true) },
         row(L4_ROUTE, L4, 2, Sent, true),
         row(L4_LISTENER, L4, 3, Sent, true),
-        // a name is of use when what it leads to is there
+        // a host name is useful once the listener behind it is there
         row(L4_NAMES, L4, 4, Sent, true),
     ]
 };
 
 impl Row {
-    /// The row of a type.
+    /// Row of a type; `None`: unknown type.
     pub(crate) fn of(type_url: &TypeUrl) -> Option<&'static Row> {
         TABLE.iter().find(|row| row.type_url == type_url.as_str())
     }
 
-    /// The types that must be there before one of this type is sent.
+    /// Types that must be there before one of this type is sent.
     pub(crate) fn earlier(&self) -> impl Iterator<Item = &'static Row> {
         let (family, stage) = (self.family, self.stage);
         TABLE.iter().filter(move |row| row.family == family && row.stage < stage)
     }
 
-    /// The types whose resources one of this type may name: nothing names what belongs to another.
+    /// Types whose resources one of this type may name: an owned resource is named by none.
     pub(crate) fn named(&self) -> impl Iterator<Item = &'static Row> {
         self.earlier().filter(|row| row.owner.is_none())
     }
 
-    /// Whether resources of this type belong to those of the other that have their names.
+    /// Returns `true` if resources of this type belong to those of `other` with the same names.
     pub(crate) fn belongs_to(&self, other: &Row) -> bool {
         self.owner == Some(other.type_url)
     }
 
-    /// The types that may still use one of this type.
+    /// Types that may still use one of this type.
     pub(crate) fn later(&self) -> impl Iterator<Item = &'static Row> {
         let (family, stage) = (self.family, self.stage);
         TABLE.iter().filter(move |row| row.family == family && row.stage > stage)
     }
 }
 
-/// Where a type stands among all, for sorting; types without a row come last.
+/// Position of a type in the order, for sorting; types without a row come last.
 pub(crate) fn position(type_url: &TypeUrl) -> usize {
     TABLE.iter().position(|row| row.type_url == type_url.as_str()).unwrap_or(TABLE.len())
 }

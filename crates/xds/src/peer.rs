@@ -1,9 +1,9 @@
-//! Who is at the other end of a stream: each end is obeyed only in what it is known to speak.
+//! Identity of the peer of a stream: each end is obeyed only for the types that it is known to speak.
 //!
-//! Servers of many products take any discovery stream, and answer types that they do not know with nothing: no
-//! resources, and what the client has is removed. So a control plane of ours says that it is one, in the
-//! `control_plane.identifier` of every response, and a proxy of ours takes nothing from anybody else. In the other
-//! direction a control plane says nothing about types that it does not know, which a client could take for an answer.
+//! Servers of many products accept any discovery stream, and answer types that they do not know with an empty set,
+//! which removes what the client has. So our control plane identifies itself in the `control_plane.identifier` of every
+//! response, and our proxy takes nothing from any other server. In the other direction a control plane does not answer
+//! types that it does not know, since a client could take that for an empty set.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use crate::TypeUrl;
 use crate::order::Family;
 use crate::proto::discovery::DeltaDiscoveryResponse;
 
-/// What the identifiers of control planes of ours begin with. Proxies that run rely on it: it stays as it is.
+/// Prefix of the identifiers of our control planes. Running proxies rely on it, so it must not change.
 const OURS: &str = "meshtcp@";
 
-/// What the types of Envoy's own resources begin with, also of those that nobody here has any of.
+/// Prefix of Envoy's own types, including those of which there are no resources here.
 const ENVOYS: &str = "type.googleapis.com/envoy.";
 
-/// How many characters of what a stranger says are repeated.
+/// Maximum number of quoted characters of an unknown peer's text.
 const QUOTED: usize = 128;
 
-/// Who answered instead of a control plane of ours.
+/// Server that answered instead of one of our control planes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stranger {
-    /// It does not say that it is one of ours.
+    /// Its identifier is not that of our control plane.
     Other {
-        /// Its `control_plane.identifier`, safe to print; empty when it has none.
+        /// `control_plane.identifier` of the server, safe to print; empty if it has none.
         identifier: String,
     },
-    /// It answers what was not asked.
+    /// Its answer has a type that was not asked for.
     OtherType {
-        /// Its `control_plane.identifier`, safe to print.
+        /// `control_plane.identifier` of the server, safe to print.
         identifier: String,
-        /// The type of its answer, safe to print.
+        /// Type of its answer, safe to print.
         type_url: String,
     },
 }
 
 impl Stranger {
-    /// Its `control_plane.identifier`, safe to print; empty when it has none.
+    /// `control_plane.identifier` of the server, safe to print; empty if it has none.
     pub fn identifier(&self) -> &str {
         match self {
             Stranger::Other { identifier } | Stranger::OtherType { identifier, .. } => identifier,
@@ -68,11 +68,11 @@ impl fmt::Display for Stranger {
 
 impl std::error::Error for Stranger {}
 
-/// Says who sent a response to a proxy of ours, safe to print, if that is a control plane of ours.
+/// Returns the identifier, safe to print, of our control plane that sent a response to our proxy.
 ///
 /// # Errors
 ///
-/// It is not, and nothing that it says may be taken for what a control plane of ours would say.
+/// The sender is not our control plane; its response must be ignored.
 pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, Stranger> {
     let identifier = response.control_plane.as_ref().map(|it| it.identifier.as_str()).unwrap_or_default();
     let ours = identifier.starts_with(OURS);
@@ -86,25 +86,25 @@ pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, Stranger> 
     Ok(identifier)
 }
 
-/// Whether a stream may begin with a request for a type.
+/// Returns `true` if a stream may begin with a request for a type.
 pub fn opens(type_url: &TypeUrl) -> bool {
     is_spoken(type_url, None)
 }
 
-/// What a control plane of ours says in `control_plane.identifier`; `instance` tells it from the others.
+/// `control_plane.identifier` of our control plane; `instance` tells it from the others.
 pub(crate) fn identifier(instance: &str) -> Arc<str> {
     format!("{OURS}{instance}").into()
 }
 
-/// Whether a type may be spoken of on a stream: to a client of `family`, or, while that is not known, to any.
+/// Returns `true` if a type may be used on a stream: with a client of `family`, or, while that is unknown, with any.
 ///
-/// Of Envoy's own types all may: it waits for an answer, and there is nothing of most of them.
+/// All of Envoy's own types may: it waits for an answer, and most of them have no resources here.
 pub(crate) fn is_spoken(type_url: &TypeUrl, family: Option<Family>) -> bool {
     let own = Family::of(type_url).or_else(|| type_url.as_str().starts_with(ENVOYS).then_some(Family::Envoy));
     own.is_some_and(|own| family.is_none_or(|family| family == own))
 }
 
-/// The words of a stranger, so that they can be printed.
+/// Escapes and truncates text of an unknown peer for printing.
 fn quoted(words: &str) -> String {
     let mut quoted: String = words.chars().take(QUOTED).flat_map(char::escape_debug).collect();
     if words.chars().nth(QUOTED).is_some() {

@@ -1,16 +1,16 @@
-//! Named, content-versioned resources, by type: what one proxy should run.
+//! Set of named, content-versioned resources by type: the configuration of one proxy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::{Commons, TypeUrl, Version};
 
-/// The bytes of one resource and their version.
+/// Bytes of one resource, and their version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versioned {
-    /// The content hash of `body`.
+    /// Content hash of `body`.
     pub version: Version,
-    /// The encoded protobuf message, without its `Any` envelope.
+    /// Encoded protobuf message, without its `Any` envelope.
     pub body: Arc<[u8]>,
 }
 
@@ -28,37 +28,37 @@ impl ResourceSet {
         self.types.entry(type_url).or_default().insert(name.into(), Versioned { version, body });
     }
 
-    /// Encodes and adds a message of our own, under its own type.
+    /// Encodes and adds one of our own messages, under its own type.
     pub fn insert_message<M: prost::Name>(&mut self, name: impl Into<Arc<str>>, message: &M) {
         self.insert(TypeUrl::of::<M>(), name, message.encode_to_vec());
     }
 
-    /// The resources of one type, by name; empty for a type that the set does not have.
+    /// Resources of one type, by name; empty for a type that is not in the set.
     pub fn of_type(&self, type_url: &TypeUrl) -> impl Iterator<Item = (&str, &Versioned)> {
         self.types.get(type_url).into_iter().flatten().map(|(name, resource)| (&**name, resource))
     }
 
-    /// One resource.
+    /// Resource of a type and name; `None`: not in the set.
     pub fn get(&self, type_url: &TypeUrl, name: &str) -> Option<&Versioned> {
         self.types.get(type_url)?.get(name)
     }
 
-    /// The types that have at least one resource, sorted.
+    /// Types with at least one resource, sorted.
     pub fn type_urls(&self) -> impl Iterator<Item = &TypeUrl> {
         self.types.keys()
     }
 
-    /// The version of everything of one type: a hash over names and versions. Also defined for an empty type.
+    /// Version of all resources of one type: a hash over names and versions. Also defined for an empty type.
     pub fn type_version(&self, type_url: &TypeUrl) -> Version {
         Version::of_all(self.of_type(type_url).map(|(name, resource)| (name, resource.version)))
     }
 
-    /// The version of the whole set.
+    /// Version of the whole set.
     pub fn version(&self) -> Version {
         Version::of_all(self.types.keys().map(|type_url| (type_url.as_str(), self.type_version(type_url))))
     }
 
-    /// What is new, changed or gone since another set, by type and name.
+    /// Resources added, changed or removed since `before`, by type and name.
     pub fn differing<'a>(&'a self, before: &'a ResourceSet) -> impl Iterator<Item = (&'a TypeUrl, &'a str)> {
         let gone = before.all().filter(|(type_url, name, _)| self.get(type_url, name).is_none());
         let new = self.all().filter(|(type_url, name, resource)| {
@@ -75,7 +75,7 @@ impl ResourceSet {
         self.types.iter().flat_map(of_type)
     }
 
-    /// The same, with the resources of another beside its own.
+    /// Returns the set with the resources of `other` added.
     #[must_use]
     pub fn beside(&self, other: &ResourceSet) -> Self {
         let mut both = self.clone();
@@ -86,7 +86,7 @@ impl ResourceSet {
         both
     }
 
-    /// The same, with what other sets have too held once for all of them.
+    /// Returns the set with content shared by other sets held once for all of them.
     pub fn in_common(self, commons: &Commons) -> Self {
         let types = self.types.into_iter().map(|(type_url, resources)| {
             let mut resources: Vec<(Arc<str>, Versioned)> = resources.into_iter().collect();
@@ -98,7 +98,7 @@ impl ResourceSet {
         Self { types: types.collect() }
     }
 
-    /// Whether the set has no resource at all.
+    /// Returns `true` if the set has no resources.
     pub fn is_empty(&self) -> bool {
         self.types.values().all(BTreeMap::is_empty)
     }

@@ -1,4 +1,4 @@
-//! The server side of one discovery stream, for every type on it, as plain state.
+//! Server side of one discovery stream, for every type on it, as plain state.
 //!
 //! ```text
 //!   request ─▶ on_request ─┐                       ┌─▶ poll_response ─▶ response
@@ -7,12 +7,12 @@
 //! ```
 //!
 //! The shell calls `poll_response` until it returns nothing after each request, each published set, and at `wake_at`.
-//! Time is an argument: how long ago anything was, as long as it never runs backwards.
+//! Time is an argument: a duration since any fixed start, as long as it never runs backwards.
 //!
-//! What it does: at most one unanswered response per type, the newest set wins, additions before removals across types
-//! (see [`order`](crate::order)), endpoints again whenever their cluster was sent, no resource that the client already
-//! has, and what was refused again only when that may end otherwise. Nothing at all about a type that it does not know,
-//! where that could be taken for an answer (see [`peer`](crate::peer)).
+//! Rules: at most one unanswered response per type; the newest set wins; additions before removals across types (see
+//! [`order`](crate::order)); endpoints again whenever their cluster was sent; no resource that the client already has;
+//! refused resources again only when the outcome may differ. No answer at all about an unknown type, where it could be
+//! taken for an empty set (see [`peer`](crate::peer)).
 
 mod arrival;
 mod bad_request;
@@ -41,29 +41,29 @@ use pacing::Wait;
 use protocol::{Ask, Change, Push, Pushed};
 pub use protocol::{Delta, Protocol, StateOfTheWorld};
 
-/// How many bytes of resources go into one delta response: below the 4 MiB that gRPC clients accept by default.
+/// Limit on resource bytes in one delta response: below the 4 MiB that gRPC clients accept by default.
 const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
 
-/// How many types a stream may ask for; Envoy knows about a dozen.
+/// Limit on types per stream; Envoy knows about a dozen.
 const MAX_TYPES: usize = 64;
 
-/// How much the names that a stream asks for may take, in bytes: about 100,000 names of clusters.
-/// Keeping one takes some more than its length.
+/// Limit on the names that a stream asks for, in bytes: about 100,000 cluster names. A name takes some more than its
+/// length.
 const NAMES_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long the name of a type may be, in bytes.
+/// Maximum length of a type name, in bytes.
 const TYPE_BYTES: usize = 1024;
 
-/// How much of the reason for a refusal is read, in bytes: hundreds of resources are named in it.
+/// Maximum length of a NACK's message that is read, in bytes: it may name hundreds of resources.
 const REASON_BYTES: usize = 64 * 1024;
 
-/// The server side of one stream that speaks `P`.
+/// Server side of one stream that speaks `P`.
 #[derive(Debug)]
 pub struct Subscription<P> {
     instance: Arc<str>,
     node: Option<Node>,
     target: Option<Arc<ResourceSet>>,
-    /// By their place in the order of sending.
+    /// Feeds in the order of sending.
     feeds: BTreeMap<(usize, TypeUrl), Feed>,
     memory: Memory,
     last_nonce: u64,
@@ -74,36 +74,36 @@ pub struct Subscription<P> {
     protocol: PhantomData<fn() -> P>,
 }
 
-/// What the client said about a response.
+/// Client's answer to a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It accepted the response.
+    /// ACK: the client accepted the response.
     Acked {
-        /// The type of its resources.
+        /// Type of its resources.
         type_url: TypeUrl,
-        /// The version of the response.
+        /// Version of the response.
         version: String,
     },
-    /// It refused the response, or part of it, and runs what it ran before.
+    /// NACK: the client refused the response, or part of it, and runs what it ran before.
     Rejected {
-        /// The type of the resources.
+        /// Type of the resources.
         type_url: TypeUrl,
-        /// What it refused, sorted. More than was wrong when its message names none.
+        /// Names of the refused resources, sorted. More than were wrong if the message names none.
         names: Vec<String>,
-        /// The reason in its own words.
+        /// Reason in the client's own words.
         message: String,
     },
 }
 
-/// What a proxy accepted and refused on its last stream, so that the next one goes on from there.
+/// Resources that a proxy accepted and refused on its last stream, so that the next one can go on from there.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     types: BTreeMap<TypeUrl, Remembered>,
 }
 
 impl<P: Protocol> Subscription<P> {
-    /// Opens a stream. `instance` is what `control_plane.identifier` says behind `meshtcp@`; `memory` is that of the
-    /// proxy's last stream here, or empty: it is used only if the client comes with resources from before.
+    /// Opens a stream. `instance` is the part of `control_plane.identifier` behind `meshtcp@`; `memory` is that of the
+    /// proxy's last stream here, or empty: it is used only if the client reports resources from before.
     pub fn new(instance: Arc<str>, memory: Memory) -> Self {
         Self {
             instance: peer::identifier(&instance),
@@ -120,17 +120,17 @@ impl<P: Protocol> Subscription<P> {
         }
     }
 
-    /// Who opened the stream; `None` before the first request.
+    /// Node that opened the stream; `None` before the first request.
     pub fn node(&self) -> Option<&Node> {
         self.node.as_ref()
     }
 
-    /// Which proxy the client is, by the types that it asked for; `None` while none of them is known.
+    /// Family of the client, by the types that it asked for; `None` while none of them is known.
     pub fn family(&self) -> Option<Family> {
         self.feeds.keys().find_map(|(_, type_url)| Family::of(type_url))
     }
 
-    /// What the client refused of the published set, by type and name: to run it, or to do without it.
+    /// Resources of the published set that the client refused, by type and name: to run them, or to remove them.
     pub fn refused(&self) -> impl Iterator<Item = (&TypeUrl, &str)> {
         self.target.iter().flat_map(|target| {
             self.feeds.values().flat_map(|feed| feed.in_dispute(target).map(|name| (&feed.type_url, name)))
@@ -141,7 +141,7 @@ impl<P: Protocol> Subscription<P> {
     ///
     /// # Errors
     ///
-    /// The client is at fault; the stream should end.
+    /// The client violates the protocol; the stream should end.
     pub fn on_request(&mut self, request: P::Request, now: Duration) -> Result<(), BadRequest> {
         let Ask { node, type_url, nonce, error, change } = P::ask(request);
         if type_url.is_empty() {
@@ -155,7 +155,8 @@ impl<P: Protocol> Subscription<P> {
         }
         let type_url = TypeUrl::new(type_url);
         if !peer::is_spoken(&type_url, self.spoken()) {
-            // A newer proxy may ask for more than there was in our time: it gets what there is, and no answer to the rest.
+            // A newer proxy may ask for types newer than this version: those known here are served, the others not
+            // answered.
             return if self.feeds.is_empty() { Err(BadRequest::NotSpoken(type_url)) } else { Ok(()) };
         }
         let unknown = Row::of(&type_url).is_none();
@@ -166,7 +167,7 @@ impl<P: Protocol> Subscription<P> {
             return Err(BadRequest::TooManyTypes);
         }
         let feed = self.feeds.entry(key).or_insert_with(|| Feed::new(type_url.clone()));
-        // Any other nonce is that of a response that a later one replaced: it answers nothing.
+        // Any other nonce belongs to a response that a later one replaced: it answers nothing.
         let answered = feed.in_flight.take_if(|response| response.nonce == nonce);
         let reconsider = first || answered.is_some();
         if let Some(response) = answered {
@@ -223,13 +224,13 @@ impl<P: Protocol> Subscription<P> {
         Ok(())
     }
 
-    /// Whose types are spoken on the stream; `None` before the first.
+    /// Family whose types are used on the stream; `None` before the first.
     fn spoken(&self) -> Option<Family> {
-        // what has no row and is spoken is Envoy's
+        // a type without a row that is used here is Envoy's
         (!self.feeds.is_empty()).then(|| self.family().unwrap_or(Family::Envoy))
     }
 
-    /// What the names take that are asked for and that a change does not replace.
+    /// Bytes taken by the names that are asked for and that `change` does not replace.
     fn asked_for_besides(&self, type_url: &str, change: &Change) -> usize {
         let replaces = matches!(change, Change::Replace { .. });
         let stays = |feed: &&Feed| !(replaces && feed.type_url.as_str() == type_url);
@@ -249,13 +250,13 @@ impl<P: Protocol> Subscription<P> {
         }
     }
 
-    /// Takes what the proxy should run from now on; a set that was not sent yet is forgotten.
+    /// Sets the resources that the proxy should run from now on, replacing a set that was not sent yet.
     pub fn on_publish(&mut self, target: Arc<ResourceSet>) {
         self.target = Some(target);
         self.reconsider();
     }
 
-    /// The next response to send, if there is one now.
+    /// Next response to send; `None`: there is none now.
     pub fn poll_response(&mut self, now: Duration) -> Option<P::Response> {
         self.wake_at = None;
         let target = Arc::clone(self.target.as_ref()?);
@@ -265,25 +266,26 @@ impl<P: Protocol> Subscription<P> {
         Some(P::response(push))
     }
 
-    /// When `poll_response` may have something although nothing happened until then; set by its last call.
+    /// Time at which `poll_response` may have something although nothing happened until then; set by its last call;
+    /// `None`: never.
     pub fn wake_at(&self) -> Option<Duration> {
         self.wake_at
     }
 
-    /// The next thing that the client said about a response.
+    /// Next answer of the client to a response; `None`: there is none.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Whether the client has accepted all that was published of the types that it asked for. False before the first
-    /// set, before the first request, and while anything of it is refused.
+    /// Returns `true` if the client has accepted everything published of the types that it asked for. `false` before
+    /// the first set, before the first request, and while anything of it is refused.
     pub fn is_in_sync(&self) -> bool {
         let Some(target) = &self.target else { return false };
         !self.feeds.is_empty() && self.feeds.values().all(|feed| feed.is_in_sync(target))
     }
 
-    /// Whether the client has answered all that there is to say, by accepting or refusing it: nothing is on its way or to come,
-    /// but removals that wait for what it refuses, which may still need it.
+    /// Returns `true` if the client has answered everything that there is to send, by accepting or refusing it. Nothing
+    /// is in flight or pending, except removals that wait for refused resources, which may still need them.
     pub fn is_settled(&self) -> bool {
         let Some(target) = &self.target else { return false };
         let refuses = self.refused().next().is_some();
@@ -296,7 +298,7 @@ impl<P: Protocol> Subscription<P> {
         !self.feeds.is_empty() && self.feeds.values().all(is_settled)
     }
 
-    /// What to give to the next stream of the same proxy.
+    /// Memory for the next stream of the same proxy.
     pub fn memory(&self) -> Memory {
         let mut memory = self.memory.clone();
         let remembered = self.feeds.iter().map(|((_, type_url), feed)| (type_url.clone(), feed.remember()));
@@ -314,7 +316,7 @@ impl<P: Protocol> Subscription<P> {
         let says_something = changes || feed.owed.answer;
         if !says_something && !has_stale {
             if let Some(feed) = self.feeds.get_mut(key) {
-                // What is still owed was refused before, and the client knows.
+                // What is still owed was refused before, and the client knows that.
                 feed.owed.names.clear();
                 feed.waiting_since = None;
             }
@@ -369,7 +371,7 @@ impl<P: Protocol> Subscription<P> {
         let resends = self.resends;
         let resources =
             if P::COMPLETE { feed.complete(target, refused_before, &removed) } else { changed.clone() };
-        // The same content again needs another version, or a client may take it for what it has.
+        // The same content sent again needs another version, or a client may ignore it as already known.
         let version_of = |version: Version, again: bool| {
             if again { format!("{version}.{resends}") } else { version.to_string() }
         };
@@ -404,7 +406,7 @@ impl<P: Protocol> Subscription<P> {
         Some(push)
     }
 
-    /// Makes resources of a type that is asked for only now follow what was sent before of those that they belong to.
+    /// Queues resources of a type that is first asked for now, if their owners were sent before.
     fn catch_up(&mut self, type_url: &TypeUrl) {
         let Some(row) = Row::of(type_url) else { return };
         let owner = row.earlier().find(|owner| owner.refreshes == Some(row.type_url));
@@ -413,7 +415,7 @@ impl<P: Protocol> Subscription<P> {
         self.refresh(row.type_url, sent.iter());
     }
 
-    /// Makes resources of another type follow those that were just sent.
+    /// Queues resources of another type that must follow those that were just sent.
     fn refresh<'a>(&mut self, dependent: &str, names: impl Iterator<Item = &'a String>) {
         let feed = self.feeds.values_mut().find(|feed| feed.type_url.as_str() == dependent);
         let Some(feed) = feed else { return };
@@ -437,14 +439,14 @@ fn change_delta(feed: &mut Feed, subscribe: &[String], unsubscribe: &[String], f
         if name == "*" {
             feed.owed.answer = true;
         } else if !(first && feed.holds(name)) {
-            // Asking again for a known name asks to have it sent again; on a new stream it is only repeated.
+            // A repeated subscription to a known name asks for it again; on a new stream it is only a repetition.
             feed.owed.names.insert(name.clone());
         }
     }
     for name in unsubscribe {
         feed.interest.drop(name);
         if name != "*" && feed.interest.covers(name) {
-            // Still asked for with all others: the client must hear what it is now.
+            // Still covered by the wildcard: the client must learn its current state.
             feed.owed.names.insert(name.clone());
         }
     }

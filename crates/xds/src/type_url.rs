@@ -1,24 +1,24 @@
-//! The types of discovery resources.
+//! Types of discovery resources.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
+/// Type of a discovery resource, as `type.googleapis.com/…` (the `type_url` of xDS).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TypeUrl(Arc<str>);
 
 impl TypeUrl {
-    /// Takes a full type URL.
+    /// Creates a type URL from its full text.
     pub fn new(url: impl Into<Arc<str>>) -> Self {
         Self(url.into())
     }
 
-    /// Names the type URL of a protobuf message.
+    /// Type URL of a protobuf message.
     pub fn of<M: prost::Name>() -> Self {
         Self(M::type_url().into())
     }
 
-    /// The URL as text.
+    /// Type URL as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

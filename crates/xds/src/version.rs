@@ -1,8 +1,8 @@
-//! The versions of resources: hashes of their content.
+//! Versions of resources: hashes of their content.
 
 use std::fmt;
 
-/// The content hash of a resource: the same bytes have the same version on every replica and after every restart.
+/// Content hash of a resource: the same bytes have the same version on every replica and after every restart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u128);
 
@@ -12,12 +12,12 @@ impl Version {
         Self(xxhash_rust::xxh3::xxh3_128(body))
     }
 
-    /// Reads a version as it is displayed, 32 hexadecimal digits; `None` for anything else.
+    /// Parses a version as it is displayed, 32 hexadecimal digits; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten().map(Self)
     }
 
-    /// The version of named resources together.
+    /// Version of several named resources together.
     pub fn of_all<'a>(resources: impl IntoIterator<Item = (&'a str, Version)>) -> Self {
         let mut bytes = Vec::new();
         for (name, version) in resources {

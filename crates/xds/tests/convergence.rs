@@ -1,5 +1,6 @@
-//! The last state always arrives: at a client that refuses what does not fit together, in either dialect and protocol,
-//! over a way that delays every message and loses streams, from control planes that restart and take each other's place.
+//! Convergence: the last state always arrives, at a client that refuses inconsistent resources, in either dialect and
+//! protocol, over a network that delays every message and loses streams, from control planes that restart and replace
+//! each other.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -18,16 +19,16 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Which of three clusters there are, all used by one user, whether there is a second that uses only the first, and
-    /// the number of everything's version.
+    /// Publication of a set: which of three clusters there are, all used by one user; whether a second user uses only
+    /// the first; and the number of every version.
     Publish { shape: u8, number: u8 },
-    /// Time passes, in milliseconds.
+    /// Passage of time, in milliseconds.
     Wait(u64),
-    /// The stream breaks, and a new one is opened to a control plane, which may be behind.
+    /// Break of the stream; a new one is opened to a control plane, which may be behind.
     Connect(usize),
-    /// A control plane learns what was published last.
+    /// A control plane learns the last published set.
     Learn(usize),
-    /// The control plane that serves the client restarts.
+    /// Restart of the control plane that serves the client.
     Restart,
 }
 
@@ -42,15 +43,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 0..40)
 }
 
-/// How long messages take, in milliseconds, one after the other, again and again.
+/// Message delays, in milliseconds, used one after the other, cyclically.
 fn delays() -> impl Strategy<Value = Vec<u64>> {
     vec(prop_oneof![3 => 0u64..50, 4 => 50u64..700, 1 => 1500u64..4000], 1..12)
 }
 
-/// How many control planes there are.
+/// Number of control planes.
 const PLANES: usize = 3;
 
-/// Within this time the last state arrives when nothing is lost any more, however slow the way is.
+/// Time within which the last state arrives when nothing is lost any more, whatever the delays.
 const A_WHILE: Duration = Duration::from_secs(60);
 
 fn set(dialect: Dialect, shape: u8, number: u8) -> ResourceSet {
@@ -91,7 +92,7 @@ struct Fleet<P: Wire> {
     serving: usize,
     server: Subscription<P>,
     client: Client,
-    /// On their way, with the time of their arrival; a client answers types independently of each other.
+    /// Requests in flight, with their arrival times; a client answers types independently of each other.
     asks: BTreeMap<&'static str, VecDeque<(Duration, Ask)>>,
     said: VecDeque<(Duration, Said)>,
     delays: Cycle<IntoIter<u64>>,
@@ -156,7 +157,7 @@ impl<P: Wire> Fleet<P> {
 
     fn ask(&mut self, ask: Ask) {
         let mut due = self.now + Duration::from_millis(self.delays.next().unwrap());
-        // Nothing overtakes the request that says who asks.
+        // Nothing overtakes the request that carries the node.
         let first = self.asks.values().flatten().find(|(_, ask)| ask.node).map(|(due, _)| *due);
         let queue = self.asks.entry(ask.type_url).or_default();
         due = due.max(queue.back().map_or(due, |(last, _)| *last)).max(first.unwrap_or(due));
@@ -171,7 +172,7 @@ impl<P: Wire> Fleet<P> {
         }
     }
 
-    /// When something happens by itself next.
+    /// Time of the next spontaneous event.
     fn next(&self) -> Option<Duration> {
         let asks = self.asks.values().filter_map(VecDeque::front).map(|(due, _)| *due);
         let said = self.said.front().map(|(due, _)| *due);
@@ -188,7 +189,7 @@ impl<P: Wire> Fleet<P> {
             };
             self.now = self.now.max(next);
             let now = self.now;
-            // In the order of the types, so the request that says who asks is the first of its time.
+            // In the order of the types, so that the request that carries the node is the first of its time.
             for type_url in self.dialect.types() {
                 let queue = self.asks.entry(type_url).or_default();
                 if let Some((_, ask)) = queue.pop_front_if(|(due, _)| *due <= now) {
@@ -204,7 +205,7 @@ impl<P: Wire> Fleet<P> {
         panic!("both ends go on talking");
     }
 
-    /// What the client should hold, as it holds it.
+    /// Resources that the client should hold, in the form in which it holds them.
     fn wanted(&self) -> BTreeMap<&'static str, BTreeMap<String, String>> {
         let of_type = |type_url: &'static str| {
             let type_url = TypeUrl::new(type_url);

@@ -1,4 +1,4 @@
-//! What a delta client may rely on, each rule said by a scripted client.
+//! Guarantees to a delta client, each shown by a scripted client.
 
 mod script;
 
@@ -10,7 +10,7 @@ type Client = Script<Delta>;
 
 const NONE: [&str; 0] = [];
 
-/// A client that has accepted clusters `a` and `b`, their endpoints, and a listener that uses them.
+/// Client that has accepted clusters `a` and `b`, their endpoints, and a listener that uses them.
 fn attached() -> Client {
     let mut client = Client::serving(FIRST);
     client.subscribe(CDS, &[]);
@@ -238,7 +238,7 @@ fn endpoints_follow_their_cluster_under_a_new_version() {
     assert_eq!(said, ["Cluster +a=a2", "ClusterLoadAssignment +a=ea1"]);
     assert_ne!(responses[1].resources[0].version, version("ea1"));
 
-    // A client that comes back with that version has the content all the same.
+    // A client that returns with that version still has the content.
     let mut again = Client::serving(FIRST);
     again.resume(EDS, &["a"], &[("a", responses[1].resources[0].version.clone())]);
     assert_eq!(again.settle(), NONE);
@@ -374,7 +374,7 @@ fn an_old_cluster_stays_when_the_listener_was_refused() {
     client.nack(&listener, "no");
     client.wait(4);
     assert!(client.responses().is_empty());
-    // And leaves once a listener without it is accepted.
+    // And it leaves once a listener without it is accepted.
     client.publish(&[(CDS, "b", "b1"), (EDS, "b", "eb1"), (LDS, "in", "uses only b")]);
     assert_eq!(client.settle(), ["Listener +in=uses only b", "Cluster -a", "ClusterLoadAssignment -a"]);
 }

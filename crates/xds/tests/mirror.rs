@@ -1,4 +1,4 @@
-//! What a consumer of a mirror may rely on.
+//! Guarantees to the consumer of a mirror.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -65,7 +65,7 @@ fn listener(nonce: &str, port: u32) -> DeltaDiscoveryResponse {
     response(L4_LISTENER, nonce, &[("out", listener.encode_to_vec())], &[])
 }
 
-/// A mirror that has accepted a listener, its route, cluster and endpoints.
+/// Mirror that has accepted a listener, its route, cluster and endpoints.
 fn filled() -> Mirror {
     let mut mirror = mirror();
     for response in [clusters("1", &["a"]), endpoints("2", &["a"]), route("3", "a"), listener("4", 1)] {
@@ -151,7 +151,7 @@ fn what_does_not_miss_the_piece_goes_on_and_is_answered() {
     assert!(names(&mirror, L4_LISTENER).is_empty());
     let answers = requests(&mut mirror);
     assert_eq!(answers.iter().map(|answer| answer.response_nonce.as_str()).collect::<Vec<_>>(), ["6"]);
-    // And what misses it is run as soon as it comes.
+    // And the resource that needs it runs as soon as it comes.
     mirror.on_response(clusters("7", &["b"]), START + QUIET);
     mirror.on_response(endpoints("8", &["b"]), START + QUIET);
     mirror.offer(START + QUIET, |_| Ok(()));

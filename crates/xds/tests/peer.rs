@@ -1,4 +1,4 @@
-//! From whom a proxy takes what it is told.
+//! Servers whose responses a proxy accepts.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 

@@ -1,5 +1,5 @@
-//! The `.proto` file of our own messages says what the types say. `UPDATE=1 cargo test -p meshtcp-xds --test proto` writes
-//! it anew.
+//! Equality of the `.proto` file of our own messages and their Rust types. `UPDATE=1 cargo test -p meshtcp-xds --test
+//! proto` rewrites the file.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
@@ -24,11 +24,11 @@ service Telemetry {
 }
 ";
 
-/// A struct or an enum of the sources, as far as it is read.
+/// Struct or enum of the sources, as far as it is parsed.
 #[derive(Default)]
 struct Declaration {
     comments: Vec<String>,
-    /// The type and number in front of a field, as prost is told them.
+    /// Type and number of a field, from its prost attribute.
     prost: String,
 }
 
@@ -38,7 +38,8 @@ impl Declaration {
     }
 }
 
-/// `string` and `1` of `#[prost(string, tag = "1")]`, with the label of the field; the type of a message is in the Rust.
+/// Field of the `.proto` file, e.g. from `string` and `1` of `#[prost(string, tag = "1")]`, with the label; the type of
+/// a message is in the Rust field.
 fn field(prost: &str, rust: &str) -> String {
     let (name, rust) = rust.trim_start_matches("pub ").trim_end_matches(',').split_once(": ").unwrap();
     let tag = prost.split('"').rev().nth(1).unwrap();

@@ -1,4 +1,4 @@
-//! When a client is offered again what it refused, each rule said by a scripted client.
+//! Times at which a client is offered refused resources again, each shown by a scripted client.
 
 #![allow(clippy::unwrap_used, reason = "a script that cannot be said is a failed test")]
 
@@ -14,7 +14,7 @@ fn with_listener(body: &'static str) -> [(&'static str, &'static str, &'static s
     [FIRST[0], (LDS, "in", body)]
 }
 
-/// A client that has accepted cluster `one` and a listener that uses it.
+/// Client that has accepted cluster `one` and a listener that uses it.
 fn attached() -> Script<Delta> {
     let mut client = Script::serving(FIRST);
     client.subscribe(CDS, &[]);
@@ -28,14 +28,14 @@ fn said(client: &mut Script<Delta>) -> Vec<String> {
     client.responses().iter().map(words).collect()
 }
 
-/// Refuses what comes next.
+/// Refuses the next response.
 fn refuse(client: &mut Script<Delta>, message: &str) -> String {
     let response = client.responses().remove(0);
     client.nack(&response, message);
     words(&response)
 }
 
-/// Lets time pass until something may come, and returns how many seconds that was.
+/// Advances time until something may come, and returns the number of seconds.
 fn pause<P: Protocol>(client: &mut Script<P>) -> u64 {
     let wake = client.subscription.wake_at().unwrap();
     let seconds = (wake - client.now).as_secs();

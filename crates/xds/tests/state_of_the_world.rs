@@ -1,4 +1,4 @@
-//! What a state-of-the-world client may rely on, each rule said by a scripted client.
+//! Guarantees to a state-of-the-world client, each shown by a scripted client.
 
 mod script;
 
@@ -13,7 +13,7 @@ const FIRST: &[(&str, &str, &str)] =
 
 const BOTH: &[&str] = &["a", "b"];
 
-/// A client that has accepted clusters `a` and `b`, their endpoints, and a listener that uses them.
+/// Client that has accepted clusters `a` and `b`, their endpoints, and a listener that uses them.
 fn attached() -> Client {
     let mut client = Client::serving(FIRST);
     client.begin(CDS, &[], "");

@@ -1,4 +1,4 @@
-//! Both ends of a stream of our own over a network that delays, cuts and restarts, one step at a time.
+//! Both ends of a stream of our own over a network that delays, breaks and restarts, one step at a time.
 
 #![allow(clippy::unwrap_used, reason = "a step that fails is a failed test")]
 
@@ -18,18 +18,18 @@ use prost::Message;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Publish a set, at the control plane that serves the client: which of three clusters there are, all of which the
-    /// route uses, whether a second listener uses the first, and a weight; weight 13 is refused.
+    /// Publication of a set, at the control plane that serves the client: which of three clusters there are, all of
+    /// which the route uses; whether a second listener uses the first; and a weight; weight 13 is refused.
     Publish { shape: u8, weight: u32 },
-    /// Time passes, in milliseconds, and what is due arrives.
+    /// Passage of time, in milliseconds, with the arrival of everything due.
     Wait(u64),
-    /// The connection breaks, and a new one is made.
+    /// Break of the connection; a new one is made.
     Reconnect,
-    /// The connection breaks, and a new one is made to another control plane, which may be behind.
+    /// Break of the connection; a new one is made to another control plane, which may be behind.
     Move(usize),
-    /// A control plane learns what was published last.
+    /// A control plane learns the last published set.
     Learn(usize),
-    /// The control plane forgets everything but what is published.
+    /// Restart of the control plane, which forgets everything but the published set.
     Restart,
 }
 
@@ -44,18 +44,18 @@ fn step(weight: impl Strategy<Value = u32> + 'static) -> impl Strategy<Value = S
     ]
 }
 
-/// How long messages take, in milliseconds, one after the other, again and again.
+/// Message delays, in milliseconds, used one after the other, cyclically.
 fn delays() -> impl Strategy<Value = Vec<u64>> {
     vec(prop_oneof![3 => 0u64..50, 4 => 50u64..700, 1 => 1500u64..4000], 1..12)
 }
 
-/// How many control planes there are.
+/// Number of control planes.
 const PLANES: usize = 3;
 
-/// The bad weight.
+/// Weight that is refused.
 const REFUSED_WEIGHT: u32 = 13;
 
-/// The shortest pause before a refused resource is offered again for no other reason.
+/// Shortest pause before a refused resource is offered again for no other reason.
 const PAUSE: Duration = Duration::from_secs(5);
 
 fn set(shape: u8, weight: u32, generation: u64) -> ResourceSet {
@@ -73,7 +73,7 @@ fn set(shape: u8, weight: u32, generation: u64) -> ResourceSet {
             backends.push(backend(name, weight + bit as u32 * 100));
         }
     }
-    // Tells how new the set is that a resource came with.
+    // Carries the generation of the set that a resource came with.
     cluster("clock", generation);
     let mut listener = |name: &str, backends, refusal: String| {
         set.insert_message(name, &Route { name: name.into(), backends, refusal, ..Default::default() });
@@ -95,11 +95,11 @@ struct Plane {
 struct Pair {
     now: Duration,
     planes: Vec<Plane>,
-    /// The control plane that serves the client.
+    /// Control plane that serves the client.
     serving: usize,
     server: Subscription<Delta>,
     client: Mirror,
-    /// On their way, with the time of their arrival.
+    /// Requests in flight, with their arrival times.
     requests: VecDeque<(Duration, DeltaDiscoveryRequest)>,
     responses: VecDeque<(Duration, DeltaDiscoveryResponse)>,
     delays: Cycle<IntoIter<u64>>,
@@ -107,9 +107,9 @@ struct Pair {
     published: u64,
     /// Everything that was ever published.
     ever: BTreeSet<(TypeUrl, String, Version)>,
-    /// What was refused on this stream, and when, since clusters were answered.
+    /// Resources refused on this stream, with the time, since clusters were answered.
     refused: BTreeMap<(String, Version), Duration>,
-    /// What the client told the server that it refused.
+    /// Resources that the client reported as refused to the server.
     nacked: BTreeMap<String, Vec<(String, Version)>>,
     seen_generation: u64,
     accepted_generation: u64,
@@ -185,7 +185,7 @@ impl Pair {
             Step::Move(plane) => {
                 self.cut();
                 self.serving = plane;
-                // What it serves may be older.
+                // The resources that it serves may be older.
                 self.seen_generation = 0;
                 self.connect();
             }
@@ -198,7 +198,7 @@ impl Pair {
         self.run();
     }
 
-    /// When something happens by itself next.
+    /// Time of the next spontaneous event.
     fn next(&self) -> Option<Duration> {
         let requests = self.requests.front().map(|(due, _)| *due);
         let responses = self.responses.front().map(|(due, _)| *due);
@@ -206,7 +206,7 @@ impl Pair {
         requests.into_iter().chain(responses).chain(wakes).min()
     }
 
-    /// Lets time pass, and everything happen that is due until then.
+    /// Advances time, with everything that is due until then.
     fn advance(&mut self, end: Duration) {
         self.run();
         for _ in 0..2000 {
@@ -228,7 +228,7 @@ impl Pair {
     }
 
     fn on_request(&mut self, request: DeltaDiscoveryRequest) {
-        // Of what is refused, the rest is accepted.
+        // The rest of a refused response is accepted.
         if request.type_url == L4_CLUSTER {
             self.refused.clear();
         }
@@ -237,13 +237,13 @@ impl Pair {
         self.refused.extend(nacked.into_iter().map(|bad| (bad, self.now)));
     }
 
-    /// When a message arrives that is sent now, behind those that were sent before.
+    /// Arrival time of a message that is sent now, behind those that were sent before.
     fn arrival(&mut self, last: Option<Duration>) -> Duration {
         let due = self.now + Duration::from_millis(self.delays.next().unwrap_or_default());
         last.map_or(due, |last| last.max(due))
     }
 
-    /// Remembers what the client is going to refuse of a response.
+    /// Notes the resources of a response that the client will refuse.
     fn note_bad(&mut self, response: &DeltaDiscoveryResponse) {
         for resource in &response.resources {
             let body = &resource.resource.as_ref().unwrap().value;
@@ -254,7 +254,7 @@ impl Pair {
         }
     }
 
-    /// Lets both ends say what they have to say.
+    /// Runs both ends until neither has anything to send.
     fn run(&mut self) {
         let Self { client, seen_generation, ever, .. } = self;
         client.offer(self.now, |set| {
@@ -295,10 +295,10 @@ impl Pair {
     }
 }
 
-/// Within this time the last state arrives when nothing is lost any more, however slow the way is.
+/// Time within which the last state arrives when nothing is lost any more, whatever the delays.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// Refuses references to what is not there, and the bad weight.
+/// Refuses references to missing resources, and the refused weight.
 fn judge(set: &ResourceSet) -> Result<(), Vec<Refusal>> {
     let is_there = |type_url, name: &str| set.get(&TypeUrl::new(type_url), name).is_some();
     let mut refusals = Vec::new();
@@ -353,7 +353,7 @@ proptest! {
             pair.take(step);
         }
         pair.quiet();
-        // What is refused is held back; a good set after that must arrive whole.
+        // A refused resource is held back; a good set after that must arrive whole.
         pair.publish(5, 2);
         pair.quiet();
         prop_assert!(pair.server.is_in_sync());

@@ -1,4 +1,4 @@
-//! Changes that are taken back before the client has answered the first.
+//! Changes that are reverted before the client has answered the first.
 
 mod script;
 
@@ -6,7 +6,7 @@ use meshtcp_xds::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_ROUTE};
 use meshtcp_xds::{Delta, PATIENCE, StateOfTheWorld};
 use script::*;
 
-/// Everything goes to one cluster.
+/// Route to one cluster.
 fn to(cluster: &'static str) -> [(&'static str, &'static str, &'static str); 4] {
     [
         (L4_CLUSTER, cluster, "c"),
@@ -16,7 +16,7 @@ fn to(cluster: &'static str) -> [(&'static str, &'static str, &'static str); 4] 
     ]
 }
 
-/// A client whose route has moved from `old` to `new`; returned is what takes `old` away, unanswered.
+/// Client whose route has moved from `old` to `new`; returned with it is the unanswered removal of `old`.
 fn moved() -> (Script<Delta>, Vec<meshtcp_xds::proto::discovery::DeltaDiscoveryResponse>) {
     let mut client = Script::<Delta>::serving(&to("old"));
     for type_url in [L4_CLUSTER, L4_ENDPOINTS, L4_ROUTE, L4_LISTENER] {

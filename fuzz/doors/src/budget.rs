@@ -1,11 +1,11 @@
-//! The work behind a folder of resources, without files and sockets: what `validate` and `up` do with text.
+//! Processing of a folder of resources without files and sockets: what `validate` and `up` do with text.
 
 use dialect::envoy::EnvoyOptions;
 use model::draft::{self, Options};
 use model::{ProxyKey, Resource};
 use plan::{Context, Snapshot};
 
-/// Reads and checks text, as `validate` does, and puts every problem into words. Returns the resources.
+/// Parses and validates text like `validate`, and formats every problem. Returns the resources.
 pub fn check(text: &str) -> Vec<Resource> {
     let (documents, mut problems) = draft::read("work.yaml", text);
     let mut resources = Vec::new();
@@ -19,7 +19,7 @@ pub fn check(text: &str) -> Vec<Resource> {
     resources
 }
 
-/// Plans a proxy of resources that have no mistakes, and says the plan in both dialects.
+/// Plans a proxy from resources without errors, and lowers the plan to both dialects.
 pub fn plan_proxy(text: &str, proxy: &str) {
     let resources = check(text);
     let snapshot = Snapshot::new(resources, Context::default());

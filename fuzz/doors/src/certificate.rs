@@ -1,12 +1,12 @@
-//! The certificate of whoever shakes hands with a proxy, and the authorities that an operator writes.
+//! Certificate of a TLS peer of a proxy, and the authorities that an operator configures.
 
 use std::collections::BTreeMap;
 
 use l4::config::{NamePattern, Trust};
 use tls::Rule;
 
-/// Judges bytes as the certificate of a peer, and reads them as authorities. Whoever is believed has a name that was asked for, of
-/// a domain whose authority it was.
+/// Judges bytes as the certificate of a peer, and parses them as authorities. An accepted peer has an expected name, of
+/// a domain whose authority signed it.
 pub fn certificate(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let authorities = Rule::new(&Trust::OneBundle(text.as_ref().into()), &[], |_| {});

@@ -1,4 +1,4 @@
-//! A discovery stream between our server side and a client that does anything a client may do, and some that it may not.
+//! Discovery stream between our server side and a client that does everything permitted, and some things that are not.
 
 mod spelling;
 
@@ -13,19 +13,19 @@ use xds::{Delta, Memory, PATIENCE, ResourceSet, StateOfTheWorld, Subscription, T
 use crate::choices::Choices;
 use spelling::{Heard, Say, Spelling};
 
-/// What one client asks for: a stream has one dialect.
+/// Types that one client subscribes to: a stream has one dialect.
 type Types = &'static [&'static str];
 const ENVOYS: Types = &[ENVOY_CLUSTER, ENVOY_ENDPOINTS, ENVOY_LISTENER];
 const OURS: Types = &[L4_CLUSTER, L4_LISTENER];
-/// What nobody speaks: it is never answered.
+/// Type that no server knows: requests for it are never answered.
 const UNKNOWN: &str = "type.googleapis.com/unknown.Type";
 const NAMES: [&str; 3] = ["a", "b", "c"];
-/// More responses in a row than there could be anything to say.
+/// Number of responses in a row that exceeds any legitimate number.
 const BOUND: usize = 200;
 
-/// Plays a stream of each protocol by the bytes. The server never panics and never talks without end; it has at most one
-/// unanswered response a type; and once the client is well-behaved and accepts everything, it holds exactly what was
-/// published last.
+/// Plays a stream of each protocol by the bytes. The server never panics and never sends without end; it has at most
+/// one unanswered response per type; and once the client is well-behaved and accepts everything, it holds exactly the
+/// last published state.
 pub fn discovery(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let types = choices.one_of(&[ENVOYS, OURS]);
@@ -33,14 +33,14 @@ pub fn discovery(bytes: &[u8]) {
     Play::<StateOfTheWorld>::new(types).perform(&mut choices);
 }
 
-/// One type at the client.
+/// State of one type at the client.
 #[derive(Default)]
 struct Shelf {
     asked: bool,
     names: BTreeSet<String>,
     held: BTreeMap<String, (String, Vec<u8>)>,
     version: String,
-    /// The last one heard on this stream.
+    /// Last nonce received on this stream; empty: none.
     nonce: String,
     unanswered: Option<Heard>,
 }
@@ -83,7 +83,7 @@ impl<P: Spelling> Play<P> {
         self.settle();
     }
 
-    /// A set with some of the names; bodies begin with the name, so that every message knows its own.
+    /// Publishes a set with some of the names; bodies begin with the name, so that every message identifies itself.
     fn publish(&mut self, choices: &mut Choices<'_>) {
         let mut set = ResourceSet::default();
         for &type_url in self.types {
@@ -114,7 +114,7 @@ impl<P: Spelling> Play<P> {
         self.say(type_url, subscribe, unsubscribe, String::new(), None);
     }
 
-    /// Accepts or refuses what was heard; a refusal names one resource, or says nothing of use.
+    /// Accepts or refuses the response; a refusal names one resource, or nothing useful.
     fn answer(&mut self, type_url: &'static str, choices: &mut Choices<'_>) {
         let Some(heard) = self.shelves.get_mut(type_url).and_then(|shelf| shelf.unanswered.take()) else {
             return;
@@ -157,7 +157,7 @@ impl<P: Spelling> Play<P> {
         }
     }
 
-    /// An answer to nothing, or no type at all.
+    /// Sends an answer to no response, or a request without a type.
     fn misbehave(&mut self, type_url: &'static str, choices: &mut Choices<'_>) {
         let names = BTreeSet::new();
         let say = Say {
@@ -201,7 +201,7 @@ impl<P: Spelling> Play<P> {
         assert!(taken.is_ok(), "a good request was refused: {taken:?}");
     }
 
-    /// Takes everything that the server has to say now.
+    /// Receives all responses that the server has now.
     fn listen(&mut self) {
         for _ in 0..BOUND {
             let Some(response) = self.server.poll_response(self.now) else {
@@ -219,7 +219,7 @@ impl<P: Spelling> Play<P> {
         panic!("the server talks without end");
     }
 
-    /// From here on the client asks for everything and accepts everything; then it has everything.
+    /// Makes the client subscribe to everything and accept everything; asserts that it then holds everything.
     fn settle(&mut self) {
         let mut set = ResourceSet::default();
         for &type_url in self.types {

@@ -1,14 +1,15 @@
-//! A packet at the DNS server beside a proxy.
+//! Packet at the DNS server of a proxy.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use l4::dns::{Code, Heard, UDP, addresses, ask_for, read, refusal};
 
-/// Reads bytes as a packet, and answers it; and as the answer of a server of the host, from which addresses are read. An answer is never taken for a query, repeats the id, and has no more bytes than
-/// it may; what was read of a name is a name in lower case.
+/// Reads bytes as a query and answers it, and as an answer of the host's resolver, from which addresses are read. An
+/// answer is never taken for a query, repeats the id, and does not exceed its size limit; a name that was read is valid
+/// and in lower case.
 pub fn dns(bytes: &[u8]) {
     if let Some((found, _)) = addresses(bytes) {
-        // each takes a record of its own
+        // each address takes a record of its own
         assert!(
             !found.is_empty() && found.len() * 15 < bytes.len(),
             "{} in {} bytes",

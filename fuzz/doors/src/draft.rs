@@ -1,12 +1,12 @@
-//! Text that somebody wrote: documents, and resources of every profile.
+//! Text of resources from a user: documents, and resources of every profile.
 
 use model::draft::{self, Document, Options, UnknownFields};
 use model::{Profile, Severity, violation::Problem};
 
-/// Reads bytes as a file of resources, by the rules of every profile.
+/// Parses bytes as a file of resources, by the rules of every profile.
 ///
-/// Whatever they are: problems with positions come back, never a panic; a resource comes back exactly when there is no
-/// error; and reading twice gives the same twice.
+/// For any bytes: problems with positions are returned, never a panic; a resource is returned exactly if there is no
+/// error; and parsing twice gives the same result twice.
 pub fn draft(bytes: &[u8]) {
     let (documents, problems) = draft::read_bytes("fuzz.yaml", bytes);
     let (again, problems_again) = draft::read_bytes("fuzz.yaml", bytes);

@@ -1,9 +1,9 @@
-//! The first bytes of a connection at a listener that routes by TLS server name.
+//! First bytes of a connection at a listener that routes by TLS server name.
 
 use l4::hello::{ClientHello, MAX_HELLO, read_hello};
 
-/// Reads bytes as a client hello, all at once and growing. What was decided stays so when more bytes arrive, and no
-/// more than [`MAX_HELLO`] bytes are ever waited for.
+/// Parses bytes as a client hello, all at once and growing. A decision does not change when more bytes arrive, and at
+/// most [`MAX_HELLO`] bytes are ever waited for.
 pub fn hello(bytes: &[u8]) {
     let whole = read_hello(bytes);
     if let Ok(Some(ClientHello { server_name: Some(name), protocols: _ })) = &whole {

@@ -1,8 +1,8 @@
-//! Every door through which somebody else's bytes come in, as one function each.
+//! Entry points for untrusted bytes, as one function each.
 //!
-//! A function returns when the bytes were dealt with and panics when a law was broken: that is what a fuzzer wants to
-//! know. The fuzz targets beside this crate call them with bytes that coverage leads to; `tests/smoke.rs` with seeded
-//! mutations of our own files, in every test run.
+//! A function returns when the bytes were processed, and panics when an invariant was violated: a fuzzer needs no more.
+//! The fuzz targets beside this crate call them with bytes guided by coverage; `tests/smoke.rs` with seeded mutations
+//! of our own files, in every test run.
 
 pub mod budget;
 mod certificate;

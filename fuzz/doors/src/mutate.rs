@@ -1,4 +1,4 @@
-//! Seeded mutations: the poor man's fuzzer, which every test run can afford.
+//! Seeded mutations: a simple fuzzer, cheap enough for every test run.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ pub struct Mutations {
 }
 
 impl Mutations {
-    /// Mutations of `seeds`. The words of the seeds are the dictionary.
+    /// Creates mutations of `seeds`. The words of the seeds are the dictionary.
     pub fn new(number: u64, seeds: Vec<Vec<u8>>) -> Self {
         let mut words: Vec<Vec<u8>> = WORDS.iter().map(|word| word.as_bytes().to_vec()).collect();
         for seed in &seeds {
@@ -23,7 +23,7 @@ impl Mutations {
         Self { random: number, seeds, words }
     }
 
-    /// SplitMix64: small, and good enough to choose with.
+    /// Next number of SplitMix64: small, and good enough for choices.
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.random;
@@ -32,7 +32,7 @@ impl Mutations {
         x ^ (x >> 31)
     }
 
-    /// A number below `end`; 0 when there is none.
+    /// Returns a number below `end`; 0 if `end` is 0.
     fn below(&mut self, end: usize) -> usize {
         if end == 0 { 0 } else { (self.random() % end as u64) as usize }
     }
@@ -72,7 +72,7 @@ impl Mutations {
     }
 }
 
-/// What the seeds may not contain, and what parsers fear.
+/// Further words, which seeds may lack and parsers find hard.
 const WORDS: [&str; 24] = [
     "\n---\n",
     "\n",
@@ -103,7 +103,7 @@ const WORDS: [&str; 24] = [
 impl Iterator for Mutations {
     type Item = Vec<u8>;
 
-    /// A seed with one to eight changes; never ends.
+    /// Seed with one to eight changes; the iterator never ends.
     fn next(&mut self) -> Option<Vec<u8>> {
         let seed = self.below(self.seeds.len());
         let mut text = self.seeds.get(seed).cloned().unwrap_or_default();
@@ -114,7 +114,7 @@ impl Iterator for Mutations {
     }
 }
 
-/// The contents of every YAML and JSON file below a folder of the repository, in the order of their paths.
+/// Contents of every YAML and JSON file below a folder of the repository, in the order of their paths.
 pub fn files_below(folder: &str) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut paths = Vec::new();

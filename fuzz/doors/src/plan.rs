@@ -1,4 +1,4 @@
-//! Any resources at all, and what every proxy of them must do.
+//! Arbitrary resources, and the properties of every proxy's plan.
 
 mod maker;
 
@@ -13,12 +13,12 @@ use plan::{Context, Snapshot, shares};
 use crate::choices::Choices;
 use maker::Maker;
 
-/// Makes resources by the bytes, with names from tiny alphabets so that they meet, plans every proxy, and says each plan
-/// in every dialect.
+/// Makes resources from the bytes, with names from tiny alphabets so that they collide, plans every proxy, and lowers
+/// each plan to every dialect.
 ///
-/// Whatever the resources are: the order in which they came does not matter; no share goes to a weight of 0 or to a
-/// cluster that is not there; our own proxy accepts what it is told; and Envoy's messages can be encoded. Resources
-/// that no validator has seen may break all that, but nothing panics.
+/// For any resources: their order does not matter; no share goes to a weight of 0 or to a cluster that does not exist;
+/// our own proxy accepts its configuration; and Envoy's messages can be encoded. Resources that were not validated may
+/// break all that, but nothing panics.
 pub fn plan(bytes: &[u8]) {
     let mut choices = Choices::new(bytes);
     let profile = Profile::ALL[choices.below(Profile::ALL.len())];
@@ -36,7 +36,7 @@ pub fn plan(bytes: &[u8]) {
     judge(profile, &resources, !unchecked);
 }
 
-/// Plans every proxy of the resources; `valid` ones keep every law.
+/// Plans every proxy of the resources; for `valid` ones all properties must hold.
 fn judge(profile: Profile, resources: &[Arc<Resource>], valid: bool) {
     let snapshot = Snapshot::new(resources.iter().cloned(), Context::new(profile));
     let reversed = Snapshot::new(resources.iter().rev().cloned(), Context::new(profile));

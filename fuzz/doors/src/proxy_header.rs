@@ -1,9 +1,9 @@
-//! The first bytes of a connection at a listener that takes a PROXY header first.
+//! First bytes of a connection at a listener that expects a PROXY header.
 
 use l4::proxy_protocol::{MAX_HEADER, Version, read_header, write_header};
 
-/// Reads bytes as a PROXY header, all at once and growing. What was decided stays so when more bytes arrive, no more
-/// than [`MAX_HEADER`] bytes are ever waited for, and what was understood can be written and read again.
+/// Parses bytes as a PROXY header, all at once and growing. A decision does not change when more bytes arrive, at most
+/// [`MAX_HEADER`] bytes are ever waited for, and a parsed header can be written and parsed again.
 pub fn proxy_header(bytes: &[u8]) {
     let whole = read_header(bytes);
     assert!(bytes.len() < MAX_HEADER || whole != Ok(None), "{} bytes are not enough", bytes.len());

@@ -1,4 +1,4 @@
-//! What a proxy reports of its connections.
+//! Reports of a proxy about its connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use plan::ProxyId;
 use prost::Message;
 use xds::proto::l4::TrafficReport;
 
-/// What is kept here at most, so that a few reports reach it.
+/// Limits on stored reports, small enough that a few reports reach them.
 const BOUNDS: Bounds =
     Bounds { rows_of_proxy: 4, rows: 6, proxies: 2, histories: 3, memory: Duration::from_mins(15) };
 
-/// Takes the bytes as reports of two proxies, one after the other, each behind its length. Whatever they say, no more is kept
-/// than may be, saying it again changes nothing, and what is told of it can be read.
+/// Takes the bytes as reports of two proxies, one after the other, each preceded by its length. Whatever their content,
+/// the limits hold, a repeated report changes nothing, and answers about them can be decoded.
 pub fn report(bytes: &[u8]) {
     let (mesh, mut rest) = (Arc::from("default"), bytes);
     let now = Timestamp::UNIX_EPOCH;
@@ -28,7 +28,7 @@ pub fn report(bytes: &[u8]) {
         let proxy = ProxyId::dataplane("default", if whose % 2 == 0 { "web-1" } else { "web-2" });
         let Ok(message) = TrafficReport::decode(message) else { continue };
         let Ok(report) = Report::read(&mesh, message) else { continue };
-        // one that is full says so, and has taken the rest
+        // a full store returns an error, and has taken the rest
         let _ = traffic.take(&proxy, report.clone(), at);
         let taken = page(&traffic, By::Flow, at);
         let _ = traffic.take(&proxy, Report { is_first: false, ..report }, at);

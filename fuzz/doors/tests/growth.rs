@@ -1,11 +1,11 @@
-//! Twice the resources are at most 2.2 times the work: counted in instructions by valgrind, so that nothing depends on
-//! how busy the machine is.
+//! Twice the resources cost at most 2.2 times the work, counted in instructions by valgrind, so that the load of the
+//! machine does not matter.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::Command;
 
-/// How much more work twice the size may be. A sort adds a little to 2; a loop in a loop makes 4 of it.
+/// Limit on the ratio of work at twice the size. A sort adds a little to 2; a nested loop makes it 4.
 const LIMIT: f64 = 2.2;
 
 const WORKLOAD: &str = env!("CARGO_BIN_EXE_workload");

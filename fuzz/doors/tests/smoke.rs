@@ -1,4 +1,4 @@
-//! A seeded knock on every door, in every test run. A failure prints the input that broke the law.
+//! Seeded run of every entry point, in every test run. A failure prints the input that violated an invariant.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -87,7 +87,7 @@ fn reports_mutated() {
     knock(report, Mutations::new(9, vec![all]).take(3000));
 }
 
-/// A TLS 1.3 client hello with one extension.
+/// TLS 1.3 client hello with one extension.
 fn client_hello(server_name: &str) -> Vec<u8> {
     let sized = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = sized(&[&[0][..], &sized(server_name.as_bytes())].concat());

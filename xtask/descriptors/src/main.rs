@@ -1,4 +1,4 @@
-//! Makes the descriptor set of the Envoy dialect; README.md says how and why.
+//! Generator of the descriptor set of the Envoy dialect; README.md has instructions and reasons.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use prost_types::FileDescriptorSet;
 use protox::Compiler;
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
-/// The files whose messages are wanted, without the `.proto` ending.
+/// Files whose messages are included, without the `.proto` ending.
 const ROOTS: &[&str] = &[
     "envoy/admin/v3/config_dump",
     "envoy/config/bootstrap/v3/bootstrap",
@@ -49,7 +49,7 @@ const ROOTS: &[&str] = &[
     "envoy/service/discovery/v3/ads",
 ];
 
-/// The directories of the package's `proto` folder that imports are looked up in.
+/// Folders of the package's `proto` folder in which imports are looked up.
 const IMPORTS: &[&str] = &[
     "data-plane-api",
     "xds",
@@ -105,8 +105,8 @@ fn descriptor_set(here: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(set.encode_to_vec())
 }
 
-/// Drops what neither encoding nor decoding needs: services, extensions of options, and the options themselves save
-/// for those that change the wire format.
+/// Removes parts that neither encoding nor decoding needs: services, extensions of options, and options, except those
+/// that change the wire format.
 fn strip(file: &mut prost_types::FileDescriptorProto) {
     file.service.clear();
     file.extension.clear();
@@ -143,7 +143,7 @@ fn strip_enum(enumeration: &mut prost_types::EnumDescriptorProto) {
     enumeration.value.iter_mut().for_each(|value| value.options = None);
 }
 
-/// Asks cargo where it unpacked `envoy-types`.
+/// Folder of `envoy-types`, as cargo unpacked it.
 fn envoy_sources(manifest: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--format-version", "1", "--manifest-path"])

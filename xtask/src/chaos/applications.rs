@@ -1,4 +1,5 @@
-//! The applications: each says its name first, and then echoes. One can be hit: all its connections end, and it is back.
+//! Applications: each sends its name first, and then echoes. One can be hit: all its connections end, and it serves
+//! again.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::run::Outcome;
 
-/// How long a name is, in bytes.
+/// Length of a name, in bytes.
 pub(super) const NAME: usize = 5;
 
-/// An application. It ends with the process.
+/// Application; it ends with the process.
 pub(super) struct Application {
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Application {
-    /// One that listens, and says this name.
+    /// Starts one that listens, and sends this name.
     pub(super) fn at(port: u16, name: &'static str) -> Outcome<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port));
         let listener = listener.map_err(|error| format!("an application at {port}: {error}"))?;
@@ -33,7 +34,7 @@ impl Application {
                     // the copy keeps the socket open: end it here
                     let _ = stream.shutdown(Shutdown::Both);
                 };
-                // without a thread it is closed
+                // if no thread can be started, the connection is closed
                 let _ = std::thread::Builder::new().stack_size(128 << 10).spawn(serve);
             }
         });

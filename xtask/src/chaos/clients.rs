@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use super::applications::NAME;
 use crate::run::Outcome;
 
-/// How long a new connection may take until it is heard what it reaches.
+/// Time limit of a new connection until it has received the name of its application.
 const GREETING: Duration = Duration::from_secs(20);
-/// How long an echo may take: longer than anything is stopped.
+/// Time limit of an echo: longer than any fault stops a process.
 const ECHO: Duration = Duration::from_secs(20);
-/// The rest between two rounds of words.
+/// Pause between two rounds of messages.
 const REST: Duration = Duration::from_millis(500);
 
-/// The running clients.
+/// Running clients.
 pub(super) struct Clients {
     shared: Arc<Shared>,
     keeper: JoinHandle<()>,
@@ -33,20 +33,20 @@ struct Shared {
     cut: Mutex<Vec<Cut>>,
 }
 
-/// A connection that ended though its client did not end it.
+/// Connection that ended although its client did not end it.
 #[derive(Clone, Debug)]
 pub(super) struct Cut {
-    /// What it reached.
+    /// Name of its application.
     pub(super) application: String,
-    /// When the last word was said that came back, and when it was seen to have ended.
+    /// Time at which the last message with an echo was sent, and time at which the end was noticed.
     pub(super) between: (Instant, Instant),
     pub(super) why: String,
 }
 
-/// What clients saw.
+/// Observations of the clients.
 pub(super) struct Seen {
     pub(super) opened: usize,
-    /// New connections that were refused or ended before they reached anything.
+    /// Number of new connections that were refused or ended before they reached anything.
     pub(super) refused: usize,
     pub(super) cut: Vec<Cut>,
 }
@@ -54,16 +54,17 @@ pub(super) struct Seen {
 struct Kept {
     stream: TcpStream,
     application: String,
-    /// When the last word was said that came back: whoever looks seldom does not take it for alive longer than it was.
+    /// Time at which the last message with an echo was sent, not at which its echo was read: so it is never too late,
+    /// however rarely the client reads.
     lived: Instant,
-    /// When the last word was said.
+    /// Time at which the last message was sent.
     said: Instant,
-    /// How much of an echo is still to come.
+    /// Number of bytes of an echo still to come.
     awaited: usize,
 }
 
 impl Clients {
-    /// Opens `count` connections, and keeps that many: what ends is opened anew.
+    /// Opens `count` connections, and keeps that many: each one that ends is replaced.
     pub(super) fn start(port: u16, count: usize) -> Outcome<Self> {
         let shared = Arc::<Shared>::default();
         let mut kept = Vec::new();
@@ -104,7 +105,7 @@ impl Shared {
                     false
                 }
             });
-            // a few at a time: those that live come first
+            // a few at a time: live connections are served first
             for _ in 0..(count - kept.len()).min(100) {
                 match open(port) {
                     Ok(one) => {
@@ -123,7 +124,7 @@ impl Shared {
     }
 }
 
-/// Opens a connection, and hears what it reaches.
+/// Opens a connection, and reads the name of its application.
 fn open(port: u16) -> std::io::Result<Kept> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(GREETING))?;
@@ -135,7 +136,7 @@ fn open(port: u16) -> std::io::Result<Kept> {
 }
 
 impl Kept {
-    /// Hears what was echoed since, and says a word when the last one has come back.
+    /// Reads echoes that arrived since, and sends a message if the last one has come back.
     fn talk(&mut self) -> Result<(), String> {
         let mut chunk = [0; 64];
         while self.awaited > 0 {
@@ -163,7 +164,7 @@ impl Kept {
     }
 }
 
-/// How many new connections reach which application.
+/// Number of new connections, out of `times`, that reach each application.
 pub(super) fn reached(port: u16, times: usize) -> Outcome<BTreeMap<String, usize>> {
     let mut reached = BTreeMap::new();
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! What can go wrong, how it is made, and how it ends.
+//! Faults: how each is caused, and how it ends.
 
 use std::io::Write;
 use std::mem::discriminant;
@@ -8,45 +8,45 @@ use super::hostile;
 use super::stage::{Stage, in_network};
 use crate::run::Outcome;
 
-/// How long a takeover may take, while neither process is hit.
+/// Time allowed for a takeover, while neither process is hit.
 const HANDING_OVER: Duration = Duration::from_secs(5);
 
-/// Something that goes wrong.
+/// Fault to inject.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     /// A control plane is killed, and started again.
     ControlPlaneKilled(usize),
-    /// A control plane stands still.
+    /// A control plane is stopped by SIGSTOP.
     ControlPlaneStopped(usize),
-    /// A control plane is asked to leave, and started again.
+    /// A control plane is asked to exit, and started again.
     ControlPlaneLeaves(usize),
     /// The database crashes, and recovers.
     DatabaseCrashes,
-    /// Everything to and from control planes is dropped.
+    /// All packets to and from control planes are dropped.
     NetworkCut,
-    /// The network is away for moments, again and again: everything is late and repeated.
+    /// The network is cut briefly, again and again: packets are late and retransmitted.
     NetworkFlickers,
     /// The disk of the proxies is full.
     DiskFull,
-    /// Nobody reads what a proxy prints.
+    /// The output of a proxy is not read.
     ProxyOutputBlocked(usize),
-    /// Nobody reads what a control plane prints.
+    /// The output of a control plane is not read.
     ControlPlaneOutputBlocked(usize),
-    /// Signals that mean something to other programs.
+    /// Signals that mean something to other programs are sent.
     OddSignals,
-    /// Strangers at every door.
+    /// Hostile callers connect to every port.
     HostileCallers,
     /// A proxy is started a second time.
     StartedTwice,
-    /// The connection logs are removed, and proxies told.
+    /// The connection logs are removed, and proxies get SIGHUP.
     LogsRemoved,
-    /// A proxy stands still.
+    /// A proxy is stopped by SIGSTOP.
     ProxyStopped(usize),
     /// An application ends all its connections.
     ApplicationHit(usize),
-    /// The proxy before an application is killed, and started again.
+    /// The proxy of an application is killed, and started again.
     ServerProxyKilled(usize),
-    /// A proxy is taken over by a new process; its connections go on in the old one.
+    /// A proxy is taken over by a new process; its connections stay with the old one.
     ProxyTakenOver(usize),
 }
 
@@ -77,12 +77,13 @@ impl Fault {
         }
     }
 
-    /// Whether no connection may end by it: neither an application nor the only proxy before it is hit.
+    /// Returns `true` if it must not end any connection: it hits neither an application nor the only proxy in front of
+    /// it.
     pub(super) fn is_gentle(&self) -> bool {
         !matches!(self, Fault::ApplicationHit(_) | Fault::ServerProxyKilled(_))
     }
 
-    /// What two faults at once would get in each other's way at.
+    /// Returns `true` if the two faults would interfere with each other.
     pub(super) fn concerns_the_same_as(&self, other: &Fault) -> bool {
         use Fault::{ControlPlaneKilled, ControlPlaneLeaves, ControlPlaneStopped};
         use Fault::{
@@ -97,7 +98,7 @@ impl Fault {
             (ProxyStopped(one), ServerProxyKilled(other)) | (ServerProxyKilled(other), ProxyStopped(one)) => {
                 *one == other + 1
             }
-            // who is killed or stands still hands nothing over
+            // a killed or stopped process hands nothing over
             (ProxyTakenOver(one), ProxyStopped(other)) | (ProxyStopped(other), ProxyTakenOver(one)) => {
                 one == other
             }
@@ -110,7 +111,7 @@ impl Fault {
 }
 
 impl Stage {
-    /// Makes something go wrong, and gives how long that lasts.
+    /// Injects a fault; returns its duration.
     pub(super) fn make(&mut self, fault: Fault, chance: &mut fastrand::Rng) -> Outcome<Duration> {
         self.look()?;
         let mut lasts = Duration::from_millis(chance.u64(200..4000));
@@ -149,7 +150,7 @@ impl Stage {
                 lasts = Duration::ZERO;
             }
             Fault::StartedTwice => {
-                // it may neither have the admin address of the first nor its files
+                // it may have neither the admin address of the first nor its files
                 let twin = self.proxies[0].twin(&["--admin", "--state", "--log", "--takeover"]).spawn();
                 std::thread::spawn(move || {
                     if let Ok(mut twin) = twin {
@@ -178,7 +179,7 @@ impl Stage {
                 self.proxies[which + 1].kill();
             }
             Fault::ProxyTakenOver(which) => {
-                // one that has just begun would have nothing to hand over
+                // a process that has just started would have nothing to hand over
                 if self.proxies[which].hears() {
                     self.proxies[which].take_over()?;
                 }
@@ -188,7 +189,7 @@ impl Stage {
         Ok(lasts)
     }
 
-    /// Ends what went wrong.
+    /// Ends a fault.
     pub(super) fn undo(&mut self, fault: Fault) -> Outcome {
         match fault {
             Fault::ControlPlaneKilled(which) | Fault::ControlPlaneLeaves(which) => {
@@ -217,7 +218,7 @@ impl Stage {
                 Ok(())
             }
             Fault::ServerProxyKilled(which) => {
-                // connections to it may have begun while it was away
+                // connections to it may have begun while it was down
                 self.application_is_hit(which);
                 self.proxies[which + 1].start_again()
             }
@@ -231,7 +232,7 @@ impl Stage {
         }
     }
 
-    /// Drops everything between the namespaces, without a word to anybody.
+    /// Drops all packets between the namespaces silently, or stops dropping them.
     fn cut(&self, away: bool) -> Outcome {
         let verb = if away { "add" } else { "delete" };
         in_network(self.far(), &["ip", "route", verb, "blackhole", "10.77.0.1/32"]).map(drop)

@@ -1,13 +1,13 @@
-//! Callers that mean no good, or do nothing.
+//! Callers that are hostile, or do nothing.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How many connections one caller opens.
+/// Number of connections that one caller opens.
 const CONNECTIONS: usize = 60;
 
-/// Opens connections in a manner of its own, and lets go of them after a while.
+/// Opens connections, each with random behaviour, and closes them after a while.
 pub(super) fn call(addresses: Vec<SocketAddr>, mut chance: fastrand::Rng) {
     std::thread::spawn(move || {
         let mut kept = Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn call(addresses: Vec<SocketAddr>, mut chance: fastrand::Rng) {
                 .concat(),
                 _ => vec![0x16, 3, 1, 0xff, 0xff],
             };
-            // whatever becomes of it is the other's to bear
+            // the outcome is the server's concern
             let _ = stream.write_all(&said);
             kept.push(stream);
         }

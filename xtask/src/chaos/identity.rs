@@ -1,4 +1,5 @@
-//! A mesh with mutual TLS whose certificates live for seconds, whose CA is exchanged, and which is STRICT and PERMISSIVE in turn.
+//! Mesh with mutual TLS whose certificates live for seconds, whose CA is exchanged, and whose mode alternates between
+//! STRICT and PERMISSIVE.
 
 use std::path::Path;
 
@@ -9,26 +10,26 @@ use serde_json::{Value, json};
 use super::program::tool;
 use crate::run::Outcome;
 
-/// How many authorities the mesh has in turn.
+/// Number of authorities that the mesh has in turn.
 const AUTHORITIES: usize = 3;
 
-/// What the mesh says of mutual TLS.
+/// Mutual TLS of the mesh.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    /// How long certificates live, as a Mesh says it.
+    /// Lifetime of certificates, as in a Mesh.
     life: String,
-    /// Certificate and key of each, as a Mesh has them inline.
+    /// Certificate and key of each authority, as a Mesh has them inline.
     authorities: Vec<[String; 2]>,
 }
 
 impl Identity {
-    /// Makes the authorities.
+    /// Creates the authorities.
     pub(super) fn new(folder: &Path, life: &str) -> Outcome<Self> {
         let authorities = (0..AUTHORITIES).map(|number| authority(folder, number));
         Ok(Self { life: life.to_owned(), authorities: authorities.collect::<Outcome<_>>()? })
     }
 
-    /// What is put before everything else, by path.
+    /// Resources that are put before all others, by path.
     pub(super) fn resources(&self) -> [(String, Value); 2] {
         let permission = json!({ "type": "MeshTrafficPermission", "mesh": "default", "name": "all", "spec": {
             "targetRef": { "kind": "Mesh" },
@@ -38,7 +39,7 @@ impl Identity {
         [self.mesh("STRICT", 0), (path, permission)]
     }
 
-    /// The mesh as an operator changes it.
+    /// Mesh after a random change by an operator.
     pub(super) fn change(&self, chance: &mut fastrand::Rng) -> (String, Value) {
         let mode = if chance.bool() { "STRICT" } else { "PERMISSIVE" };
         self.mesh(mode, chance.usize(..AUTHORITIES))
@@ -54,7 +55,7 @@ impl Identity {
     }
 }
 
-/// Certificate and key of a new authority.
+/// Creates an authority; returns its certificate and key.
 fn authority(folder: &Path, number: usize) -> Outcome<[String; 2]> {
     let [certificate, key] =
         ["cert", "key"].map(|part| folder.join(format!("ca-{number}-{part}.pem")).display().to_string());

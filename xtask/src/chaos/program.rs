@@ -1,4 +1,4 @@
-//! A program of ours that is killed, stopped, started again, and whose output is not always read.
+//! Program of ours that is killed, stopped and restarted, and whose output is not always read.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -9,31 +9,31 @@ use std::time::{Duration, Instant};
 
 use crate::run::Outcome;
 
-/// How many of the last lines are kept, for when something is wrong.
+/// Number of last lines that are kept for the report of a failure.
 const LINES: usize = 60;
 
-/// After this time a program has begun, on the slowest machine.
+/// Time after which a program has finished starting, on the slowest machine.
 const SETTLED: Duration = Duration::from_secs(10);
 
-/// How a program is started.
+/// Arguments and environment of a program.
 pub(super) struct Recipe {
     pub(super) name: &'static str,
     pub(super) binary: PathBuf,
     pub(super) arguments: Vec<String>,
-    /// The process whose network it has; `None`: ours.
+    /// Process whose network namespace it runs in; `None`: the current one.
     pub(super) network: Option<u32>,
-    /// Where it may keep what belongs to it.
+    /// Working folder, which may hold its files.
     pub(super) folder: PathBuf,
 }
 
-/// A program. Dropping it kills it.
+/// Program; dropping it kills it.
 pub(super) struct Program {
     recipe: Recipe,
     child: Option<Child>,
-    /// Those that it took over from, and whose connections go on in them.
+    /// Processes that it took over from, which keep their connections.
     predecessors: Vec<Child>,
     started: Instant,
-    /// Whether nobody reads what it prints.
+    /// `true`: its output is not read.
     blocked: Arc<AtomicBool>,
     last: Arc<Mutex<Vec<String>>>,
 }
@@ -52,7 +52,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Starts it if it does not run.
+    /// Starts it if it is not running.
     pub(super) fn start_again(&mut self) -> Outcome {
         if self.is_running() {
             return Ok(());
@@ -93,12 +93,12 @@ impl Program {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Whether it has ended though nobody ended it.
+    /// Returns `true` if it has ended by itself.
     pub(super) fn has_died(&mut self) -> bool {
         self.child.is_some() && !self.is_running()
     }
 
-    /// The command of another one like it, without these flags and their values.
+    /// Command of another one like it, without these flags and their values.
     pub(super) fn twin(&self, without: &[&str]) -> Command {
         let Recipe { name: _, binary, arguments, network: _, folder } = &self.recipe;
         let mut command = Command::new(binary);
@@ -114,7 +114,7 @@ impl Program {
         command
     }
 
-    /// Starts another one beside it, which takes over from it.
+    /// Starts another process beside it, which takes over from it.
     pub(super) fn take_over(&mut self) -> Outcome {
         let before = self.child.take();
         self.start_again()?;
@@ -123,7 +123,7 @@ impl Program {
         Ok(())
     }
 
-    /// Asks it to leave, and waits for that a while.
+    /// Asks it to exit, and kills it if it does not within ten seconds.
     pub(super) fn leave(&mut self) {
         self.signal("TERM");
         let Some(mut child) = self.child.take() else { return };
@@ -139,17 +139,17 @@ impl Program {
 
     pub(super) fn signal(&self, signal: &str) {
         if let Some(child) = &self.child {
-            // one that has ended hears nothing
+            // a process that has ended receives no signal
             let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
         }
     }
 
-    /// Whether it has had the time to say what signals mean to it: before, the system does, and ends it.
+    /// Returns `true` if it has had the time to install its signal handlers: before that, a signal ends it.
     pub(super) fn hears(&self) -> bool {
         self.started.elapsed() > SETTLED
     }
 
-    /// Ends it at once.
+    /// Kills it, and its predecessors.
     pub(super) fn kill(&mut self) {
         for mut child in self.predecessors.drain(..).chain(self.child.take()) {
             let _ = child.kill();
@@ -161,7 +161,7 @@ impl Program {
         self.blocked.store(blocked, Relaxed);
     }
 
-    /// What it printed last.
+    /// Last lines of its output.
     pub(super) fn last_words(&self) -> String {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
@@ -186,7 +186,7 @@ impl Drop for Program {
     }
 }
 
-/// Runs a program of the system, and gives what it printed.
+/// Runs a program of the system, and returns its output.
 pub(super) fn tool(program: &str, arguments: &[&str]) -> Outcome<String> {
     let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program}: {error}"))?;
@@ -196,14 +196,14 @@ pub(super) fn tool(program: &str, arguments: &[&str]) -> Outcome<String> {
     }
 }
 
-/// The folder that PostgreSQL's programs are in.
+/// Folder of PostgreSQL's programs.
 pub(super) fn postgres_bin() -> Outcome<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").map_err(|_| "PostgreSQL is not installed")?;
     let bins = versions.filter_map(Result::ok).map(|version| version.path().join("bin"));
     bins.filter(|bin| bin.join("postgres").exists()).max().ok_or_else(|| "PostgreSQL is not installed".into())
 }
 
-/// Writable by everybody, for a server that does not run as root.
+/// Creates a folder that everybody can write to, for a server that does not run as root.
 pub(super) fn opened(folder: &Path) -> Outcome {
     use std::os::unix::fs::PermissionsExt;
     let words = |error: std::io::Error| format!("{}: {error}", folder.display());

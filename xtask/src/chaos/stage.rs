@@ -1,5 +1,5 @@
-//! Where it happens: two namespaces, a database, two control planes, three proxies and their applications. The last of the
-//! proxies may be an Envoy.
+//! Stage of the faults: two namespaces, a database, two control planes, three proxies and their applications. The last
+//! of the proxies may be an Envoy.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,37 +11,37 @@ use super::program::{Program, Recipe, opened, postgres_bin, tool};
 use super::writes::{Api, ask};
 use crate::run::{Outcome, within};
 
-/// Where clients connect.
+/// Port at which clients connect.
 const OUTBOUND: u16 = 20_000;
-/// The inbounds of the two services, and the applications behind them, which say their names.
+/// Inbounds of the two services, with the applications behind them, which send their names.
 const INBOUNDS: [u16; 2] = [20_001, 20_002];
 const APPLICATIONS: [(u16, &str); 2] = [(20_011, "cache"), (20_012, "newer")];
-/// The addresses of the two control planes, in the namespace that is far.
+/// Addresses of the two control planes, in the far namespace.
 const CONTROL_PLANES: [&str; 2] = ["10.77.0.2", "10.77.0.3"];
-/// How long the start may take.
+/// Time limit of the start.
 const START: Duration = Duration::from_secs(60);
 
-/// An application, or the proxy before it, was hit: its connections may have ended then.
+/// Hit of an application or of the proxy in front of it: its connections may have ended then.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
     pub(super) application: &'static str,
     pub(super) at: Instant,
 }
 
-/// Everything that runs.
+/// All running processes.
 pub(super) struct Stage {
     folder: PathBuf,
-    /// A process in the namespace that is far.
+    /// Process in the far namespace.
     far: Child,
     pub(super) database: Program,
     pub(super) control_planes: [Program; 2],
-    /// `web-1`, at which clients connect; then those before the applications.
+    /// `web-1`, at which clients connect; then those in front of the applications.
     pub(super) proxies: [Program; 3],
-    /// Whether the last of them is an Envoy.
+    /// `true`: the last proxy is an Envoy.
     has_envoy: bool,
     pub(super) applications: [Application; 2],
     pub(super) hits: Vec<Hit>,
-    /// Programs that ended by themselves, with what they said last.
+    /// Programs that ended by themselves, with their last output.
     pub(super) died: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl Stage {
         let folder = std::env::temp_dir().join(format!("meshtcp-chaos-{}", std::process::id()));
         opened(&folder)?;
         std::fs::create_dir_all(folder.join("disk")).map_err(|error| error.to_string())?;
-        // what proxies write is on a disk that can be filled
+        // proxies write to a disk that can be filled
         let disk = folder.join("disk").display().to_string();
         tool("mount", &["-t", "tmpfs", "-o", "size=16m", "chaos", &disk])?;
         let far = apart()?;
@@ -88,7 +88,7 @@ impl Stage {
                 "1",
                 "--takeover",
                 &folder.join(format!("{name}.sock")).display().to_string(),
-                // what a predecessor carries goes on for as long as all of it
+                // connections of a predecessor live on until the end of the run
                 "--drain-time",
                 "24h",
             ];
@@ -134,17 +134,17 @@ impl Stage {
         self.folder.join("disk")
     }
 
-    /// The APIs of the control planes.
+    /// APIs of the control planes.
     pub(super) fn apis(&self) -> [Api; 2] {
         CONTROL_PLANES.map(|address| Api(format!("{address}:5681")))
     }
 
-    /// The proxies of ours.
+    /// Proxies of ours.
     pub(super) fn own_proxies(&self) -> &[Program] {
         &self.proxies[..if self.has_envoy { 2 } else { 3 }]
     }
 
-    /// Every door that a stranger may knock at.
+    /// Addresses that a hostile caller may connect to.
     pub(super) fn doors(&self) -> Vec<SocketAddr> {
         let far = CONTROL_PLANES
             .iter()
@@ -153,12 +153,12 @@ impl Stage {
         far.chain(near).filter_map(|address| address.parse().ok()).collect()
     }
 
-    /// The namespace that is far, by a process in it.
+    /// Id of a process in the far namespace.
     pub(super) fn far(&self) -> u32 {
         self.far.id()
     }
 
-    /// What the mesh is made of: its resources in the order in which they are put.
+    /// Resources of the mesh, in the order in which they are put.
     pub(super) fn resources() -> Vec<(String, serde_json::Value)> {
         let inbound = |port: u16, application: u16, service: &str| {
             serde_json::json!([{ "port": port, "servicePort": application,
@@ -179,7 +179,7 @@ impl Stage {
         ]
     }
 
-    /// The route with these weights.
+    /// Route with these weights.
     pub(super) fn route(old: u32, new: u32) -> serde_json::Value {
         let reference = |name: &str, weight: u32| serde_json::json!({ "kind": "MeshService", "name": name, "weight": weight });
         serde_json::json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "canary", "spec": {
@@ -206,7 +206,7 @@ impl Stage {
         std::iter::once(&mut self.database).chain(&mut self.control_planes).chain(&mut self.proxies)
     }
 
-    /// Notes who has ended by itself, and starts it again.
+    /// Records the programs that ended by themselves, and starts them again.
     pub(super) fn look(&mut self) -> Outcome {
         let mut died = Vec::new();
         for program in self.programs() {
@@ -219,7 +219,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Puts everything into its place again.
+    /// Restores the normal state: outputs are read, and all programs run.
     pub(super) fn restore(&mut self) -> Outcome {
         for program in self.programs() {
             program.block_output(false);
@@ -229,7 +229,7 @@ impl Stage {
         Ok(())
     }
 
-    /// How often a panic was caught, in all programs of ours.
+    /// Number of panics caught so far, in all programs of ours.
     pub(super) fn panics(&self) -> Outcome<u64> {
         let near = [9901, 9902, 9903].map(|port| format!("127.0.0.1:{port}"));
         let far = CONTROL_PLANES.map(|address| format!("{address}:5680"));
@@ -247,7 +247,7 @@ impl Stage {
 
 const STORE: &str = "postgres://mesh@127.0.0.1:5432/postgres";
 
-/// The last proxy, as an Envoy that attaches to both control planes.
+/// Starts an Envoy as the last proxy, attached to both control planes.
 fn attached_envoy(envoy: &Path, binary: &Path, control_planes: &str, folder: &Path) -> Outcome<Program> {
     let meshtcp = binary.display().to_string();
     let what = ["envoy-bootstrap", "--proxy", "newer-1", "--control-plane", control_planes];
@@ -255,7 +255,7 @@ fn attached_envoy(envoy: &Path, binary: &Path, control_planes: &str, folder: &Pa
     let file = folder.join("envoy.yaml");
     std::fs::write(&file, bootstrap).map_err(|error| format!("{}: {error}", file.display()))?;
     let file = file.display().to_string();
-    // a listener that is made anew lets its connections go on for as long as all of it
+    // connections of a replaced listener live on until the end of the run
     let arguments = [
         "-c",
         &file,
@@ -276,7 +276,7 @@ fn attached_envoy(envoy: &Path, binary: &Path, control_planes: &str, folder: &Pa
     })
 }
 
-/// A namespace of its own, at the other end of a cable.
+/// Network namespace at the other end of a veth pair, held by the returned process.
 fn apart() -> Outcome<Child> {
     tool("ip", &["link", "set", "lo", "up"])?;
     tool("ip", &["link", "add", "name", "near", "type", "veth", "peer", "name", "far"])?;
@@ -296,7 +296,7 @@ fn apart() -> Outcome<Child> {
     Ok(far)
 }
 
-/// Runs a program of the system in another network.
+/// Runs a program of the system in the network namespace of a process.
 pub(super) fn in_network(pid: u32, command: &[&str]) -> Outcome<String> {
     let pid = pid.to_string();
     let arguments: Vec<&str> =

@@ -1,4 +1,4 @@
-//! Whether all is as it should be in the end.
+//! Verdict on the final state.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use super::stage::{Hit, Stage};
 use super::writes::{Api, Written, ask};
 use crate::run::{Outcome, within};
 
-/// How long everything may take to find its place again.
+/// Time limit until everything works again.
 const SETTLE: Duration = Duration::from_secs(90);
-/// How long after its peer was hit a connection may be seen to end: it may have to be told through a proxy that stood still.
+/// Time after the hit of its peer at which a connection may still be seen to end: a proxy on the path may have been
+/// stopped.
 const LATE: Duration = Duration::from_secs(6);
-/// How many new connections are looked at.
+/// Number of new connections that are counted.
 const LOOKED_AT: usize = 400;
-/// How many of them go to the old one by the last route, 1 to 3.
+/// Expected number of them for the old service by the last route, 1 to 3.
 const TO_OLD: std::ops::Range<usize> = 60..140;
 
 pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, faults: usize) -> Outcome {
@@ -73,7 +74,7 @@ pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, fa
     if let Err(why) = settled() {
         let all = stage.proxies.iter().chain(&stage.control_planes);
         wrong.extend(all.map(|program| format!("{} said last:\n{}", program.name(), program.last_words())));
-        // at the end, where whoever sees only that finds it
+        // last, so that it is seen by readers of the end only
         wrong.push(why);
     }
     let Seen { opened, refused, cut } = seen;
@@ -94,14 +95,14 @@ pub(super) fn of(mut stage: Stage, written: &Written, seen: &Seen, seed: u64, fa
 
 const ROUTE: &str = "/meshes/default/meshtcproutes/canary";
 
-/// Whether a connection ended because its application, or the proxy before it, was hit.
+/// Returns `true` if a connection ended because its application, or the proxy in front of it, was hit.
 fn is_excused(cut: &Cut, hits: &[Hit]) -> bool {
     let (lived, ended) = cut.between;
     let its = hits.iter().filter(|hit| hit.application == cut.application);
     its.map(|hit| hit.at).any(|at| at <= ended && lived <= at + LATE)
 }
 
-/// How many certificates the control planes have made since they were started last.
+/// Number of certificates that the control planes have issued since their last start.
 fn made(api: &Api) -> u64 {
     let report = ask(&api.0, "GET", "/_identity", "")
         .ok()
@@ -115,7 +116,7 @@ fn status(api: &Api) -> Option<Value> {
     serde_json::from_str(&body).ok()
 }
 
-/// What of a control plane's status says that something is not live yet; `None`: all is.
+/// Part of a control plane's status that shows something not live yet; `None`: everything is.
 fn untrue(api: &Api) -> Option<String> {
     let Some(status) = status(api) else { return Some("no status".into()) };
     if status["controlPlanes"].as_array().map(Vec::len) != Some(2) {

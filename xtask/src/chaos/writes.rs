@@ -1,4 +1,4 @@
-//! Changes over the API, and what was accepted of them.
+//! Changes over the API, and the record of accepted ones.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -14,18 +14,18 @@ use super::identity::Identity;
 use super::stage::Stage;
 use crate::run::{Outcome, within};
 
-/// How long an answer may take before it counts as none.
+/// Time limit of an answer.
 const ANSWER: Duration = Duration::from_secs(8);
-/// How long the first changes may take.
+/// Time limit of the first changes.
 const START: Duration = Duration::from_secs(60);
-/// The longest pause between two changes, in milliseconds.
+/// Longest pause between two changes, in milliseconds.
 const PAUSE: u64 = 300;
 
-/// A control plane's API, as HOST:PORT.
+/// API of a control plane, as HOST:PORT.
 #[derive(Clone, Debug)]
 pub(super) struct Api(pub(super) String);
 
-/// The thread that writes.
+/// Thread that writes.
 pub(super) struct Writes {
     shared: Arc<Shared>,
     writer: JoinHandle<Written>,
@@ -38,18 +38,19 @@ struct Shared {
     unanswered: AtomicUsize,
 }
 
-/// What should be there.
+/// Expected content of the store.
 #[derive(Default)]
 pub(super) struct Written {
-    /// By path: whether it was put or deleted last. What was not answered is not here: it may be either.
+    /// `true`: put last, `false`: deleted last; by path. Paths whose last change was not answered are absent: it may be
+    /// either.
     pub(super) known: BTreeMap<String, bool>,
     pub(super) accepted: usize,
-    /// Answers that should not have been.
+    /// Unexpected answers.
     pub(super) wrong: Vec<String>,
 }
 
 impl Writes {
-    /// Puts the mesh, and goes on to change it.
+    /// Puts the mesh, and starts to change it.
     pub(super) fn begin(stage: &Stage, identity: Option<Identity>, chance: fastrand::Rng) -> Outcome<Self> {
         let apis = stage.apis();
         let of_identity = identity.iter().flat_map(Identity::resources);
@@ -133,7 +134,7 @@ impl Shared {
                 self.accepted.fetch_add(1, Relaxed);
                 written.known.insert(path.to_owned(), put);
             }
-            // the store is away: nothing was done, or nobody knows
+            // the store is unavailable: the change was not made, or its outcome is unknown
             Ok((500.., _)) | Err(_) => {
                 self.unanswered.fetch_add(1, Relaxed);
                 written.known.remove(path);
@@ -153,7 +154,7 @@ fn spare(number: usize) -> (String, serde_json::Value) {
     (format!("/meshes/default/dataplanes/{name}"), document)
 }
 
-/// Something that must not be accepted.
+/// Sends an invalid change, which must not be accepted.
 fn slip(api: &str, chance: &mut fastrand::Rng, written: &mut Written) {
     let path = "/meshes/default/meshtcproutes/canary";
     let body = match chance.u8(..4) {
@@ -168,7 +169,7 @@ fn slip(api: &str, chance: &mut fastrand::Rng, written: &mut Written) {
     }
 }
 
-/// Asks an HTTP server: the status and the body.
+/// Sends a request to an HTTP server; returns the status and the body.
 pub(super) fn ask(server: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
     let address = server.parse().map_err(std::io::Error::other)?;
     let mut connection = TcpStream::connect_timeout(&address, ANSWER)?;

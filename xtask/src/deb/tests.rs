@@ -6,7 +6,7 @@ use std::process::Command;
 use super::build;
 use crate::run::{capture, root, target};
 
-/// The package of the program that the other tests run, and where its files are unpacked.
+/// Package of the program that the other tests run, and the folder of its unpacked files.
 struct Unpacked {
     folder: PathBuf,
     package: PathBuf,
@@ -19,7 +19,7 @@ impl Unpacked {
         let folder = target().join("tmp").join(name);
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
-        // a program with its debug information takes minutes to be made small
+        // compressing a program with debug information takes minutes
         let package = build(&binary, &folder, "none").unwrap();
         let files = folder.join("host");
         said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(&files));
@@ -41,7 +41,7 @@ impl Unpacked {
 
 impl Drop for Unpacked {
     fn drop(&mut self) {
-        // it has the whole program twice
+        // it contains the whole program twice
         let _ = self.folder.parent().map(fs::remove_dir_all);
     }
 }
@@ -123,7 +123,7 @@ fn a_package_is_installed_upgraded_and_purged() {
     }
     fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
     let dpkg = |arguments: &[&str]| {
-        // there is no shell in that folder: scripts run beside it, and know where it is
+        // that folder has no shell: scripts run outside of it, and get its path
         let mut command = Command::new("fakeroot");
         command.args([
             "dpkg",
@@ -156,7 +156,7 @@ fn a_package_is_installed_upgraded_and_purged() {
     assert!(!settings.exists());
 }
 
-/// Programs that scripts of the package call, and that must not touch this host.
+/// Folder of stand-ins for programs that scripts of the package call, and that must not touch this host.
 fn stand_ins(root: &Path) -> PathBuf {
     let folder = root.with_file_name("stand-ins");
     fs::create_dir_all(&folder).unwrap();

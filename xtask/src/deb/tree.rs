@@ -1,4 +1,4 @@
-//! The files of a package as they will lie on a host, and what dpkg is told of them.
+//! Files of a package as installed on a host, and its control files for dpkg.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use crate::run::{Outcome, execute};
 
-/// A folder with the files of a package.
+/// Folder with the files of a package.
 pub(super) struct Tree {
     root: PathBuf,
-    /// What an operator may edit.
+    /// Paths of files that an operator may edit, one per line.
     settings: Vec<String>,
 }
 
@@ -19,7 +19,7 @@ fn said<T>(path: &Path, done: std::io::Result<T>) -> Outcome<T> {
 }
 
 impl Tree {
-    /// An empty one, in place of what was there.
+    /// Creates an empty one, replacing an existing folder.
     pub(super) fn begin(root: &Path) -> Outcome<Self> {
         if root.exists() {
             said(root, fs::remove_dir_all(root))?;
@@ -32,11 +32,11 @@ impl Tree {
         &self.root
     }
 
-    /// A folder, with those around it.
+    /// Creates a folder and its parents.
     pub(super) fn folder(&self, place: &str) -> Outcome<PathBuf> {
         let path = self.root.join(place);
         said(&path, fs::create_dir_all(&path))?;
-        // whatever the umask of who builds it
+        // independent of the umask of the build
         for folder in path.ancestors().take_while(|folder| folder.starts_with(&self.root)) {
             said(folder, fs::set_permissions(folder, fs::Permissions::from_mode(0o755)))?;
         }
@@ -67,24 +67,24 @@ impl Tree {
         Ok(path)
     }
 
-    /// Compresses files and what is in folders, always to the same bytes.
+    /// Compresses files, and files in folders, always to the same bytes.
     pub(super) fn compress(&self, places: &[&str]) -> Outcome {
         let paths = places.iter().map(|place| self.root.join(place));
         execute(Command::new("gzip").args(["-9", "--no-name", "--recursive"]).args(paths))
     }
 
-    /// What dpkg reads.
+    /// Writes a control file of dpkg.
     pub(super) fn control(&mut self, name: &str, text: &str, mode: u32) -> Outcome {
         self.write(&format!("DEBIAN/{name}"), text.as_bytes(), mode)
     }
 
-    /// Tells dpkg what an operator may have edited, and is asked about.
+    /// Writes the list of files that an operator may edit, so that dpkg asks before it replaces them.
     pub(super) fn conffiles(&mut self) -> Outcome {
         let all = self.settings.concat();
         self.control("conffiles", &all, 0o644)
     }
 
-    /// How large all files are together.
+    /// Total size of all files, in bytes.
     pub(super) fn bytes(&self) -> Outcome<u64> {
         fn of(folder: &Path) -> std::io::Result<u64> {
             let sizes = fs::read_dir(folder)?.map(|entry| {
@@ -98,7 +98,7 @@ impl Tree {
     }
 }
 
-/// The oldest C library that has every function that a program asks for.
+/// Oldest version of the C library that has every function that a program needs.
 pub(super) fn glibc(binary: &Path) -> Outcome<String> {
     let bytes = said(binary, fs::read(binary))?;
     let words = bytes.split(|byte| !(byte.is_ascii_alphanumeric() || [b'.', b'_'].contains(byte)));

@@ -1,4 +1,4 @@
-//! Circles of files: a newcomer who reads one would have to read them all.
+//! Cycles of files: to understand one of them, a reader would have to read them all.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::files::{Arrows, Module, arrows};
 use crate::run::Outcome;
 
-/// Every circle below a folder of crates, with what ties it.
+/// Cycles below the `src` folders of crates, with the names that cause them.
 pub(super) fn found(crates: &[&str], root: &Path) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     for name in crates {

@@ -1,8 +1,8 @@
-//! Which file of a crate leans on which: as its `use` lines and its paths say, through every re-export to the file that
+//! Dependencies between the files of a crate, from `use` lines and paths, through every re-export to the file that
 //! defines the name.
 //!
-//! A file that names something of the file that it was split from leans on nobody: both are one room. What a macro's
-//! arguments name is not seen.
+//! A file that names an item of the file that it was split from does not depend on it: both count as one. Names in the
+//! arguments of macros are not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use syn::{Attribute, File, Item, ItemMod, ItemUse, UseTree, Visibility};
 
 use crate::run::Outcome;
 
-/// A module as its path from the crate's root, e.g. `["api", "serve"]`.
+/// Module as its path from the crate's root, e.g. `["api", "serve"]`.
 pub(super) type Module = Vec<String>;
 
-/// What each file takes from others: module → module → names.
+/// Names that each file takes from others: module → module → names.
 pub(super) type Arrows = BTreeMap<Module, BTreeMap<Module, BTreeSet<String>>>;
 
-/// The arrows between the files below a crate's `src`.
+/// Dependencies between the files below a crate's `src`.
 pub(super) fn arrows(sources: &Path) -> Outcome<Arrows> {
     let mut read = BTreeMap::new();
     for (module, file) in modules(sources) {
@@ -40,7 +40,7 @@ pub(super) fn arrows(sources: &Path) -> Outcome<Arrows> {
     Ok(house.read.iter().map(of).collect())
 }
 
-/// The files below a folder, each as the module that it is. Files of tests are none.
+/// Files below a folder with their modules; files of tests are left out.
 fn modules(sources: &Path) -> Vec<(Module, PathBuf)> {
     let mut files = Vec::new();
     super::words::rust_files(sources, &mut files);
@@ -60,7 +60,7 @@ struct House {
 }
 
 impl House {
-    /// The module that a path leads to from another, and what is left of the path there; `None`: it leads outside.
+    /// Module that a path leads to from another, and the rest of the path there; `None`: it leads outside of the crate.
     fn place(&self, from: &Module, path: &[String]) -> Option<(Module, Vec<String>)> {
         let (first, _) = path.split_first()?;
         let mut rest = path;
@@ -93,10 +93,10 @@ impl House {
         Some((at, rest.to_vec()))
     }
 
-    /// The same, through re-exports to the module that defines the name.
+    /// Module that defines the name, through re-exports, and the rest of the path there; `None`: outside of the crate.
     fn definer(&self, from: &Module, path: &[String]) -> Option<(Module, Vec<String>)> {
         let (mut at, mut rest) = self.place(from, path)?;
-        // no chain of doors is this long, and two doors may lead to each other
+        // no chain of re-exports is this long, and two re-exports may lead to each other
         for _ in 0..8 {
             let Some(through) = rest.first().and_then(|name| self.read.get(&at)?.exported.get(name)) else {
                 break;
@@ -113,11 +113,11 @@ fn below(module: &Module, name: &str) -> Module {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-/// The paths that a file names.
+/// Paths that a file names.
 #[derive(Default)]
 struct Names {
     used: BTreeSet<Vec<String>>,
-    /// What it hands on, by the name under which it does.
+    /// Paths of its re-exports, by exported name.
     exported: BTreeMap<String, Vec<String>>,
 }
 
@@ -153,7 +153,7 @@ impl Visit<'_> for Names {
     }
 }
 
-/// The names that a `use` brings, with their paths.
+/// Collects the names that a `use` brings, with their paths.
 fn flatten(tree: &UseTree, before: &mut Vec<String>, into: &mut Vec<(String, Vec<String>)>) {
     let path = |name: &str| before.iter().cloned().chain([name.to_owned()]).collect();
     match tree {

@@ -1,8 +1,8 @@
-//! Words that a crate's sources must not contain: each would say that a concern has moved into the wrong room.
+//! Words that a crate's sources must not contain: each would show that a concern has moved into the wrong crate.
 
 use std::path::{Path, PathBuf};
 
-/// Sources that must not contain any of some words.
+/// Sources, and words that they must not contain.
 struct Silence {
     sources: &'static str,
     words: &'static [&'static str],
@@ -88,7 +88,7 @@ const SILENCES: [Silence; 16] = [
     Silence { sources: "crates/change/src", words: WORLD, why: "`change` does no IO, and is told the time" },
 ];
 
-/// Every place below `root` where a word stands that must not, as `file:line: word: why`.
+/// Occurrences of forbidden words below `root`, as `file:line: word: why`.
 pub(super) fn forbidden(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for Silence { sources, words, why } in &SILENCES {
@@ -106,7 +106,7 @@ pub(super) fn forbidden(root: &Path) -> Vec<String> {
     found
 }
 
-/// Line numbers and words; a file's tests may say anything.
+/// Line numbers and forbidden words in a text; unit tests at its end are ignored.
 fn spoken<'a>(text: &str, words: &[&'a str]) -> Vec<(usize, &'a str)> {
     let program = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut found = Vec::new();
@@ -117,7 +117,7 @@ fn spoken<'a>(text: &str, words: &[&'a str]) -> Vec<(usize, &'a str)> {
     found
 }
 
-/// The source files below a folder; those of tests are left out.
+/// Adds the source files below a folder; those of tests are left out.
 pub(super) fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -1,4 +1,4 @@
-//! Applications that echo, and now and then are away.
+//! Applications that echo, and are down now and then.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Above so many connections one is turned away: the soak is bounded.
+/// Limit on connections, above which new ones are closed: the soak is bounded.
 const MOST: usize = 1000;
 
-/// An application. It ends with the process.
+/// Application; it ends with the process.
 pub(super) struct Backend {
     state: Arc<State>,
 }
@@ -17,7 +17,7 @@ pub(super) struct Backend {
 #[derive(Default)]
 struct State {
     away: AtomicBool,
-    /// Its connections, to cut them when it goes away.
+    /// Its connections, to cut them when it goes down.
     open: Mutex<Vec<TcpStream>>,
     living: AtomicUsize,
 }
@@ -29,14 +29,14 @@ impl Backend {
         std::thread::spawn(move || {
             loop {
                 accept(port, &for_thread);
-                // away: nobody listens here
+                // down: nothing listens here
                 std::thread::sleep(Duration::from_millis(200));
             }
         });
         Self { state }
     }
 
-    /// One time in eight it goes away, or comes back, and its connections are cut.
+    /// Goes down, or comes back, one time in eight; its connections are then cut.
     pub(super) fn maybe_flap(&self, chance: &mut fastrand::Rng) {
         let away = self.state.away.load(Relaxed);
         if !away && chance.u8(..) >= 32 {
@@ -49,7 +49,7 @@ impl Backend {
         }
     }
 
-    /// It is there from now on.
+    /// Brings it back for good.
     pub(super) fn settle(&self) {
         self.state.away.store(false, Relaxed);
     }
@@ -73,7 +73,7 @@ fn accept(port: u16, state: &Arc<State>) {
         }
         if let Ok(copy) = stream.try_clone() {
             let mut open = state.open.lock().unwrap_or_else(PoisonError::into_inner);
-            // what ended is forgotten now and then
+            // ended connections are dropped from time to time
             if open.len() >= 2 * MOST {
                 open.drain(..MOST);
             }

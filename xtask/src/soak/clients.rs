@@ -1,4 +1,4 @@
-//! Clients of every manner: short and long, small and large, polite and not.
+//! Clients of every kind: short and long, small and large, polite and not.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How many threads connect.
+/// Number of threads that connect.
 const THREADS: usize = 6;
-/// How many connections each of them keeps open beside what it is doing.
+/// Number of connections that each thread keeps open besides the current one.
 const KEPT: usize = 40;
-/// How long one rests between two connections, at most: the rate is bounded.
+/// Longest pause of a thread between two connections, in milliseconds: the rate is bounded.
 const REST: u64 = 40;
 
-/// What all clients share.
+/// State shared by all clients.
 #[derive(Default)]
 pub(super) struct Clients {
     stop: AtomicBool,
@@ -34,7 +34,7 @@ impl Clients {
         self.stop.store(true, Relaxed);
     }
 
-    /// How many connections were tried: not all that are decided in the kernel are established.
+    /// Number of connection attempts: not every connection that is decided in the kernel is established.
     pub(super) fn dialled(&self) -> u64 {
         self.dialled.load(Relaxed)
     }
@@ -48,7 +48,7 @@ impl Clients {
             let patient = stream
                 .set_read_timeout(Some(Duration::from_secs(10)))
                 .and_then(|()| stream.set_write_timeout(Some(Duration::from_secs(10))));
-            // whatever becomes of it is the proxy's to tell: a backend may be away, a route may close it
+            // the outcome is for the proxy to report: a backend may be down, a route may close the connection
             let _ = patient.and_then(|()| behave(&stream, &mut chance));
             if chance.u8(..) < 100 {
                 kept.push(stream);
@@ -63,17 +63,17 @@ impl Clients {
 
 fn behave(stream: &TcpStream, chance: &mut fastrand::Rng) -> std::io::Result<()> {
     match chance.u8(..8) {
-        // says nothing
+        // sends nothing
         0 => Ok(()),
         1..=4 => talk(stream, chance.usize(1..2000)),
-        // ends its half and reads the rest
+        // half-closes and reads the rest
         5 => {
             talk(stream, 10)?;
             stream.shutdown(Shutdown::Write)?;
             let mut reader = stream;
             reader.read_to_end(&mut Vec::new()).map(drop)
         }
-        // leaves while an answer is on its way: a reset
+        // closes while an answer is on its way: a reset
         6 => {
             let mut writer = stream;
             writer.write_all(&[7; 5000])?;

@@ -1,4 +1,4 @@
-//! The program under test: started, asked, measured from outside.
+//! Program under test: starting, querying, measuring from outside.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::town::Town;
 use crate::run::{Outcome, within};
 
-/// Which way connections to outbounds take.
+/// Data path of connections to outbounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DataPath {
     /// Through the relay.
@@ -34,7 +34,7 @@ impl DataPath {
         }
     }
 
-    /// The page that is written.
+    /// Path of the page that is written.
     pub(super) fn page(self) -> &'static str {
         match self {
             Self::Relay => "docs/soak.md",
@@ -43,19 +43,19 @@ impl DataPath {
     }
 }
 
-/// What can be seen of the process at one moment.
+/// Measurements of the process at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sample {
-    /// Memory of its own, in KiB.
+    /// Private memory, in KiB.
     pub(super) memory: u64,
     pub(super) descriptors: u64,
     pub(super) threads: u64,
-    /// Connections that live, over all listeners.
+    /// Number of live connections, over all listeners.
     pub(super) active: u64,
     pub(super) accepted: u64,
 }
 
-/// The metrics: by name, labels and value.
+/// Metrics: name, labels and value of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metrics(Vec<(String, BTreeMap<String, String>, f64)>);
 
@@ -74,7 +74,7 @@ impl Metrics {
         Self(text.lines().filter(|line| !line.starts_with('#')).filter_map(line).collect())
     }
 
-    /// The sum of a metric by the value of a label.
+    /// Sum of a metric by the value of a label.
     pub(super) fn by(&self, name: &str, label: &str) -> BTreeMap<String, u64> {
         let mut sums: BTreeMap<String, u64> = BTreeMap::new();
         for (_, labels, value) in self.0.iter().filter(|(other, ..)| other == name) {
@@ -88,7 +88,7 @@ impl Metrics {
     }
 }
 
-/// The running program. Dropping it kills it.
+/// Running program; dropping it kills it.
 pub(super) struct Program {
     child: Child,
     admin: String,
@@ -108,13 +108,13 @@ impl Program {
         let stdout = child.stdout.take().ok_or("the program has no output")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let admin = lines.find_map(|line| Some(line.split_once("admin: http://")?.1.to_owned()));
-        // whoever prints needs a reader
+        // the output has to be read
         std::thread::spawn(move || lines.for_each(drop));
         let admin = admin.ok_or("the program ended before its admin server started")?;
         Ok(Self { child, admin, log })
     }
 
-    /// Asks the admin server: the body of an answer with status 200.
+    /// Sends a request to the admin server; returns the body of an answer with status 200.
     fn ask(&self, path: &str) -> Option<String> {
         let mut connection = TcpStream::connect(&self.admin).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
@@ -151,7 +151,7 @@ impl Program {
         })
     }
 
-    /// Waits until no connection lives.
+    /// Waits until no connection is live.
     pub(super) fn awaits_end(&self, patience: Duration) -> Outcome<Metrics> {
         let mut last = Metrics::default();
         within(patience, "every connection ended", || {
@@ -161,7 +161,7 @@ impl Program {
         Ok(last)
     }
 
-    /// Asks it to leave, and counts the lines of its connection log.
+    /// Asks it to exit, and counts the lines of its connection log.
     pub(super) fn leave(mut self, patience: Duration) -> Outcome<u64> {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status();

@@ -1,4 +1,4 @@
-//! What a soak showed, as a table, and whether it is good.
+//! Result of a soak as a table, with verdicts.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -6,23 +6,23 @@ use std::time::Duration;
 use super::program::{DataPath, Metrics, Sample};
 use crate::run::Outcome;
 
-/// How much memory may grow from the second third of the time to the last one.
+/// Limit on the growth of memory from the second third of the time to the last one, as a factor.
 const GROWTH: f64 = 1.10;
-/// Below so many KiB growth is noise: pages that an allocator keeps.
+/// Growth in KiB below which it is noise: pages that an allocator keeps.
 const NOISE: u64 = 2048;
-/// Descriptors that a pool may keep: 64 pipes a worker, two ends each, two workers.
+/// Number of descriptors that a pool may keep: 64 pipes a worker, two ends each, two workers.
 const POOL: u64 = 2 * 64 * 2;
 
-/// Everything that was seen.
+/// Observations of a run.
 pub(super) struct Report {
     pub(super) time: Duration,
     pub(super) seed: u64,
     pub(super) changes: u32,
-    /// Which way connections take.
+    /// Data path of the connections.
     pub(super) path: DataPath,
-    /// Connections that clients tried.
+    /// Number of connections that clients tried.
     pub(super) dialled: u64,
-    /// The listener that they connected to.
+    /// Name of the listener that they connected to.
     pub(super) outbound: String,
     pub(super) samples: Vec<(Duration, Sample)>,
     pub(super) idle_before: Sample,
@@ -91,7 +91,7 @@ impl Report {
         checks
     }
 
-    /// The most memory in a third of the time: 0, 1 or 2.
+    /// Largest memory in a third of the time: 0, 1 or 2.
     fn most_memory(&self, third: usize) -> u64 {
         let count = self.samples.len();
         let part = &self.samples[count * third / 3..count * (third + 1) / 3];

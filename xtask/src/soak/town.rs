@@ -1,22 +1,22 @@
-//! The resources of the soak: a client-side proxy that dials `redis`, and three versions of it.
+//! Resources of the soak: a client-side proxy that dials `redis`, and three versions of it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use crate::run::Outcome;
 
-/// The folder of resources, and the ports in it.
+/// Folder of resources, and their ports.
 pub(super) struct Town {
     folder: PathBuf,
-    /// Where clients connect.
+    /// Port at which clients connect.
     pub(super) outbound: u16,
-    /// Where the applications listen.
+    /// Ports at which the applications listen.
     pub(super) applications: [u16; 3],
     inbounds: [u16; 4],
 }
 
 impl Town {
-    /// Writes everything but the route anew.
+    /// Writes all resources but the route.
     pub(super) fn build(folder: &Path, chance: &mut fastrand::Rng) -> Outcome<Self> {
         let resources = folder.join("resources");
         let _ = std::fs::remove_dir_all(&resources);
@@ -47,12 +47,12 @@ impl Town {
         self.folder.join("connections.log")
     }
 
-    /// The name of the listener that clients connect to.
+    /// Name of the listener that clients connect to.
     pub(super) fn outbound_name(&self) -> String {
         format!("outbound:127.0.0.1:{}", self.outbound)
     }
 
-    /// Other weights, another declaration of what they do to connections that live, and an endpoint more or less.
+    /// Changes weights, their effect on live connections, and the number of endpoints by one.
     pub(super) fn change(&self, chance: &mut fastrand::Rng) -> Outcome {
         let weights: Vec<u32> =
             (0..3).map(|_| if chance.u8(..) < 64 { 0 } else { chance.u32(1..100) }).collect();
@@ -70,7 +70,7 @@ impl Town {
         }
         self.save("route.yaml", &text)?;
         if chance.bool() {
-            // a second endpoint of the first version, before the second application
+            // a second endpoint of the first version, in front of the second application
             self.save("endpoint.yaml", &self.dataplane(3, 0))
         } else {
             match std::fs::remove_file(self.resources().join("endpoint.yaml")) {
@@ -89,7 +89,7 @@ impl Town {
         )
     }
 
-    /// Writes beside, then renames, as editors do.
+    /// Writes a file beside the old one, then renames it, as editors do.
     fn save(&self, name: &str, text: &str) -> Outcome {
         let (beside, path) = (self.resources().join(format!(".{name}.tmp")), self.resources().join(name));
         std::fs::write(&beside, text)
@@ -98,7 +98,7 @@ impl Town {
     }
 }
 
-/// So many free ports outside the range that the kernel takes ports of outgoing connections from.
+/// Returns `N` free ports outside the range of ephemeral ports of the kernel.
 fn free_ports<const N: usize>(chance: &mut fastrand::Rng) -> [u16; N] {
     let mut held: Vec<(u16, TcpListener)> = Vec::new();
     while held.len() < N {

@@ -1,4 +1,4 @@
-//! The connections that live when the weights of their route change: see [`l4::existing`].
+//! Live connections when the weights of their route change: see [`l4::existing`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::{Due, Life, Lives, RouteDrain, cluster_of};
 use crate::path::client_of;
 use crate::serving::Serving;
 
-/// A listener that is served by other rules from now on.
+/// Listener whose rules changed.
 pub(crate) struct Change {
     pub(crate) before: Arc<Listener>,
     pub(crate) now: Arc<Listener>,
 }
 
-/// A route that is drained: the shares of its backends, and the clusters of the connections that live.
+/// Route that is drained: the shares of its backends, and the clusters of its live connections.
 type Group = (Shares, Vec<Arc<str>>);
 
-/// A listener's clusters, as they are.
+/// Clusters of a listener in their current state.
 struct Now<'a> {
     listener: &'a Listener,
     serving: &'a Serving<'a>,
@@ -43,7 +43,7 @@ impl Standings for Now<'_> {
 }
 
 impl Now<'_> {
-    /// Whether anything of a backend can be dialled.
+    /// Returns `true` if any endpoint of a backend can be dialled.
     fn takes(&self, route: l4::decide::RouteIndex, backend: usize) -> bool {
         let cluster = self.listener.route_at(route).and_then(|route| route.backend_with_cluster(backend));
         let Some((_, cluster)) = cluster else { return false };
@@ -55,7 +55,7 @@ impl Now<'_> {
 }
 
 impl Lives {
-    /// Looks at every connection of listeners whose rules changed, and returns those that have to end at once.
+    /// Checks every connection of listeners whose rules changed, and returns those that have to end at once.
     pub(crate) fn follow(&mut self, changes: &[Change], serving: &Serving<'_>, now: Instant) -> Vec<Due> {
         let mut due = Vec::new();
         for Change { before, now: after } in changes {
@@ -127,7 +127,7 @@ fn fate_of(
     Some(fate(&established, before.as_ref(), standings.listener, route, shares, (standings, addresses)))
 }
 
-/// What was known about a connection when it was decided: its client had not yet an address of its own.
+/// Facts about a connection when it was decided: its client had no address of its own yet.
 fn facts(connection: &Direct) -> Facts<'static> {
     let mut client = connection.client;
     if let Some(usual) = client_of(&connection.listener) {

@@ -1,4 +1,4 @@
-//! Which draw falls on which backend, and what becomes of it there.
+//! Backend of each draw, and the verdict there.
 
 use std::sync::Arc;
 
@@ -11,50 +11,50 @@ use super::INTERVALS;
 use super::turns::{Turns, last_below};
 use crate::path::{Means, Reason, client_of, route_in_kernel};
 
-/// A listener's route as intervals of draws, in their order; at least one, and the last ends at the largest draw.
+/// Route of a listener as intervals of draws, in their order; at least one, and the last ends at the largest draw.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// The intervals: at most [`INTERVALS`].
+    /// Intervals, at most [`INTERVALS`].
     pub intervals: Vec<Interval>,
-    /// Whether it is that of clients who have the usual address on loopback: the choice depends on who connects.
+    /// `true`: the table is that of clients with the usual address on loopback, since the choice depends on the client.
     pub by_client: bool,
 }
 
-/// The draws between the end of the interval before, and its own.
+/// Draws after the end of the previous interval, up to its own end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interval {
-    /// The last draw that falls on it.
+    /// Last draw that falls on it.
     pub end: u64,
-    /// The index of the backend that was drawn; `None`: there is none to choose.
+    /// Index of the backend that was drawn; `None`: there is none to choose.
     pub first_backend: Option<usize>,
-    /// The index of the backend that takes it, or whose share is refused.
+    /// Index of the backend that takes it, or whose share is refused; `None`: there is none.
     pub backend: Option<usize>,
-    /// What becomes of a connection.
+    /// Verdict on a connection.
     pub verdict: Verdict,
 }
 
-/// What becomes of a connection.
+/// Verdict on a connection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// It goes to an endpoint whose turn it is.
+    /// It goes to the endpoint whose turn it is.
     Go(Arc<Turns>),
-    /// It is refused, for a reason in a word and in words.
+    /// It is refused, for a reason as a word and in words.
     Refuse(Refusal, Arc<str>),
-    /// The relay decides: those that carry have no address, and others may.
+    /// The relay decides: the endpoints that take connections have no address, and others may.
     Relay,
 }
 
-/// What a backend would do with its share.
+/// Behaviour of a backend for its share.
 enum Side {
     Takes(Verdict),
     Refuses(Refusal, Arc<str>, WhenDown),
 }
 
 impl Table {
-    /// The table of a listener whose clusters are as `rosters` says.
+    /// Builds the table of a listener with the current `rosters` of its clusters.
     ///
     /// # Errors
-    /// The reason for which the relay carries its connections.
+    /// Reason for which the relay carries its connections.
     pub fn of(
         listener: &Listener,
         rosters: impl Fn(&Arc<Cluster>) -> Arc<Roster>,
@@ -64,7 +64,7 @@ impl Table {
         let route = route_in_kernel(listener, means)?;
         let sides = route.backends.iter().map(|backend| match &backend.target {
             Target::Unavailable(why) => {
-                // its share is never another's
+                // its share never moves to another backend
                 Ok(Side::Refuses(Refusal::BackendUnavailable, Arc::clone(why), WhenDown::Refuse))
             }
             Target::Cluster(cluster) => {
@@ -83,7 +83,7 @@ impl Table {
         Ok(Self { intervals, by_client })
     }
 
-    /// The number of the interval that a draw falls on.
+    /// Index of the interval that a draw falls on.
     pub fn choose(&self, Draw(draw): Draw) -> usize {
         self.intervals.partition_point(|interval| interval.end < draw)
     }
@@ -107,7 +107,7 @@ fn side(
     Ok(Side::Takes(if turns.is_idle() { Verdict::Relay } else { Verdict::Go(Arc::new(turns)) }))
 }
 
-/// The one interval of a client who keeps its backend.
+/// Single interval of a client that keeps its backend.
 fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) -> Interval {
     let whole = |first, backend, verdict| Interval {
         end: u64::MAX,
@@ -126,7 +126,7 @@ fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) 
             whole(first, first, Verdict::Refuse(*reason, Arc::clone(why)))
         }
         Side::Refuses(reason, why, WhenDown::Spill) => {
-            // only the first 32 can take what is another's
+            // only the first 32 backends can take another's share
             let takes = |index: usize| index < 32 && matches!(sides.get(index), Some(Side::Takes(_)));
             let other = sticky.choose(position, |index| index != first && takes(index));
             match other.and_then(|other| Some((other, sides.get(other)?))) {
@@ -182,8 +182,8 @@ fn intervals(route: &Route, sides: &[Side]) -> Vec<Interval> {
     intervals
 }
 
-/// The interval of `first`, which begins at `start`, cut among those that can take its share: [`Split::instead_of`], turned
-/// round. Only the first 32 can.
+/// Interval of `first`, which begins at `start`, divided among the backends that can take its share, of the first 32:
+/// the inverse of [`Split::instead_of`].
 fn spilt(split: &Split, sides: &[Side], first: usize, start: u128) -> Vec<Interval> {
     let others = || {
         sides.iter().enumerate().take(32).filter_map(|(index, side)| match (side, split.weight(index)) {

@@ -1,4 +1,4 @@
-//! Whose turn it is among the endpoints of a cluster.
+//! Turns of the endpoints of a cluster.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,54 +12,54 @@ use l4::decide::{Addresses, Resolved};
 use super::{ADDRESSES, PLACES, STEPS};
 use crate::path::{OfCluster, client_of, of_cluster};
 
-/// The endpoints of a cluster that carry, in the order in which they are tried.
+/// Endpoints of a cluster that take connections, in the order in which they are tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turns {
-    /// The cluster.
+    /// Cluster of the endpoints.
     pub cluster: Arc<Cluster>,
-    /// How a turn leads to a place.
+    /// Mapping of a turn to a place.
     pub order: Order,
-    /// The places: at least one, at most [`PLACES`].
+    /// Places: at least one, at most [`PLACES`].
     pub places: Vec<Place>,
 }
 
-/// How a turn leads to a position, which falls on the first place whose end is not before it.
+/// Mapping of a turn to a position, which falls on the first place whose end is not before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Order {
-    /// `turn × stride` round a circle.
+    /// Round-robin: position `turn × stride` on a circle.
     Round {
-        /// How long the circle is: below 2³².
+        /// Length of the circle: below 2³².
         total: u64,
-        /// How far turns that follow each other are apart; below `total`.
+        /// Distance of successive turns; below `total`.
         stride: u64,
     },
-    /// Scattered over all 64 bits.
+    /// Random: turns are scattered over all 64 bits.
     Chance,
-    /// The place of the fewest connections for its weight, which is its end, of so many that are drawn.
+    /// Least-request: of the drawn places, the one with the fewest connections for its weight, which is its end.
     Load {
-        /// How many are drawn: at most [`STEPS`].
+        /// Number of places that are drawn: at most [`STEPS`].
         choices: usize,
     },
-    /// Always the first: the client's own.
+    /// Always the first place: the client's own.
     First,
 }
 
-/// An endpoint that takes turns.
+/// Endpoint that takes turns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The last position that is its own; by load: its weight.
+    /// Last position of its own; for [`Order::Load`] its weight.
     pub end: u64,
-    /// Its index in the cluster.
+    /// Index in the cluster.
     pub endpoint: usize,
-    /// Its addresses, which take turns, too; none: it is passed over.
+    /// Addresses, which take turns, too; empty: the place is passed over.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl Turns {
-    /// The turns of a listener's cluster as it is now.
+    /// Builds the turns of a listener's cluster in its current state.
     ///
     /// # Errors
-    /// What of it needs the relay.
+    /// Reason why the cluster needs the relay.
     pub(super) fn of(
         cluster: &Arc<Cluster>,
         listener: &Listener,
@@ -112,12 +112,13 @@ impl Turns {
         Ok(Self { cluster: Arc::clone(cluster), order, places })
     }
 
-    /// Whether nobody can be dialled by turns.
+    /// Returns `true` if no place has an address to dial.
     pub(super) fn is_idle(&self) -> bool {
         self.places.iter().all(|place| place.addresses.is_empty())
     }
 
-    /// The place whose turn it is, where `load` tells how many connections an endpoint has, by its index in the cluster.
+    /// Index of the place whose turn it is; `load` returns the number of connections of an endpoint, by its index in
+    /// the cluster.
     pub fn at(&self, turn: u64, load: impl Fn(usize) -> u32) -> usize {
         let position = match self.order {
             Order::Round { total, stride } => (turn % total.max(1)) * stride % total.max(1),
@@ -133,7 +134,7 @@ impl Turns {
         self.places.partition_point(|place| place.end < position)
     }
 
-    /// The endpoint to dial, by its index and address, when none is held; `None`: it is left to the relay.
+    /// Index and address of the endpoint to dial, if none is held; `None`: the connection is left to the relay.
     pub fn dial(&self, turn: u64, load: impl Fn(usize) -> u32) -> Option<(usize, SocketAddr)> {
         let (before, after) = self.places.split_at(self.at(turn, load).min(self.places.len()));
         let mut walk = after.iter().chain(before).take(STEPS);
@@ -144,7 +145,7 @@ impl Turns {
     }
 }
 
-/// The last position of 2⁶⁴ that falls below `part` of `total`, where positions are scaled to `total`.
+/// Last position of 2⁶⁴ that falls below `part` of `total`, where positions are scaled to `total`.
 pub(super) fn last_below(part: u128, total: u128) -> u64 {
     let first_after = (part << 64).div_ceil(total);
     u64::try_from(first_after.saturating_sub(1)).unwrap_or(u64::MAX)

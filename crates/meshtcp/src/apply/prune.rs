@@ -1,7 +1,7 @@
-//! `--prune`: what was applied before and is in no file any more is deleted.
+//! `--prune`: deletion of resources that were applied before and are in no file any more.
 //!
-//! What that is, labels say: one that people chose (`-l`), or the one of a set (`--set`), which everything gets that is applied
-//! as part of it.
+//! Labels select these resources: a label of the user's choice (`-l`), or that of a set (`--set`), which every resource
+//! gets that is applied as part of it.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::in_force::collection;
 use crate::names;
 use crate::selector::Selector;
 
-/// The label that says which set a resource is part of.
+/// Label with the name of the set that a resource is part of.
 const PART_OF: &str = "applyset.meshtcp.io/part-of";
 
 /// What is deleted by the way, and what is part of what.
@@ -33,10 +33,10 @@ pub(super) struct Prune {
 }
 
 impl Prune {
-    /// Whether something is to be deleted.
+    /// Returns `true` if resources are to be deleted.
     ///
     /// # Errors
-    /// What makes no sense together, and what to write.
+    /// Flags that contradict each other, with what to write instead.
     pub(super) fn is_wanted(&self) -> Result<bool, &'static str> {
         match (self.prune, self.selector.is_empty(), &self.set) {
             (true, true, None) => {
@@ -48,10 +48,10 @@ impl Prune {
         }
     }
 
-    /// Makes a document part of the set.
+    /// Marks a document as part of the set.
     ///
     /// # Errors
-    /// The set that what is stored is part of, which is another.
+    /// Name of the other set that the stored resource is part of.
     pub(super) fn mark(&self, document: &mut Value, stored: Option<&Value>) -> Result<(), String> {
         let Some(set) = &self.set else { return Ok(()) };
         if let Some(other) = stored.and_then(set_of).filter(|other| other != set) {
@@ -64,7 +64,7 @@ impl Prune {
         Ok(())
     }
 
-    /// What is to be deleted: what is there by the label or in the set, and not in the files.
+    /// Resources to delete: those with the label or in the set, and not in the files.
     pub(super) fn superfluous(
         &self,
         client: &Client,
@@ -91,7 +91,7 @@ impl Prune {
                 found.extend(keys.filter(|key| !kept.contains(key)));
             }
         }
-        // policies before what they name
+        // policies before the resources that they name
         found.sort_by_key(|key| std::cmp::Reverse(key.kind));
         Ok(found)
     }
@@ -104,7 +104,7 @@ impl Prune {
     }
 }
 
-/// Whether resources of a kind are ever deleted because no file has them.
+/// Returns `true` if resources of a kind may be deleted because no file has them.
 fn is_pruned(kind: Kind) -> bool {
     match kind.scope() {
         Scope::Mesh => kind != Kind::Secret,

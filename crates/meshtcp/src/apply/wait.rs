@@ -1,4 +1,4 @@
-//! `--wait`: how far a change has come, until every proxy that it concerns runs it.
+//! `--wait`: progress of a change, until every proxy that it concerns runs it.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::terminal::draws;
 
-/// How often a control plane without events is asked.
+/// Interval at which a control plane without events is asked.
 const LOOK: Duration = Duration::from_millis(250);
-/// How many of those that are waited for are named.
+/// Maximum number of names of proxies that are waited for.
 const NAMED: usize = 3;
 
 /// Whether to wait, and how long.
@@ -29,7 +29,7 @@ pub(crate) struct Wait {
     timeout: Duration,
 }
 
-/// Waits for a revision if it was asked for, and says how far it has come, for programs in what it returns.
+/// Waits for a revision if requested, and prints its progress; programs get it from the returned rollout.
 pub(crate) fn waited(client: &Client, revision: Option<u64>, wait: &Wait) -> (Option<Rollout>, Exit) {
     if !wait.wait {
         return (None, Exit::Ok);
@@ -56,14 +56,14 @@ pub(crate) fn waited(client: &Client, revision: Option<u64>, wait: &Wait) -> (Op
     }
 }
 
-/// The last that was heard of a revision, before it was over or the time was.
+/// Last known state of a revision, when it was over or the time was; `None`: nothing is known of it.
 fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<Rollout>, Failed> {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} proxies live, {elapsed}{wide_msg}")
     {
         bar.set_style(if draws() { style } else { style.progress_chars("#.") });
     }
-    // the time goes on although nothing is heard
+    // the elapsed time advances without news, too
     bar.enable_steady_tick(LOOK);
     let deadline = Instant::now() + timeout;
     let mut last: Option<Rollout> = None;
@@ -89,11 +89,11 @@ fn followed(client: &Client, revision: u64, timeout: Duration) -> Result<Option<
     Ok(last)
 }
 
-/// Whom is waited for: the first of them, and how many more.
+/// Names of the proxies that are waited for: the first ones, and the number of the others.
 fn laggards(Rollout { lagging, lagging_count, refused, refused_count, waits_for, .. }: &Rollout) -> String {
     let names: Vec<String> =
         lagging.iter().take(NAMED).map(|it| Foreign::name(&it.proxy).to_string()).collect();
-    // one that does not count names all
+    // an older control plane does not count, but names all
     let (lag, refuse) = ((*lagging_count).max(lagging.len()), (*refused_count).max(refused.len()));
     let mut words = match (names.as_slice(), lag.saturating_sub(NAMED)) {
         ([], _) => String::new(),
@@ -109,7 +109,7 @@ fn laggards(Rollout { lagging, lagging_count, refused, refused_count, waits_for,
     words
 }
 
-/// What became of it, for people.
+/// Prints the outcome for people.
 fn tell(rollout: &Rollout, revision: u64) {
     let Rollout {
         concerned,

@@ -1,4 +1,4 @@
-//! Who has the resources: a control plane that is asked, or a store that is opened here.
+//! Keeper of the resources: a control plane that is asked, or a store that is opened here.
 
 use std::sync::Arc;
 
@@ -14,20 +14,20 @@ use crate::in_force::{collection, path};
 use crate::output::complain;
 use crate::store::StoreChoice;
 
-/// How often everything is read again when it changes meanwhile.
+/// Maximum number of attempts to read everything while it changes.
 const ATTEMPTS: usize = 3;
-/// What the API adds to what is stored.
+/// Members that the API adds to stored documents.
 const SHOWN: [&str; 3] = ["creationTime", "modificationTime", "kri"];
 
-/// Who has the resources.
+/// Keeper of the resources.
 pub(super) enum Keeper {
-    /// A control plane.
+    /// Control plane, through its API.
     Api(Client),
-    /// A store, and what its tasks run on.
+    /// Store, with the runtime of its tasks.
     Store(Runtime, Arc<dyn Store>),
 }
 
-/// What became of a resource.
+/// Outcome of one resource.
 pub(super) enum Put {
     New,
     Changed,
@@ -44,19 +44,19 @@ impl Put {
     }
 }
 
-/// Why a resource was not put.
+/// Reason why a resource was not put.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotPut {
-    /// A control plane says no, or nothing.
+    /// Refusal by a control plane, or no answer.
     #[error(transparent)]
     Api(#[from] Failed),
-    /// A store says no.
+    /// Error of a store.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl NotPut {
-    /// How to end.
+    /// Exit status for the error.
     pub(super) fn exit(&self) -> Exit {
         match self {
             NotPut::Api(failed) => failed.exit(),
@@ -64,7 +64,7 @@ impl NotPut {
         }
     }
 
-    /// Whether the next one would end the same way.
+    /// Returns `true` if the next resource would fail in the same way.
     pub(super) fn stops_everything(&self) -> bool {
         match self {
             NotPut::Api(failed) => failed.exit() == Exit::Unreachable,
@@ -78,7 +78,7 @@ impl Keeper {
     /// Opens a store.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(super) fn open(choice: &StoreChoice, must_exist: bool) -> Result<Self, Exit> {
         let environment = |why: String| {
             complain(&format!("error: {why}\n"));
@@ -108,10 +108,10 @@ impl Keeper {
         Ok(Keeper::Store(runtime, store))
     }
 
-    /// Everything that is there, as of one moment; secrets only where they are wanted.
+    /// All resources, as of one moment; secrets only if they are wanted.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(super) fn all(&self, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Exit> {
         let mut found = match self {
             Keeper::Api(client) => asked(client, secrets).map_err(|failed| failed.said())?,
@@ -137,11 +137,11 @@ impl Keeper {
         Ok(found)
     }
 
-    /// Puts resources over whatever is there, together: all or none. Says what became of them, in no order. `None`: the control plane is older than that,
-    /// put them one by one.
+    /// Puts resources over the stored ones, together: all or none. Returns the outcomes, in no particular order.
+    /// `None`: the control plane is too old for that, and they have to be put one by one.
     ///
     /// # Errors
-    /// None of them is there.
+    /// None of them was put.
     pub(super) fn put_all(&self, documents: &[(ResourceKey, Value)]) -> Result<Option<Vec<Put>>, NotPut> {
         match self {
             Keeper::Api(client) => {
@@ -177,10 +177,10 @@ impl Keeper {
         }
     }
 
-    /// Puts a resource over whatever is there.
+    /// Puts a resource over the stored one.
     ///
     /// # Errors
-    /// It is not there.
+    /// It was not put.
     pub(super) fn put(&self, key: &ResourceKey, document: &Value) -> Result<Put, NotPut> {
         match self {
             Keeper::Api(client) => {
@@ -199,7 +199,7 @@ impl Keeper {
     }
 }
 
-/// Everything of a control plane. When it changes meanwhile, everything is read again.
+/// All resources of a control plane, read again if they change meanwhile.
 fn asked(client: &Client, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Failed> {
     let revision = || client.get("/_status?size=0").map(|it| it.and_then(|it| it.get("revision").cloned()));
     let served = client.kinds()?;
@@ -212,7 +212,7 @@ fn asked(client: &Client, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Fa
                 continue;
             }
             let listed = match kind {
-                // secrets of a mesh are listed with their mesh only
+                // secrets of a mesh are listed only with their mesh
                 Kind::Secret => {
                     let mut all = Vec::new();
                     for mesh in client.list("/meshes")? {
@@ -236,7 +236,7 @@ fn asked(client: &Client, secrets: bool) -> Result<Vec<(ResourceKey, Value)>, Fa
     Ok(Vec::new())
 }
 
-/// A document as it is kept: what it is first, then its labels, without what only an answer says.
+/// Document as it is kept: identity first, then the labels, without members that only answers have.
 fn plain(key: &ResourceKey, document: Value) -> Value {
     let mut plain = Map::new();
     plain.insert("type".into(), key.kind.as_str().into());

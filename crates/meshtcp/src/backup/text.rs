@@ -1,16 +1,16 @@
-//! A backup as text: YAML, one document a resource, in an order that depends on nothing but what they are.
+//! Backup as text: YAML, one document per resource, in an order that depends only on the resources.
 use control::yaml;
 use model::ResourceKey;
 use serde_json::Value;
 
-/// The first line.
+/// Beginning of the first line.
 const BEGIN: &str = "# meshtcp backup, format ";
-/// The format that is written, and the only one that is read.
+/// Format that is written, and the only one that is read.
 const OURS: &str = "1";
-/// The last line, which says how many resources there are: a backup that was cut off lacks it.
+/// Beginning of the last line, with the number of resources: a truncated backup lacks it.
 const END: &str = "# end of the backup, resources: ";
 
-/// The text of resources.
+/// Formats resources as text.
 pub(super) fn of(resources: &[(ResourceKey, Value)]) -> String {
     let mut text = format!("{BEGIN}{OURS}\n");
     for (_, document) in resources {
@@ -21,10 +21,10 @@ pub(super) fn of(resources: &[(ResourceKey, Value)]) -> String {
     text
 }
 
-/// Reads a text.
+/// Parses a backup.
 ///
 /// # Errors
-/// In words: it is no backup, not a whole one, or one of another format.
+/// Reason in words: it is no backup, incomplete, or of another format.
 pub(super) fn read(name: &str, text: &str) -> Result<Vec<(ResourceKey, Value)>, String> {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let format = first.strip_prefix(BEGIN).ok_or("it is no backup: `meshtcp apply -f` takes other files")?;

@@ -1,4 +1,4 @@
-//! Files in one archive, for its owner's eyes only.
+//! Archive of files that only its owner can read.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -10,13 +10,13 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use tar::{Builder, Header};
 
-/// The folder that all files are in.
+/// Folder of all files in the archive.
 const FOLDER: &str = "meshtcp-bug-report";
 
 /// Writes a new archive.
 ///
 /// # Errors
-/// It is there already, or cannot be written.
+/// It exists already, or cannot be written.
 pub(super) fn write(to: &Path, files: &[(String, String)], made: Timestamp) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     let mut archive = Builder::new(GzEncoder::new(file, Compression::default()));

@@ -1,4 +1,4 @@
-//! What goes into a report, and what could not be had.
+//! Content of a report, and the parts that could not be obtained.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,11 +7,11 @@ use super::secrets::blanked;
 use crate::client::Failed;
 use crate::output::{Format, structured};
 
-/// Files of a report, in the order in which they were made.
+/// Files of a report, in the order of their creation.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     files: Vec<(String, String)>,
-    /// What could not be had, and why.
+    /// Parts that could not be obtained, with the reasons.
     lacks: String,
 }
 
@@ -29,7 +29,7 @@ impl Kept {
         self.lacks.push_str(&format!("{name}: {failed}\n"));
     }
 
-    /// A document that was asked for; nothing where there is none.
+    /// Adds a requested document; nothing if there is none.
     pub(super) fn asked(&mut self, name: &str, document: Result<Option<Value>, Failed>) {
         match document {
             Ok(document) => document.iter().for_each(|tree| self.json(name, tree)),
@@ -49,7 +49,7 @@ impl Kept {
         }
     }
 
-    /// All files.
+    /// All files of the report.
     pub(super) fn files(self) -> Vec<(String, String)> {
         let Self { mut files, lacks } = self;
         if !lacks.is_empty() {

@@ -1,14 +1,14 @@
-//! What resources say that nobody else is to read.
+//! Removal of secrets from resources.
 
 use serde_json::Value;
 
-/// Members whose values are secrets, or may be: what is written into a resource instead of being named by it.
+/// Members whose values are secrets, or may be: content given inline instead of by reference.
 const SECRET: [&str; 8] =
     ["inline", "inlineString", "inlineBytes", "password", "token", "credential", "accessKey", "secretKey"];
-/// What stands there instead.
+/// Text in place of a secret.
 const BLANK: &str = "(left out)";
 
-/// A tree whose secrets are left out. That there is one is still said.
+/// Returns a tree without its secrets; it still shows that there were some.
 pub(super) fn blanked(tree: Value) -> Value {
     match tree {
         Value::Object(members) => {

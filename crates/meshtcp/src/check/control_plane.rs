@@ -1,4 +1,4 @@
-//! What a control plane says of itself, of its proxies and of certificates.
+//! Findings about a control plane, its proxies and its certificates.
 
 use change::certificates::CertificateReport;
 use change::report::{FleetReport, ProxyReport, ProxyState};
@@ -11,16 +11,16 @@ use crate::client::Timed;
 use crate::identity::{SOON, soon};
 use crate::version::OURS;
 
-/// How far clocks may be apart before tokens and certificates are mistaken for ended or not begun.
+/// Clock difference from which tokens and certificates may wrongly count as expired or not yet valid: warning.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
-/// The same, before they are.
+/// Clock difference that makes them so: failure.
 const BAD_SKEW: SignedDuration = SignedDuration::from_secs(60);
-/// An answer that takes longer is slow.
+/// Round-trip time above which an answer is slow.
 const SLOW: SignedDuration = SignedDuration::from_millis(500);
-/// How many names a finding lists.
+/// Maximum number of names in a finding.
 const NAMED: usize = 3;
 
-/// That it answers, which version it is, and what time it has.
+/// Findings that it answers, and about its version and its clock.
 pub(super) fn reached(Timed { document, took, date }: &Timed, now: Timestamp) -> Vec<Finding> {
     let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default();
     let (product, version) = (text("product"), text("version"));
@@ -29,7 +29,7 @@ pub(super) fn reached(Timed { document, took, date }: &Timed, now: Timestamp) ->
         false => Finding::ok("control plane", says),
         true => Finding::warn("control plane", says).help("is its host overloaded, or the way to it long?"),
     };
-    // what answers as another product says the other's version
+    // a server that answers as another product reports that product's version
     let line = |version: &str| version.split(['-', '+']).next().unwrap_or_default().to_owned();
     let version = match product == "meshtcp" && line(version) != line(OURS) {
         false => Finding::ok("versions", format!("this program is {OURS}")),
@@ -39,10 +39,10 @@ pub(super) fn reached(Timed { document, took, date }: &Timed, now: Timestamp) ->
     vec![reached, version, clock(*date, *took, now)]
 }
 
-/// Whether the clock there is that of here, as far as whole seconds tell.
+/// Finding about the difference of the clocks, to whole seconds.
 fn clock(there: Option<Timestamp>, took: SignedDuration, now: Timestamp) -> Finding {
     let Some(there) = there else { return Finding::ok("clock", "it does not say what time it has") };
-    // it was made while the request was on its way, and says the second that had begun
+    // the date was taken while the request was in flight, and is rounded down to a second
     let ahead = there.duration_since(now);
     let least = SignedDuration::from_secs(1) + took;
     let apart = if ahead.is_negative() { (ahead.abs() - least).max(SignedDuration::ZERO) } else { ahead };
@@ -58,12 +58,12 @@ fn clock(there: Option<Timestamp>, took: SignedDuration, now: Timestamp) -> Find
     }
 }
 
-/// Whom the certificate of the API is for, and until when. One that has ended is not believed in the first place.
+/// Finding about the names and the end of the API's certificate. An expired one was not trusted in the first place.
 pub(super) fn own_certificate(Facts { names, signs: _, valid }: &Facts, now: Timestamp) -> Finding {
     let (begins, ends) = (*valid.start(), *valid.end());
     let until = Timestamp::from_second(ends).map(|ends| ends.strftime("%Y-%m-%d %H:%MZ").to_string());
     let says = format!("for {}, until {}", named(names), until.unwrap_or_else(|_| "ever".to_owned()));
-    // one that is made anew by itself lives for days only, and is exchanged in its last third
+    // a self-renewing certificate lives for days only, and is replaced in its last third
     let late = ((ends - begins) / 3).min(SOON.as_secs());
     match ends - now.as_second() < late {
         false => Finding::ok("API certificate", says),
@@ -72,7 +72,7 @@ pub(super) fn own_certificate(Facts { names, signs: _, valid }: &Facts, now: Tim
     }
 }
 
-/// That its store can be read.
+/// Finding that its store can be read.
 pub(super) fn store(Timed { took, .. }: &Timed) -> Finding {
     let says = format!("is read in {} ms", took.as_millis());
     match *took > SLOW {
@@ -82,7 +82,7 @@ pub(super) fn store(Timed { took, .. }: &Timed) -> Finding {
     }
 }
 
-/// What proxies need certificates for, and have not, or not for long.
+/// Findings about certificates that proxies need and lack, or that end soon.
 pub(super) fn certificates(
     CertificateReport { authorities, proxies, outside }: &CertificateReport,
 ) -> Vec<Finding> {
@@ -130,7 +130,7 @@ pub(super) fn certificates(
     found
 }
 
-/// How its proxies and its newest change are.
+/// Findings about its proxies and its newest change.
 pub(super) fn fleet(report: &FleetReport) -> Vec<Finding> {
     let FleetReport { rollout, control_planes, others_unknown, totals, proxies, turned_away, .. } = report;
     let mut found = Vec::new();
@@ -195,7 +195,7 @@ pub(super) fn fleet(report: &FleetReport) -> Vec<Finding> {
     found
 }
 
-/// The first names, and how many more.
+/// First names, and the number of the others.
 fn named(names: &[String]) -> String {
     let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(NAMED) {
@@ -238,7 +238,7 @@ mod tests {
         for (lived, left, level) in [
             (300, 65, Level::Ok),
             (300, 29, Level::Warn),
-            // one that lives for a day
+            // certificate with a lifetime of a day
             (0, 1, Level::Ok),
             (3, 1, Level::Warn),
         ] {

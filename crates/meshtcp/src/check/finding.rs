@@ -1,4 +1,4 @@
-//! What was found of one thing, and what to do.
+//! Finding of a check, with advice.
 
 use serde::Serialize;
 use xds::Foreign;
@@ -6,27 +6,27 @@ use xds::Foreign;
 use crate::client::Failed;
 use crate::output;
 
-/// How something is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// As it should be.
+    /// Everything is in order.
     Ok,
-    /// It works; somebody should look.
+    /// It works, but needs attention.
     Warn,
     /// It does not work.
     Fail,
 }
 
-/// What was found of one thing.
+/// Finding about one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(super) level: Level,
-    /// What was looked at.
+    /// Thing that was checked.
     pub(super) what: String,
-    /// How it is.
+    /// State of the thing, in words.
     pub(super) says: String,
-    /// What to do.
+    /// Advice; `None`: there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) help: Option<String>,
 }
@@ -48,12 +48,12 @@ impl Finding {
         Self::new(Level::Fail, what, says)
     }
 
-    /// What to do.
+    /// Adds advice.
     pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    /// That it could not be looked at.
+    /// Finding that the thing could not be checked.
     pub(super) fn failed(what: impl Into<String>, failed: &Failed) -> Self {
         let words = failed.to_string();
         match words.split_once("\n  help: ") {
@@ -63,7 +63,7 @@ impl Finding {
     }
 }
 
-/// A line for each, with what to do below it.
+/// Formats the findings, one per line, with the advice below it.
 pub(super) fn table(findings: &[Finding]) -> String {
     let word = |level: Level| match level {
         Level::Ok => "ok",

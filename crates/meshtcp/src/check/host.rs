@@ -1,4 +1,4 @@
-//! What this host lets a proxy do: its limits.
+//! Findings about this host's limits for a proxy.
 
 use std::fs;
 
@@ -6,14 +6,15 @@ use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
 
-/// A proxy takes two files a connection, and four while it moves bytes without copying them.
+/// Open files below which the limit is too low. A proxy uses two per connection, and four while it splices.
 const FEW_FILES: u64 = 65_536;
-/// Fewer connections than this wait in a queue, before a burst of them is turned away.
+/// Length of the accept queue below which a burst of connections may be refused.
 const SHORT_QUEUE: u64 = 4_096;
-/// So many connections at once go to one endpoint, less what is being closed.
+/// Number of local ports below which there are too few: it bounds the connections to one endpoint, less those being
+/// closed.
 const FEW_PORTS: u64 = 20_000;
 
-/// How the limits of this host are. What cannot be read is left out.
+/// Findings about the limits of this host. Limits that cannot be read are left out.
 pub(super) fn look() -> Vec<Finding> {
     let files = getrlimit(Resource::Nofile).maximum;
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();

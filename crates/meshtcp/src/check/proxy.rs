@@ -1,10 +1,10 @@
-//! What a proxy says of itself, on its admin server.
+//! Findings about a proxy, from its admin server.
 
 use serde_json::Value;
 
 use super::finding::Finding;
 
-/// How a running `up` or `proxy` is, by its `/status`.
+/// Findings about a running `up` or `proxy`, from its `/status`.
 pub(super) fn look(address: &str, status: &Value) -> Vec<Finding> {
     let what = format!("proxy {address}");
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! Requests that change something.
+//! Requests that change resources, certificates or tokens.
 
 use change::preview::Preview;
 use model::ResourceKey;
@@ -8,28 +8,28 @@ use ureq::http::{Response, StatusCode};
 
 use super::{Client, Failed};
 
-/// The header that says which revision a change became.
+/// Header with the revision of a change.
 const REVISION: &str = "meshtcp-revision";
 
-/// What became of a resource that was put.
+/// Outcome of a put.
 #[derive(Clone, Debug)]
 pub(crate) struct Put {
-    /// Whether it is new.
+    /// `true`: the resource is new.
     pub(crate) created: bool,
-    /// What the control plane remarks.
+    /// Warnings of the control plane.
     pub(crate) warnings: Vec<String>,
-    /// The revision that it became, where the control plane counts them.
+    /// Revision of the change; `None`: the control plane does not count revisions.
     pub(crate) revision: Option<u64>,
 }
 
-/// What became of a resource that was put together with others.
+/// Outcome of a resource that was put together with others.
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Applied {
     pub(crate) kind: String,
-    /// Empty: it is in none.
+    /// Mesh of the resource; empty: it is in none.
     pub(crate) mesh: String,
     pub(crate) name: String,
-    /// `created`, `updated` or `unchanged`.
+    /// Outcome: `created`, `updated` or `unchanged`.
     pub(crate) outcome: String,
     pub(crate) revision: Option<u64>,
     #[serde(default)]
@@ -37,7 +37,7 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
-    /// Whether it is the resource of a key.
+    /// Returns `true` if it is the resource of a key.
     pub(crate) fn is(&self, key: &ResourceKey) -> bool {
         self.kind == key.kind.as_str() && self.name == key.name && self.mesh == key.mesh_or_empty()
     }
@@ -50,7 +50,7 @@ impl Client {
         self.put_answered(response)
     }
 
-    /// Puts a resource, if the version that is there has this tag. `None`: another is there.
+    /// Puts a resource if the stored version has this entity tag. `None`: another version is stored.
     pub(crate) fn put_on(
         &self,
         path: &str,
@@ -85,7 +85,8 @@ impl Client {
         Ok(Put { created, warnings, revision })
     }
 
-    /// Puts resources together: all or none. `None`: the control plane is older than that, put them one by one.
+    /// Puts resources together: all or none. `None`: the control plane is too old for that, and they have to be put one
+    /// by one.
     pub(crate) fn apply(&self, documents: &[&Value]) -> Result<Option<Vec<Applied>>, Failed> {
         let body = serde_json::json!({ "total": documents.len(), "items": documents }).to_string();
         let ask = || {
@@ -107,7 +108,7 @@ impl Client {
         }
     }
 
-    /// What it would do to put these resources together.
+    /// Preview of putting these resources together.
     pub(crate) fn preview(&self, documents: &[&Value]) -> Result<Preview, Failed> {
         let request = self.known(self.agent.post(format!("{}/_preview", self.base)));
         let request = request.header("content-type", "application/json");
@@ -121,14 +122,14 @@ impl Client {
         serde_json::from_value(self.body(response)?).map_err(strange)
     }
 
-    /// Has new certificates made. Returns for how many proxies.
+    /// Requests new certificates. Returns the number of proxies that get one.
     pub(crate) fn rotate(&self, query: &str) -> Result<u64, Failed> {
         let request = self.known(self.agent.post(format!("{}/_identity/_rotate{query}", self.base)));
         let response = request.send_empty().map_err(|error| self.unreachable(&error))?;
         Ok(self.body(response)?.get("rotated").and_then(Value::as_u64).unwrap_or_default())
     }
 
-    /// Has a token made for whom the document says, by the sort of token: `dataplane`, `zone` or `user`.
+    /// Requests a token with the content of the document, of a type: `dataplane`, `zone` or `user`.
     pub(crate) fn token(&self, sort: &str, wanted: &Value) -> Result<String, Failed> {
         let request = self.known(self.agent.post(format!("{}/tokens/{sort}", self.base)));
         let request = request.header("content-type", "application/json");
@@ -139,7 +140,8 @@ impl Client {
         response.body_mut().read_to_string().map_err(|error| self.unreachable(&error))
     }
 
-    /// Deletes a resource: the revision where the control plane counts them; `Ok(None)`: there was none.
+    /// Deletes a resource. Returns the revision, if the control plane counts them; `Ok(None)`: the resource did not
+    /// exist.
     pub(crate) fn delete(&self, path: &str) -> Result<Option<Option<u64>>, Failed> {
         let ask = || self.known(self.agent.delete(format!("{}{path}", self.base))).call();
         let response = self.when_it_listens(ask).map_err(|error| self.unreachable(&error))?;

@@ -1,4 +1,4 @@
-//! Why a request failed: whose fault it is, and what to do.
+//! Reasons why a request failed: whose fault it is, and advice.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use xds::Foreign;
 use crate::exit::Exit;
 use crate::output::complain;
 
-/// Who was asked.
+/// Type of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
-    /// The REST API of a control plane.
+    /// REST API of a control plane.
     ControlPlane,
-    /// The admin server of a proxy.
+    /// Admin server of a proxy.
     Proxy,
 }
 
@@ -27,37 +27,37 @@ impl std::fmt::Display for Whom {
     }
 }
 
-/// Why nobody could be asked.
+/// Cause of a failed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// Nobody listens, or the way there is closed.
+    /// No process listens, or the path to it is closed.
     Nobody,
-    /// The name of the host leads nowhere.
+    /// The host name cannot be resolved.
     NoSuchHost,
-    /// It was asked in TLS and does not speak it.
+    /// The request used TLS, and the server speaks plaintext.
     SpeaksNoTls,
-    /// It was asked in plaintext and speaks TLS.
+    /// The request used plaintext, and the server speaks TLS.
     SpeaksTls,
-    /// Its certificate is not for its name, or nobody who is trusted has signed it.
+    /// The server's certificate has another name, or no trusted authority signed it.
     Certificate,
-    /// It was silent for too long.
+    /// The server was silent for too long.
     Silent,
-    /// Anything else that happened on the way.
+    /// Any other failure of the connection.
     Broken,
 }
 
 impl Cause {
-    /// What happened to a request.
+    /// Cause of a client error.
     pub(super) fn of(error: &ureq::Error) -> Self {
         let words = error.to_string();
         let says = |part: &str| words.contains(part);
         match error {
             ureq::Error::HostNotFound => Self::NoSuchHost,
             ureq::Error::Timeout(_) => Self::Silent,
-            // what rustls calls the answer of a server that speaks plaintext
+            // rustls' name for the answer of a plaintext server
             _ if says("InvalidContentType") => Self::SpeaksNoTls,
             _ if says("invalid peer certificate") => Self::Certificate,
-            // an alert of TLS is no status line
+            // a TLS alert is no status line
             _ if says("invalid HTTP version") => Self::SpeaksTls,
             ureq::Error::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused
@@ -72,7 +72,7 @@ impl Cause {
         }
     }
 
-    /// What to do.
+    /// Advice against the cause.
     fn help(self, whom: Whom, server: &str) -> String {
         let behind = |scheme: &str| server.strip_prefix(scheme).unwrap_or(server);
         match (self, whom) {
@@ -97,47 +97,47 @@ impl Cause {
     }
 }
 
-/// Why a request failed.
+/// Reason why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failed {
-    /// Nobody answers.
+    /// The server cannot be reached.
     #[error("the {whom} {server} cannot be reached: {why}\n  help: {}", cause.help(*whom, server))]
     Unreachable {
-        /// Who.
+        /// Type of the server.
         whom: Whom,
-        /// Where.
+        /// Name of the server.
         server: String,
-        /// Why, in words.
+        /// Reason in words.
         why: String,
-        /// What to do depends on it.
+        /// Cause, which determines the advice.
         cause: Cause,
     },
-    /// Somebody answers who cannot prove to be it.
+    /// The server cannot prove its identity.
     #[error("the control plane {server} is not believed to be it: {why}\n  help: {help}")]
     Distrusted {
-        /// Where.
+        /// Name of the server.
         server: String,
-        /// What is wrong with the certificate.
+        /// Fault of the certificate.
         why: String,
-        /// What to do about it.
+        /// Advice.
         help: &'static str,
     },
-    /// It says no.
+    /// The server refuses the request.
     #[error("{0}")]
     Refused(Refusal),
-    /// It answers, but not as a control plane.
+    /// The answer is not that of a control plane.
     #[error("{server} does not answer as a {whom}: {why}")]
     Strange {
-        /// Who.
+        /// Type of the server.
         whom: Whom,
-        /// Where.
+        /// Name of the server.
         server: String,
-        /// Why, in words.
+        /// Reason in words.
         why: String,
     },
 }
 
-/// A control plane's no, in its own words.
+/// Refusal in the control plane's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     status: u16,
@@ -179,7 +179,7 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Failed {
-    /// The no of whoever was asked, from the body of the answer.
+    /// Refusal of the server, from the body of its response.
     pub(super) fn refused(
         (whom, server): (Whom, &str),
         status: u16,
@@ -209,19 +209,19 @@ impl Failed {
         Self::Refused(Refusal { status, title, detail, fields })
     }
 
-    /// What is there has no REST API.
+    /// Error that the server there has no REST API.
     pub(super) fn no_control_plane(server: &str) -> Self {
         let whom = Whom::ControlPlane;
         Self::Strange { whom, server: server.to_owned(), why: "it does not list its resources".to_owned() }
     }
 
-    /// How to end, after it was said why.
+    /// Reports the reason, and returns the exit status.
     pub(crate) fn said(&self) -> Exit {
         complain(&format!("error: {self}\n"));
         self.exit()
     }
 
-    /// How to end.
+    /// Exit status for the error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Refused(_) => Exit::Problems,

@@ -1,4 +1,4 @@
-//! What is told a page at a time: reports and lists.
+//! Reports and lists that are read page by page.
 
 use change::certificates::CertificateReport;
 use change::report::FleetReport;
@@ -9,11 +9,11 @@ use xds::Foreign;
 use super::{Client, Failed, NO_PAGE};
 use crate::output::complain;
 
-/// How many proxies and routes of a report are asked for at once.
+/// Number of proxies and routes requested per page of a report.
 const REPORT_PAGE: usize = 1000;
 
 impl Client {
-    /// How the proxies and routes of the control plane are that are asked about: all pages of `query`, which may be empty.
+    /// Report on the selected proxies and routes of the control plane: all pages of `query`, which may be empty.
     pub(crate) fn report(&self, query: &str) -> Result<FleetReport, Failed> {
         let mut all = self.page_of_report(query, 0)?;
         let mut offset = 0;
@@ -28,7 +28,8 @@ impl Client {
         }
     }
 
-    /// The revision of the control plane and how far it has come, how many proxies and routes there are, without any.
+    /// Report without proxies and routes: the revision of the control plane with its progress, and the numbers of
+    /// proxies and routes.
     pub(crate) fn summary(&self) -> Result<FleetReport, Failed> {
         self.page_of_report("&size=0", 0)
     }
@@ -41,7 +42,7 @@ impl Client {
         serde_json::from_value(report).map_err(|error| strange(format!("its status cannot be read: {error}")))
     }
 
-    /// What connections do, as a control plane was told, or as a proxy counts.
+    /// Traffic of connections, as reported to a control plane, or as counted by a proxy.
     pub(crate) fn traffic(&self, query: &str) -> Result<TrafficPage, Failed> {
         let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
         let page = self.get(&format!("/_traffic{query}"))?;
@@ -51,12 +52,12 @@ impl Client {
             .map_err(|error| strange(format!("what it says of connections cannot be read: {error}")))
     }
 
-    /// What the control plane says that it is.
+    /// Self-description of the control plane.
     pub(crate) fn index(&self) -> Result<Value, Failed> {
         self.get("/")?.ok_or_else(|| self.is_none())
     }
 
-    /// Who has which certificate.
+    /// Report on issued certificates.
     pub(crate) fn certificates(&self, query: &str) -> Result<CertificateReport, Failed> {
         let strange = |why: String| Failed::Strange { whom: self.whom, server: self.server.clone(), why };
         let report = self.get(&format!("/_identity{query}"))?;
@@ -66,7 +67,7 @@ impl Client {
             .map_err(|error| strange(format!("what it says of certificates cannot be read: {error}")))
     }
 
-    /// Everything below the path of a collection, page by page.
+    /// All resources below the path of a collection, read page by page.
     pub(crate) fn list(&self, path: &str) -> Result<Vec<Value>, Failed> {
         let mut found = Vec::new();
         let separator = if path.contains('?') { '&' } else { '?' };
@@ -88,13 +89,13 @@ impl Client {
             }
             if let Some(Value::Array(warnings)) = page.get("warnings") {
                 for warning in warnings.iter().filter_map(Value::as_str) {
-                    // each page says it, and so does each list of several that one command asks for
+                    // each page has the warning, and so does each of several lists read by one command
                     if self.warned.borrow_mut().insert(warning.to_owned()) {
                         complain(&format!("warning: {}\n", Foreign::message(warning)));
                     }
                 }
             }
-            // the server builds an absolute URL from what it thinks it is called: the path is what counts
+            // the server builds an absolute URL from its own idea of its name: only the path is used
             next = page.get("next").and_then(Value::as_str).map(|url| path_of(url).to_owned());
             if next.as_ref() == Some(&path) {
                 return Err(Failed::Strange {

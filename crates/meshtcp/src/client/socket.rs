@@ -12,16 +12,16 @@ use ureq::unversioned::transport::{
 
 use crate::api_socket::{connect, connect_to_trusted};
 
-/// Which socket is asked.
+/// Choice of the socket.
 #[derive(Clone, Debug)]
 pub(super) enum Door {
-    /// The one that was found for an address: only if a process is behind it that may be believed.
+    /// Socket found for an address: used only if a trusted process listens there.
     Found(PathBuf),
-    /// The one that somebody named.
+    /// Socket named explicitly.
     Named(PathBuf),
 }
 
-/// Connects to a socket, whatever the URL says.
+/// Connector to a socket, whatever the URL says.
 #[derive(Debug)]
 pub(super) struct ToSocket(pub(super) Door);
 
@@ -39,7 +39,7 @@ impl Connector<()> for ToSocket {
     }
 }
 
-/// A connection through a socket.
+/// Connection through a socket.
 pub(super) struct Wire {
     stream: UnixStream,
     buffers: LazyBuffers,
@@ -55,7 +55,7 @@ fn time_of(timeout: &NextTimeout) -> Option<Duration> {
     timeout.not_zero().map(|left| *left)
 }
 
-/// The system says that it would block when it means that the time is over.
+/// Maps the system's "would block" to a timeout, which it means here.
 fn in_time<T>(done: io::Result<T>, timeout: &NextTimeout) -> Result<T, Error> {
     done.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
@@ -86,7 +86,7 @@ impl Transport for Wire {
     }
 
     fn is_open(&mut self) -> bool {
-        // a server that has something to say between two requests says goodbye
+        // a server that writes between two requests is about to close the connection
         let look = self.stream.set_nonblocking(true).and_then(|()| self.stream.read(&mut [0]));
         let is_quiet = look.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         is_quiet && self.stream.set_nonblocking(false).is_ok()

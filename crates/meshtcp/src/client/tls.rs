@@ -1,4 +1,4 @@
-//! Requests over TLS, to who is trusted.
+//! Requests over TLS to trusted servers.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -12,29 +12,29 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-/// Encrypts what another connector opens.
+/// Connector that encrypts the connection of another one.
 #[derive(Debug)]
 pub(super) struct OverTls {
     config: Arc<ClientConfig>,
     shown: Shown,
 }
 
-/// The certificate, in DER, that was shown last.
+/// Certificate, in DER, that was presented last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Shown {
-    /// What it says; `None`: none was shown.
+    /// Facts of the certificate; `None`: none was presented.
     pub(super) fn facts(&self) -> Option<Facts> {
         Facts::read(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref()?)
     }
 }
 
 impl OverTls {
-    /// Notes which certificate is `shown`.
+    /// Creates a connector that stores the presented certificate in `shown`.
     ///
     /// # Errors
-    /// In words: there can be no TLS.
+    /// Reason in words: TLS is unavailable.
     pub(super) fn trusting(trust: &Trust, shown: Shown) -> Result<Self, String> {
         Ok(Self { config: Arc::new(trust.client(&[]).map_err(|error| error.to_string())?), shown })
     }
@@ -59,7 +59,7 @@ impl<In: Transport> Connector<In> for OverTls {
     }
 }
 
-/// A connection over TLS.
+/// Connection over TLS.
 pub(super) struct Encrypted {
     stream: StreamOwned<ClientConnection, TransportAdapter>,
     buffers: LazyBuffers,

@@ -1,4 +1,4 @@
-//! The file with the contexts.
+//! File with the contexts.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,42 +10,42 @@ use serde::{Deserialize, Serialize};
 use super::DEFAULT_SERVER;
 use crate::output;
 
-/// All contexts, and which one counts.
+/// All contexts, and the current one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Contexts {
-    /// The one that counts where no other is asked for.
+    /// Name of the context that is used by default; `None`: none is.
     #[serde(rename = "currentContext", default, skip_serializing_if = "Option::is_none")]
     pub(crate) current: Option<String>,
-    /// All of them, in the order in which they were added.
+    /// Contexts in the order in which they were added.
     #[serde(default)]
     pub(crate) contexts: Vec<Context>,
 }
 
-/// One control plane, and who we are there.
+/// Control plane, and the identity used there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Context {
-    /// What it is called.
+    /// Name of the context.
     pub(crate) name: String,
-    /// The URL of its REST API.
+    /// URL of its REST API.
     pub(crate) server: String,
-    /// The mesh that is meant where none is named.
+    /// Default mesh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mesh: Option<String>,
-    /// The token itself. A file is the better place.
+    /// Token itself. A file is the better place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
-    /// The file with the token.
+    /// File with the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The file with the certificates that the control plane's is signed by.
+    /// File with the authorities, one of which signed the control plane's certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl Default for Context {
-    /// The control plane of this host, which lets its own users in.
+    /// Returns a context for the control plane of this host, which lets its own users in.
     fn default() -> Self {
         Self {
             name: "(none)".to_owned(),
@@ -58,10 +58,10 @@ impl Default for Context {
     }
 }
 
-/// Where the file is: `$MESHTCP_CONFIG`, or `~/.config/meshtcp/config.yaml` (below `$XDG_CONFIG_HOME` where that is set).
+/// Path of the file: `$MESHTCP_CONFIG`, or `~/.config/meshtcp/config.yaml` (below `$XDG_CONFIG_HOME` if that is set).
 ///
 /// # Errors
-/// In words: nothing says where the home is.
+/// Reason in words: the home directory is unknown.
 pub(crate) fn place() -> Result<PathBuf, String> {
     let set =
         |name: &str| std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from);
@@ -74,10 +74,10 @@ pub(crate) fn place() -> Result<PathBuf, String> {
 }
 
 impl Contexts {
-    /// Reads the file; none at all has no contexts.
+    /// Reads the file; a missing file has no contexts.
     ///
     /// # Errors
-    /// In words: it is there and cannot be read, or is no such file.
+    /// Reason in words: it exists and cannot be read, or is no contexts file.
     pub(crate) fn read() -> Result<Self, String> {
         let Ok(path) = place() else { return Ok(Self::default()) };
         let shown = path.display();
@@ -96,10 +96,10 @@ impl Contexts {
         })
     }
 
-    /// Writes the file, for its owner alone: there may be tokens in it.
+    /// Writes the file, readable by its owner only: there may be tokens in it.
     ///
     /// # Errors
-    /// In words.
+    /// Reason in words.
     pub(crate) fn write(&self) -> Result<PathBuf, String> {
         let path = place()?;
         let wrong = |error: std::io::Error| format!("{} cannot be written: {error}", path.display());

@@ -1,4 +1,4 @@
-//! The admin server: which proxy runs what, for programs and for people with `curl`.
+//! Admin server: the configuration that each proxy runs, for programs and for people with `curl`.
 
 use std::sync::Arc;
 
@@ -91,19 +91,19 @@ async fn status(State(desk): State<Desk>, Query(page): Query<Page>) -> Response 
     pages::body(&tree.await)
 }
 
-/// A part of what there is.
+/// Page of a longer list.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
 struct Page {
     offset: usize,
-    /// 100 when absent.
+    /// Number of entries; `None`: 100.
     size: Option<usize>,
 }
 
 impl Page {
-    /// How many are told when nobody says.
+    /// Default number of entries.
     const SIZE: usize = 100;
-    /// How many are told at most.
+    /// Maximum number of entries.
     const LARGEST: usize = 1000;
 
     fn size(&self) -> usize {
@@ -138,7 +138,7 @@ async fn plan(
     pages::plan(&plans.collect(), &wanted, |_, _| {})
 }
 
-/// Works on a thread that may take its time.
+/// Runs blocking work on a thread of its own.
 async fn aside<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The REST API beside discovery: its flags, and what it is told of the process.
+//! REST API beside discovery: its flags, and the facts about the process that it shows.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use crate::host;
 use crate::listen;
 use crate::pages::HostNames;
 
-/// Where the API is served when nobody says.
+/// Default address of the API.
 pub(super) const DEFAULT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5681));
 
 /// How the API is served.
@@ -102,41 +102,41 @@ impl From<Localhost> for Role {
 }
 
 impl ApiArgs {
-    /// What a connection from this host is worth without a token.
+    /// Role of a connection from this host without a token.
     pub(super) fn localhost(&self) -> Role {
         match self.localhost {
             Some(role) => role.into(),
-            // what takes us for Kuma relies on it
+            // clients that expect Kuma rely on it
             None if self.is_kuma() => Role::Admin,
             None => Role::Reader,
         }
     }
 
-    /// Whether its clients take it for a control plane of Kuma.
+    /// Returns `true` if its clients take it for a control plane of Kuma.
     pub(super) fn is_kuma(&self) -> bool {
         self.product == "Kuma"
     }
 
-    /// Whether proxies have to bring a token.
+    /// Returns `true` if proxies must present a token.
     pub(super) fn wants_tokens(&self) -> bool {
         self.dataplane_auth == DataplaneAuth::Token
     }
 
-    /// The certificate, where there is one.
+    /// TLS certificate; `None`: there is none.
     ///
     /// # Errors
-    /// In words: it cannot be used.
+    /// Reason in words: it is unusable.
     fn tls(&self) -> Result<Option<Certificate>, String> {
         super::certificate("api", self.certificate.as_ref(), self.key.as_ref())
     }
 
-    /// The scheme of its URL.
+    /// Scheme of its URL.
     fn scheme(&self) -> &'static str {
         if self.certificate.is_some() { "https" } else { "http" }
     }
 }
 
-/// What the API is told of the process.
+/// Settings of the API from the process' arguments.
 fn setup(arguments: &Args, resources: &Resources) -> Setup {
     let ApiArgs { anonymous, names, product, version, .. } = &arguments.api;
     let hostname = host::name().unwrap_or_else(|| "localhost".to_owned());
@@ -163,7 +163,7 @@ fn setup(arguments: &Args, resources: &Resources) -> Setup {
     }
 }
 
-/// How the process was started, in the shape in which Kuma's own programs look for it.
+/// Configuration of the process, in the form in which Kuma's own programs look for it.
 fn config(arguments: &Args, resources: &Resources) -> Value {
     let api = &arguments.api;
     json!({
@@ -191,22 +191,24 @@ fn config(arguments: &Args, resources: &Resources) -> Value {
     })
 }
 
-/// What it takes to serve the API.
+/// Everything that is needed to serve the API.
 pub(super) struct Plan {
-    /// Where; `None`: nobody asked for an address.
+    /// Listen address; `None`: none was requested.
     pub(super) address: Option<SocketAddr>,
     pub(super) scheme: &'static str,
     pub(super) tls: Option<Certificate>,
     pub(super) setup: Setup,
-    /// What it shows, and changes unless it is read only.
+    /// Store that it shows, and changes unless it is read only.
     pub(super) store: Arc<dyn Store>,
-    /// Whom proxies have to convince; `None`: nobody.
+    /// Check of the tokens of proxies; `None`: none is required.
     pub(super) gate: Option<TokenGate>,
 }
 
 impl Plan {
+    /// Plans the API from the arguments and the resources.
+    ///
     /// # Errors
-    /// In words: a file cannot be used.
+    /// Reason in words: a file is unusable.
     pub(super) fn of(arguments: &Args, resources: &Resources, mirror: &Mirror) -> Result<Self, String> {
         let api = &arguments.api;
         let (store, tokens) = match resources.store() {

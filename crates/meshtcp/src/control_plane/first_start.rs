@@ -1,4 +1,4 @@
-//! What a new store lacks: a mesh, and a way in.
+//! Initial content of a new store: a mesh, and credentials for access.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,20 @@ use control::store::Store;
 
 use crate::output::complain;
 
-/// How long the first mesh may hold up the start.
+/// Maximum delay of the start by the first mesh.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// The pause before a store that is away is asked again.
+/// Pause before an unreachable store is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The same as [`prepare`] before anybody can ask, if the store lets us: the first caller finds a mesh. Returns whether it does.
+/// Runs [`prepare`] before requests are served, if the store answers in time, so that the first caller finds a mesh.
+/// Returns `true` if it did.
 pub(super) async fn prepare_first(store: &Arc<dyn Store>, zone: Option<&str>) -> bool {
-    // what fails or takes longer is done, and told, beside serving
+    // a failed or slow preparation is repeated, and reported, beside serving
     matches!(tokio::time::timeout(FIRST, control::api::prepare(store, zone)).await, Ok(Ok(())))
 }
 
-/// Makes what a new store lacks: a mesh, and a way in. A store that is away is tried again.
+/// Creates the initial content of a new store: a mesh, and credentials for access. An unreachable store is tried again.
 pub(super) async fn prepare(store: Arc<dyn Store>, zone: Option<String>) {
     let mut told = false;
     while let Err(error) = control::api::prepare(&store, zone.as_deref()).await {

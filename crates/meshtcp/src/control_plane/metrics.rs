@@ -1,4 +1,4 @@
-//! What is counted beside discovery itself.
+//! Metrics of the control plane besides those of discovery.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Shared;
 
-/// Reads the fleet whenever metrics are encoded.
+/// Collector that reads the fleet whenever metrics are encoded.
 pub(super) struct Metrics {
     shared: Shared,
 }

@@ -1,4 +1,4 @@
-//! Where the control plane has its resources from: files that people edit, or a store.
+//! Source of the control plane's resources: files that people edit, or a store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,22 +36,22 @@ pub(super) struct Args {
     pub(super) rules: Rules,
 }
 
-/// Opened, and not followed yet.
+/// Opened source that is not followed yet.
 pub(super) enum Resources {
     Files(Box<FolderSource>, String),
     Store(Arc<dyn Store>, Rules, &'static str),
 }
 
-/// Follows as long as it lives.
+/// Guard that follows the source until it is dropped.
 pub(super) struct Following {
     _files: Option<Watch>,
 }
 
 impl Args {
-    /// Whether they can be meant together.
+    /// Checks that the flags fit together.
     ///
     /// # Errors
-    /// In words: they cannot, and what to do.
+    /// Reason in words, with what to do.
     pub(super) fn make_sense(&self) -> Result<(), String> {
         if let Some(scheme) = self.paths.iter().find_map(|path| StoreChoice::scheme_of(path)) {
             return Err(format!("a PATH begins with `{scheme}`, which is a store: write --store {scheme}…"));
@@ -71,10 +71,10 @@ impl Args {
         ))
     }
 
-    /// The store; `None`: the resources are files.
+    /// Choice of the store; `None`: the resources are files.
     ///
     /// # Errors
-    /// In words: nobody says which, and there is no place for one.
+    /// Reason in words: no store is chosen, and there is no default.
     fn store(&self) -> Result<Option<StoreChoice>, String> {
         match &self.store {
             _ if !self.paths.is_empty() => Ok(None),
@@ -83,7 +83,7 @@ impl Args {
         }
     }
 
-    /// Where what host names stand for is kept, unless somebody says it; `None`: nowhere.
+    /// Default file for the addresses of host names; `None`: they are not kept.
     pub(super) fn host_addresses(&self) -> Option<PathBuf> {
         StoreChoice::host_addresses(self.store().ok()?.as_ref())
     }
@@ -108,7 +108,7 @@ impl Resources {
         }
     }
 
-    /// What they are kept in, in one word.
+    /// Type of the source, in one word.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Resources::Files(..) => "files",
@@ -116,7 +116,7 @@ impl Resources {
         }
     }
 
-    /// The store; `None`: files, which only people change.
+    /// Store; `None`: the resources are files, which only people change.
     pub(super) fn store(&self) -> Option<&Arc<dyn Store>> {
         match self {
             Resources::Files(..) => None,
@@ -124,7 +124,7 @@ impl Resources {
         }
     }
 
-    /// Lets every change send an event. A new store gets what it lacks.
+    /// Sends an event for every change. A new store gets its initial content.
     pub(super) fn follow(
         self,
         runtime: &Runtime,
@@ -132,7 +132,7 @@ impl Resources {
         events: Sender<Event<()>>,
     ) -> (Box<dyn Source>, Following) {
         let wake = move || {
-            // fails only when we are leaving
+            // fails only when the process is leaving
             let _ = events.send(Event::Look);
         };
         match self {
@@ -146,7 +146,7 @@ impl Resources {
                 let job = move || first_start::prepare(Arc::clone(&kept), zone.clone());
                 runtime.spawn(jobs::once(leads, job));
                 let (source, feeder): (StoreSource, Feeder) = StoreSource::new(store, rules.options());
-                // ends with the runtime, or when nobody follows any more
+                // ends with the runtime, or when the follower is dropped
                 runtime.spawn(feeder.run(wake));
                 (Box::new(source), Following { _files: None })
             }

@@ -1,4 +1,5 @@
-//! What the operator sees of the control plane: what it serves, who attaches, what is accepted and what is not.
+//! Operator's view of the control plane: what it serves, which proxies attach, and which changes are accepted or
+//! refused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -21,10 +22,10 @@ use crate::report::Reporter;
 use crate::said::{self, Event, Level};
 use crate::up::{tell_change, tell_listing};
 
-/// More proxies than this are counted, not listed.
+/// Number of proxies above which they are counted, not listed.
 const LISTED: usize = 30;
 
-/// Prints to the terminal: what is served to standard output, what is wrong to standard error.
+/// Printer of events: successes to standard output, failures to standard error.
 pub(super) struct Screen {
     reporter: Reporter,
     paths: String,
@@ -57,7 +58,7 @@ impl Screen {
         }
     }
 
-    /// What one look at the files brought.
+    /// Prints the outcome of a turn over the files.
     pub(super) fn turn(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>, revision: Revision) {
         self.problems(live, turn);
         let runs = live.compiled().filter(|_| turn.first);
@@ -98,7 +99,7 @@ impl Screen {
         }
     }
 
-    /// What came of a look at who is attached.
+    /// Prints news about attached proxies.
     pub(super) fn news(&self, news: &[News], compiled: &Compiled) {
         for one in news {
             match one {
@@ -123,7 +124,7 @@ impl Screen {
         }
     }
 
-    /// What proxies did; of a refusal also which routes are not live by it.
+    /// Prints events of proxies; below a refusal also the routes that are not live because of it.
     pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyId) -> FleetReport) {
         for happening in happenings {
             match &happening.what {
@@ -148,7 +149,7 @@ impl Screen {
         }
     }
 
-    /// Who wanted to attach and may not.
+    /// Prints that a proxy was refused when it wanted to attach.
     pub(super) fn turned_away(TurnedAway { who, why, from, .. }: &TurnedAway) {
         let who = if who.is_empty() { "a proxy that has not said its name" } else { who };
         let from = from.map(|from| format!(", from {from},")).unwrap_or_default();
@@ -168,7 +169,7 @@ impl Screen {
     }
 }
 
-/// What a proxy did, as an event.
+/// Event for a proxy's action.
 fn event(happening: &Happening, level: Level) -> Event {
     let name = match &happening.what {
         Did::Attached(_) => "attached",
@@ -179,7 +180,7 @@ fn event(happening: &Happening, level: Level) -> Event {
     Event::new(name, level, happening).with("proxy", happening.proxy.to_string())
 }
 
-/// Says below a refusal that a route is not live by it.
+/// Prints below a refusal that a route is not live because of it.
 fn not_live(route: &RouteReport, proxy: &ProxyId) {
     let (policy, source) = (Foreign::name(&route.policy), Foreign::name(&route.source));
     let words = format!("{policy} is not live at {} ({source})", Foreign::name(proxy));
@@ -190,7 +191,7 @@ fn not_live(route: &RouteReport, proxy: &ProxyId) {
     complain_drawn(&format!("  {words}\n"));
 }
 
-/// That nothing stands for a proxy, and what to do.
+/// Message that a proxy is not configured, with advice.
 fn unknown(proxy: &ProxyId, compiled: &Compiled) -> (String, String) {
     let (kind, mesh) = (proxy.kind(), Foreign::name(proxy.mesh()));
     let alike = |it: &&ProxyId| it.kind() == kind && it.mesh() == proxy.mesh();

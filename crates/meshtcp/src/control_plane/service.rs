@@ -1,4 +1,4 @@
-//! The servers, on threads of their own: discovery, the admin pages, and the signals that end them.
+//! Servers on threads of their own: discovery, the admin pages, and the signals that end them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,47 +33,47 @@ use crate::output::{complain, print};
 use crate::signals::{Asked, Signals};
 use crate::streams;
 
-/// How long answers of proxies are collected before the loop looks at them.
+/// Time for which answers of proxies are collected before the loop reads them.
 const COLLECT: Duration = Duration::from_millis(20);
-/// How long connections whose streams were ended may take to close.
+/// Timeout for closing connections whose streams have ended.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long the loop may take to leave beside that. If it takes longer it waits for a disk that does not answer.
+/// Additional time for the loop to leave; after that it counts as stuck on an unresponsive disk.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// Whether others on the way can read along.
+/// Protection of the traffic against eavesdroppers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Secure {
     Plaintext,
     Tls,
 }
 
-/// Where the servers listen.
+/// Listen addresses of the servers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addresses {
-    /// Discovery.
+    /// Address of discovery.
     pub(super) xds: (SocketAddr, Secure),
-    /// The admin pages; `None`: there are none.
+    /// Address of the admin pages; `None`: there are none.
     pub(super) admin: Option<SocketAddr>,
-    /// The API, with its scheme; `None`: there is none.
+    /// Address of the API, with its scheme; `None`: there is none.
     pub(super) api: Option<(&'static str, SocketAddr)>,
 }
 
-/// The running servers.
+/// Running servers.
 pub(super) struct Service {
     runtime: Runtime,
     discovery: JoinHandle<std::io::Result<()>>,
     shutdown: CancellationToken,
     grace: Duration,
     addresses: Addresses,
-    /// Where the API is served to commands of this user; `None`: nowhere.
+    /// Socket of the API for commands of this user; `None`: there is none.
     socket: Option<ApiSocket>,
 }
 
 impl Service {
-    /// Binds the addresses and starts to serve. Streams get `grace` to end when they have to.
+    /// Binds the addresses and starts serving. Streams get `grace` to end when they have to.
     ///
     /// # Errors
-    /// In words: an address cannot be bound, or signals cannot be caught.
+    /// Reason in words: an address cannot be bound, or signals cannot be caught.
     pub(super) fn start(
         runtime: Runtime,
         addresses: Addresses,
@@ -143,17 +143,17 @@ impl Service {
         self.addresses
     }
 
-    /// Where commands of this user ask the API; `None`: like everybody else.
+    /// Path of the API's socket for commands of this user; `None`: they use its address.
     pub(super) fn socket(&self) -> Option<&Path> {
         self.socket.as_ref().map(ApiSocket::path)
     }
 
-    /// Takes no new stream, ends those that are still open after the grace, and returns when they are.
+    /// Refuses new streams, ends those that are still open after the grace period, and returns when they are closed.
     pub(super) fn stop(self) {
         let Self { runtime, discovery, shutdown, grace, addresses: _, socket } = self;
         shutdown.cancel();
         runtime.block_on(async {
-            // what does not close in time is closed with the process
+            // connections that do not close in time are closed with the process
             let _ = tokio::time::timeout(grace + CLOSING, discovery).await;
         });
         drop(socket);
@@ -161,7 +161,7 @@ impl Service {
     }
 }
 
-/// Serves the API. Nobody asked for the default address: where it is taken, there is no API, and it is said.
+/// Serves the API. The default address was not requested: if it is in use, there is no API, and a message says so.
 async fn serve_api(
     plan: api::Plan,
     shared: &Shared,
@@ -212,10 +212,10 @@ async fn serve_api(
     Ok((Some((scheme, bound)), socket))
 }
 
-/// Where the API is served: its address with the scheme, and its socket.
+/// Listen address of the API with its scheme, and its socket.
 type Served = (Option<(&'static str, SocketAddr)>, Option<ApiSocket>);
 
-/// The socket of an API. There is none where it cannot be made, and it is said: everything else goes on.
+/// Socket of an API; `None`: it cannot be created, which is reported, and everything else goes on.
 fn listen_for_commands(scheme: &str, api: SocketAddr) -> Option<(ApiSocket, UnixListener)> {
     let listening = ApiSocket::listen(scheme, api).and_then(|(socket, listener)| {
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
@@ -238,12 +238,12 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, String> {
     listener.local_addr().map_err(|error| error.to_string())
 }
 
-/// What `control_plane.identifier` says behind `meshtcp@`: which process answered.
+/// Part of `control_plane.identifier` behind `meshtcp@`, which tells the process.
 fn instance(address: SocketAddr) -> String {
     format!("{address}#{}", std::process::id())
 }
 
-/// Wakes the loop at most once in [`COLLECT`].
+/// Wakes the loop at most once per [`COLLECT`].
 fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
     let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<Event<()>>| {
         while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {
@@ -278,7 +278,7 @@ fn forward_signals(events: Sender<Event<()>>, grace: Duration) -> Result<(), Str
     Ok(())
 }
 
-/// Ends the process in the place of a loop that does not hear of it. Proxies keep what they run.
+/// Ends the process in place of a loop that is stuck. Proxies keep their configuration.
 async fn leave_without_loop(grace: Duration) {
     tokio::time::sleep(STUCK + grace + CLOSING).await;
     complain("warning: a file, folder or store does not answer: leaving without it\n");
@@ -286,8 +286,8 @@ async fn leave_without_loop(grace: Duration) {
     std::process::exit(0)
 }
 
-/// Has an issuer hear of the certificates that others make, and are asked for; and what their proxies report be added to what
-/// those here do.
+/// Informs an issuer of certificates that other control planes make and are asked for, and adds their proxies' reports
+/// to those received here.
 async fn hear(issuer: Issuer, telemetry: Telemetry, mut others: watch::Receiver<Others>) {
     while others.changed().await.is_ok() {
         let replicas = Arc::clone(&others.borrow_and_update().replicas);

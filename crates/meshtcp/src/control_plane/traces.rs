@@ -1,4 +1,4 @@
-//! The way of each change as a trace: accepted, compiled, published, and run by one proxy after the other.
+//! Trace of each change: accepted, compiled, published, and applied by one proxy after the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use xds::Foreign;
 
 use super::Shared;
 
-/// How long a change is followed: what proxies have not answered by then is told as it is.
+/// Maximum time that a change is followed; then it is exported without the missing answers of proxies.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
-/// How many reasons of a refusal are told.
+/// Maximum number of exported reasons of a refusal.
 const REASONS: usize = 3;
 
-/// Tells the traces of changes; ends at once where nobody wants them.
+/// Exports the traces of changes; returns at once if they are not wanted.
 pub(super) async fn follow(shared: Shared) {
     if shared.exporter.takes_spans() {
         task_again("traces", || look_on(shared.clone())).await;
@@ -41,16 +41,16 @@ async fn look_on(shared: Shared) {
     }
 }
 
-/// The changes that are on their way.
+/// Changes in progress.
 #[derive(Default)]
 struct Traces {
-    /// The change that was seen last.
+    /// Last change seen.
     newest: Option<Accepted>,
     underway: BTreeMap<Revision, Change>,
 }
 
 impl Traces {
-    /// Takes note of what is new, and tells what is over.
+    /// Adds new changes, and exports those that are over.
     fn look(&mut self, shared: &Shared, standing: &Standing) {
         let now = Timestamp::now();
         let newest = standing.rollouts.all().next_back().map(Rollout::from);
@@ -60,7 +60,7 @@ impl Traces {
         }
         self.underway.retain(|revision, change| {
             let rollout = standing.rollout(*revision).filter(|rollout| rollout.accepted == change.accepted);
-            // it is of another life of the store, or long ago
+            // the revision belongs to another life of the store, or is too old
             let Some(rollout) = rollout else { return false };
             change.look(&rollout, shared, now);
             let goes_on = !rollout.is_over() && now.duration_since(change.accepted.at) < signed(LONGEST);
@@ -72,20 +72,20 @@ impl Traces {
     }
 }
 
-/// A change on its way.
+/// Change in progress.
 struct Change {
     accepted: Accepted,
     compiling: Duration,
-    /// When it had been published.
+    /// Time of publication.
     published: Timestamp,
-    /// The first 100 proxies that it told something new, and what has become of it there.
+    /// First 100 proxies that the change concerns, with the result of each; `None`: it has not answered.
     proxies: BTreeMap<ProxyId, Option<Arrival>>,
 }
 
-/// What a proxy has made of a change.
+/// Result of a change at a proxy.
 struct Arrival {
     at: Timestamp,
-    /// Why it refuses it; empty: it runs.
+    /// Reasons of a refusal; empty: it was applied.
     refused: Vec<String>,
 }
 
@@ -101,7 +101,8 @@ impl Change {
         }
     }
 
-    /// Takes note of those that have answered. Those that lag are named sorted, so that of the first 100 each is among them.
+    /// Records the proxies that have answered. Lagging proxies are listed sorted, so each of the first 100 is in the
+    /// list.
     fn look(&mut self, rollout: &Rollout, shared: &Shared, now: Timestamp) {
         let lagging: Vec<&ProxyId> = rollout.lagging.iter().map(|lagging| &lagging.proxy).collect();
         let refused: BTreeMap<&ProxyId, &Vec<String>> =

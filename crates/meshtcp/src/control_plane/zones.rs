@@ -1,4 +1,4 @@
-//! What a control plane says of its zone, by its flags.
+//! Zone of a control plane, by its flags.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) struct ZoneArgs {
 }
 
 impl ZoneArgs {
-    /// How what is offered to other zones is counted.
+    /// Counting of the services that are offered to other zones.
     pub(super) fn counting(&self) -> Counting {
         Counting { interval: self.ingress_interval, tags: self.ingress_tags.clone() }
     }

@@ -1,4 +1,4 @@
-//! Which way connections take, as metrics.
+//! Data path of connections, as metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::DataPath;
 
-/// Looks whenever metrics are encoded.
+/// Collector that reads the data path whenever metrics are encoded.
 pub(crate) struct Metrics {
     data_path: Arc<DataPath>,
 }

@@ -1,4 +1,4 @@
-//! Limits of connections that go either way: each path is told how many the other has.
+//! Limits shared by both data paths: each path is told the number of connections on the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use kernel::{Kernel, Limited};
 use l4::config::ProxyName;
 use proxy::{Part, Proxy};
 
-/// Whose limit it is: a proxy's listener or cluster, by name.
+/// Owner of a limit: a proxy's listener or cluster, by name.
 type Whose = (ProxyName, Arc<str>, bool);
 
-/// What the kernel has of each limit.
+/// Kernel's part of each limit.
 #[derive(Default)]
 pub(super) struct Parts(BTreeMap<Whose, Part>);
 
 impl Parts {
-    /// Tells each path what the other has. What has no limit any more is forgotten.
+    /// Tells each path the other's number. Parts without a limit are forgotten.
     pub(super) fn share(&mut self, kernel: &mut Kernel, proxy: &Proxy) {
         let mut before = std::mem::take(&mut self.0);
         kernel.share_limits(|limited, ours| {

@@ -1,4 +1,4 @@
-//! Which way connections take, as admin servers tell it.
+//! Data path of connections, as reported by admin servers.
 
 use kernel::Left;
 use l4::config::Direction;
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::DataPath;
 
-/// Whether there are programs in the kernel, which way each listener's connections take and why, and what was left to the
-/// relay, as a tree.
+/// Tree with the state of the kernel programs, the data path of each listener with its reason, and the connections that
+/// were left to the relay.
 pub(crate) fn report(data_path: &DataPath) -> Value {
     let listeners = data_path.paths().into_iter().map(|(listener, path)| {
         json!({
@@ -27,7 +27,7 @@ pub(crate) fn report(data_path: &DataPath) -> Value {
     })
 }
 
-/// Which way connections of a proxy's outbounds take and why, by the listener's name.
+/// Data path of a proxy's outbounds with its reason, by the listener's name.
 pub(crate) fn paths_of(data_path: &DataPath, proxy: &str) -> Value {
     let own = data_path.paths().into_iter().filter(|(listener, _)| {
         listener.proxy.as_str() == proxy && listener.direction == Direction::Outbound

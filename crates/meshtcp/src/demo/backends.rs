@@ -1,4 +1,4 @@
-//! Three backends that say who they are, then echo every line with their name in front.
+//! Three backends that send their names, then echo every line with the name in front.
 
 use std::io;
 
@@ -20,7 +20,7 @@ pub(super) async fn start() -> io::Result<[u16; 3]> {
 
 async fn serve(listener: TcpListener, name: &'static str) {
     loop {
-        // an accept that fails for want of files fails for a connection that its client will report
+        // an accept that fails for lack of files fails for a connection that its client will report
         if let Ok((connection, _)) = listener.accept().await {
             tokio::spawn(echo(connection, name));
         }

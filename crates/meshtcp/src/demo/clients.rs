@@ -12,26 +12,26 @@ use tokio::sync::watch;
 
 use super::story::{BACKENDS, WEIGHTS};
 
-/// How often every connection echoes.
+/// Interval between two echoes of a connection.
 const RHYTHM: Duration = Duration::from_millis(400);
-/// An echo that takes longer is lost.
+/// Timeout of an echo.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many connections each backend got.
+/// Number of connections per backend.
 pub(super) type Seen = [usize; BACKENDS.len()];
 
-/// What became of the connections.
+/// Outcomes of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Opened, and told by a backend who it is.
+    /// Connections that were opened and have received a backend's name.
     pub(super) opened: usize,
     /// Lines that came back as they were sent.
     pub(super) echoes: usize,
-    /// Connections that could not be opened, ended early, or brought something else than was sent.
+    /// Connections that could not be opened, ended early, or returned other bytes than were sent.
     pub(super) cut: usize,
 }
 
-/// All clients.
+/// All clients of the demo.
 pub(super) struct Clients {
     runtime: Handle,
     outbound: SocketAddr,
@@ -63,7 +63,7 @@ impl Clients {
         });
     }
 
-    /// How the connections of a chapter were split.
+    /// Split of the connections of a chapter.
     pub(super) fn seen(&self, chapter: usize) -> Seen {
         let seen = self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(chapter).copied().unwrap_or_default()
@@ -74,10 +74,10 @@ impl Clients {
         Counts { opened: opened.load(Relaxed), echoes: echoes.load(Relaxed), cut: cut.load(Relaxed) }
     }
 
-    /// Waits until so many connections are open, or failed.
+    /// Waits until `connections` are open or failed.
     ///
     /// # Errors
-    /// In words, when that takes too long.
+    /// Reason in words, when that takes too long.
     pub(super) fn settled(&self, connections: usize, patience: Duration) -> Result<(), String> {
         let done = || {
             let Counts { opened, cut, .. } = self.counts();
@@ -89,14 +89,14 @@ impl Clients {
         Err(format!("only {} of {connections} connections were answered in time", self.counts().opened))
     }
 
-    /// Ends all connections in order, and returns what became of them.
+    /// Closes all connections in order, and returns their outcomes.
     pub(super) fn finish(&self, patience: Duration) -> Counts {
         self.goodbye.send_replace(true);
         let ended = || self.shared.finished.load(Relaxed) + self.shared.cut.load(Relaxed);
         let opened = self.counts().opened;
         wait(patience, || ended() >= opened);
         let mut counts = self.counts();
-        // who does not answer the goodbye was lost, too
+        // a connection that does not answer the goodbye was lost, too
         counts.cut += opened.saturating_sub(ended());
         counts
     }
@@ -113,7 +113,7 @@ fn wait(patience: Duration, done: impl Fn() -> bool) -> bool {
     true
 }
 
-/// One connection from its opening to the goodbye; an error when it was anything but perfect.
+/// Runs one connection from its opening to the goodbye; an error if it was anything but perfect.
 async fn live(
     outbound: SocketAddr,
     chapter: usize,
@@ -145,7 +145,7 @@ async fn live(
         }
         shared.echoes.fetch_add(1, Relaxed);
         number += 1;
-        // whichever comes first; a sender that is gone is a goodbye as well
+        // whichever comes first; a dropped sender is a goodbye, too
         let _ = tokio::time::timeout(RHYTHM, goodbye.changed()).await;
     }
     write.shutdown().await?;

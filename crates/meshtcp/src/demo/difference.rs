@@ -1,4 +1,4 @@
-//! What a hop costs: connections through the relay beside connections that were decided in the kernel, in turns.
+//! Cost of a hop: relayed connections compared with connections decided in the kernel, in turns.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -8,29 +8,29 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::output::table;
 
-/// How often the two take turns, so that both have the machine as it is.
+/// Number of turns of each, so that both run under the same load of the machine.
 const TURNS: usize = 10;
-/// How many connections a turn has, one after the other.
+/// Number of connections per turn, one after the other.
 const CONNECTIONS: usize = 50;
-/// How many lines each echoes.
+/// Number of lines that each connection echoes.
 const ECHOES: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was measured of one path.
+/// Measurements of one path.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Figures {
-    /// From the dial until the backend has said who it is.
+    /// Times from dialling until the backend's name arrived.
     opened: Vec<Duration>,
-    /// From a line until it came back.
+    /// Times from sending a line until its echo arrived.
     echoed: Vec<Duration>,
-    /// The processor time of clients, proxy and backends together.
+    /// Processor time of clients, proxy and backends together.
     processor: Duration,
 }
 
-/// Measures both paths, and says what there is between them.
+/// Measures both paths, and describes the difference.
 ///
 /// # Errors
-/// In words, when a connection fails.
+/// Reason in words, when a connection fails.
 pub(super) fn measure(relayed: SocketAddr, in_kernel: SocketAddr) -> Result<String, String> {
     let mut both = [Figures::default(), Figures::default()];
     for _ in 0..TURNS {

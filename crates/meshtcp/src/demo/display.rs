@@ -1,4 +1,4 @@
-//! The demo while it runs: bars on a terminal, plain lines elsewhere.
+//! Display of the running demo: bars on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -11,9 +11,9 @@ use super::tally::percent;
 use crate::output::print;
 use crate::terminal::draws;
 
-/// How often a plain line is printed.
+/// Interval between plain lines.
 const PLAIN_RHYTHM: Duration = Duration::from_secs(1);
-/// How often bars are drawn.
+/// Interval between redraws of the bars.
 const RHYTHM: Duration = Duration::from_millis(100);
 
 pub(super) struct Display {
@@ -46,14 +46,14 @@ impl Display {
         };
         match &self.bars {
             Some(bars) => {
-                // the terminal shows it only when it can
+                // shown on a terminal only, if that is possible
                 let _ = bars.all.println(text);
             }
             None => print(&format!("{text}\n")),
         }
     }
 
-    /// Shows how it stands; at once when `last`, otherwise now and then.
+    /// Shows the current state; at once if `last`, otherwise at intervals.
     pub(super) fn update(&mut self, seen: &Seen, counts: Counts, last: bool) {
         let rhythm = if self.bars.is_some() { RHYTHM } else { PLAIN_RHYTHM };
         if !last && self.drawn.elapsed() < rhythm {

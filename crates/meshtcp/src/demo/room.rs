@@ -1,19 +1,19 @@
-//! Room for the demo's connections: open files.
+//! Limit on open files for the demo's connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What one connection costs in this process: the client's end, both ends of the proxy, the backend's end.
+/// Number of files per connection in this process: the client's end, both ends of the proxy, the backend's end.
 const FILES_EACH: usize = 4;
-/// Listeners, event loops, files, and the ends of the terminal.
+/// Number of other files: listeners, event loops, regular files, and the terminal.
 const FILES_BESIDE: usize = 200;
 
-/// With fewer connections the shares of a split cannot be told apart.
+/// Number of connections below which the shares of a split cannot be told apart.
 pub(super) const LEAST: usize = 30;
 
-/// Raises the limit of open files as far as it goes without a privilege.
+/// Raises the limit on open files as far as possible without a privilege.
 ///
 /// # Errors
-/// In words, when that is not enough: what there is, what is needed, what to do.
+/// Reason in words, when that is not enough: the limit, the number needed, and advice.
 pub(super) fn make(connections: usize) -> Result<(), String> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let limit = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

@@ -1,4 +1,4 @@
-//! What the demo plays on: a folder that is a source, a proxy that runs it, and an editor.
+//! Set-up of the demo: a folder as source, a proxy that runs it, and an editor of the files.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -19,29 +19,29 @@ use super::{difference, story};
 use crate::data_path::{DataPath, Mode};
 use crate::up::OwnProxy;
 
-/// A change that is not live after this long never will be.
+/// Timeout of a change to become live.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long what was decided in the kernel may take to be over.
+/// Timeout for the end of connections decided in the kernel.
 const LEAVING: Duration = Duration::from_secs(1);
 
 pub(super) struct Stage {
     folder: tempfile::TempDir,
     outbound: u16,
-    /// Where the same is relayed, when it is not everywhere.
+    /// Port of the same outbound through the relay; `None`: everything is relayed.
     relayed: Option<u16>,
     data_path: Arc<DataPath>,
     proxy: Arc<Proxy>,
-    /// What runs after each turn of the loop. It ends with the watch, which wakes it.
+    /// State after each turn of the loop. The channel ends with the watch, which wakes the loop.
     seen: Receiver<Seen>,
     _watch: Watch,
 }
 
-/// What runs after a turn of the loop.
+/// State after a turn of the loop.
 struct Seen {
-    /// The weights of the split; empty: nothing runs.
+    /// Weights of the split; empty: nothing runs.
     weights: Vec<u32>,
-    /// A listener that cannot be bound.
+    /// Listener that cannot be bound, in words; `None`: all are bound.
     failed: Option<String>,
     problems: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl Stage {
     /// Writes the resources, and runs them.
     ///
     /// # Errors
-    /// In words.
+    /// Reason in words.
     pub(super) fn set(backends: [u16; 3], mode: Mode) -> Result<Self, String> {
         let in_words = |error: std::io::Error| error.to_string();
         let folder = tempfile::Builder::new().prefix("meshtcp-demo-").tempdir().map_err(in_words)?;
@@ -97,17 +97,17 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Where the resources are, for as long as the stage stands.
+    /// Folder of the resources, which exists as long as the stage.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where clients connect.
+    /// Address that clients connect to.
     pub(super) fn outbound(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.outbound).into()
     }
 
-    /// What there is to see.
+    /// Introduction for the audience.
     pub(super) fn introduction(&self, connections: usize) -> String {
         format!(
             "proxy web, outbound ledger on 127.0.0.1:{}, backends v1, v2 and v3; resources in {}\n\
@@ -117,10 +117,10 @@ impl Stage {
         )
     }
 
-    /// Edits the weights as an editor does, and returns how long it took until new connections felt it.
+    /// Edits the weights as an editor does, and returns the time until new connections followed them.
     ///
     /// # Errors
-    /// In words, when the change does not come into force.
+    /// Reason in words, when the change does not come into force.
     pub(super) fn shift(&self, weights: [u32; 3]) -> Result<Duration, String> {
         let saved = Instant::now();
         save(self.folder.path(), "route.yaml", &story::route(weights))?;
@@ -128,22 +128,22 @@ impl Stage {
         Ok(saved.elapsed())
     }
 
-    /// What a hop costs; `None`: all connections are relayed.
+    /// Cost of a hop in words; `None`: all connections are relayed.
     ///
     /// # Errors
-    /// In words.
+    /// Reason in words.
     pub(super) fn difference(&self) -> Result<Option<String>, String> {
         let Some(relayed) = self.relayed else { return Ok(None) };
         difference::measure((Ipv4Addr::LOCALHOST, relayed).into(), self.outbound()).map(Some)
     }
 
-    /// Ends what decides in the kernel, when all has been counted.
+    /// Ends decisions in the kernel, after everything has been counted.
     pub(super) fn leave(&self) {
         self.data_path.leave();
         self.data_path.drain(LEAVING);
     }
 
-    /// How many connections the proxy ended though both ends wanted them.
+    /// Number of connections that the proxy ended though both ends wanted them.
     pub(super) fn cut(&self) -> u64 {
         self.proxy.counters().cut()
     }
@@ -167,7 +167,7 @@ impl Stage {
     }
 }
 
-/// Writes beside, then renames: nobody ever reads half a file.
+/// Writes a temporary file, then renames it, so that a reader never sees half a file.
 fn save(folder: &Path, name: &str, text: &str) -> Result<(), String> {
     let beside = folder.join(format!(".{name}.new"));
     std::fs::write(&beside, text)

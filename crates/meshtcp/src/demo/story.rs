@@ -1,16 +1,16 @@
-//! The resources of the demo, and how their weights change.
+//! Resources of the demo, and the changes of their weights.
 
-/// The names of the backends.
+/// Names of the backends.
 pub(super) const BACKENDS: [&str; 3] = ["v1", "v2", "v3"];
 
-/// The weights at the start, and after each change.
+/// Weights at the start, and after each change.
 pub(super) const WEIGHTS: [[u32; 3]; 3] = [[80, 20, 0], [50, 30, 20], [10, 30, 60]];
 
-/// The proxy that is there to be compared with: its connections are relayed.
+/// Name of the proxy for comparison, whose connections are relayed.
 pub(super) const RELAYED: &str = "web-relayed";
 
-/// Who is there: a client-side proxy `web`, three versions of `ledger`, and perhaps the same proxy once more at another port,
-/// with a label that has its connections relayed.
+/// Dataplanes: a client-side proxy `web`, three versions of `ledger`, and optionally the same proxy once more at
+/// another port, with a label that has its connections relayed.
 pub(super) fn mesh(outbound: u16, relayed: Option<u16>, backends: [u16; 3]) -> String {
     let mut text = format!(
         "type: Mesh\nname: default\n\
@@ -19,7 +19,7 @@ pub(super) fn mesh(outbound: u16, relayed: Option<u16>, backends: [u16; 3]) -> S
          - port: {outbound}\n      tags: {{ kuma.io/service: web }}\n  outbound:\n    \
          - port: {outbound}\n      tags: {{ kuma.io/service: ledger }}\n"
     );
-    // nothing connects to `web` itself: its inbound only says who it is, at another loopback address
+    // nothing connects to `web` itself: its inbound only identifies it, at another loopback address
     text = text.replacen("    - port: ", "    - address: 127.0.0.2\n      port: ", 1);
     if let Some(port) = relayed {
         text.push_str(&format!(
@@ -39,7 +39,7 @@ pub(super) fn mesh(outbound: u16, relayed: Option<u16>, backends: [u16; 3]) -> S
     text
 }
 
-/// How the connections of `web` to `ledger` are split.
+/// Route that splits the connections of `web` to `ledger`.
 pub(super) fn route(weights: [u32; 3]) -> String {
     let mut text = String::from(
         "type: MeshTCPRoute\nmesh: default\nname: canary\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \

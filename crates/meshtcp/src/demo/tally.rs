@@ -1,4 +1,4 @@
-//! What the demo showed, and whether it is what was promised.
+//! Result of the demo, compared with the promise.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use super::clients::{Counts, Seen};
 use super::story::BACKENDS;
 use crate::output::table;
 
-/// How many standard deviations a share may be off.
+/// Number of standard deviations that a share may be off.
 const DEVIATIONS: f64 = 4.0;
 
-/// All that happened.
+/// Complete result.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) chapters: Vec<Chapter>,
     pub(super) counts: Counts,
-    /// Connections that the proxy ended by its own account.
+    /// Connections that the proxy reports to have ended.
     pub(super) cut_by_proxy: u64,
 }
 
-/// What happened under one set of weights.
+/// Result under one set of weights.
 #[derive(Clone, Debug)]
 pub(super) struct Chapter {
     pub(super) weights: [u32; 3],
     pub(super) seen: Seen,
-    /// How long after saving it was live; `None` at the start.
+    /// Time from saving until it was live; `None` at the start.
     pub(super) live_after: Option<Duration>,
 }
 
 impl Tally {
-    /// Whether no connection was cut and every share is within 4 standard deviations of a fair draw.
+    /// Returns `true` if no connection was cut and every share is within 4 standard deviations of a fair draw.
     pub(super) fn is_as_promised(&self) -> bool {
         self.counts.cut == 0 && self.cut_by_proxy == 0 && self.chapters.iter().all(Chapter::is_fair)
     }
 
-    /// The table at the end.
+    /// Table at the end.
     pub(super) fn summary(&self) -> String {
         let row = |(index, chapter): (usize, &Chapter)| {
             let all: usize = chapter.seen.iter().sum();
@@ -70,7 +70,7 @@ impl Chapter {
     }
 }
 
-/// The part of a whole, in percent.
+/// Part of a whole, in percent.
 pub(super) fn percent(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_share_may_be_off_by_four_standard_deviations() {
-        // 400 at 90%: one deviation is 6
+        // 400 at 90 %: one deviation is 6
         assert!(chapter([90, 10, 0], [360, 40, 0]).is_fair());
         assert!(chapter([90, 10, 0], [383, 17, 0]).is_fair());
         assert!(!chapter([90, 10, 0], [385, 15, 0]).is_fair());

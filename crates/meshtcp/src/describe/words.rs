@@ -1,5 +1,5 @@
-//! A resource in words: what it is, since when, where it is live, who refuses it and why, what decides instead of it, and what
-//! happened last.
+//! Description of a resource: kind, age, where it is live, which proxies refuse it and why, what decides instead of it,
+//! and its latest change.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,12 +15,12 @@ use xds::Foreign;
 
 use crate::get::row::{ago, seconds, summary, text};
 
-/// How many things are told of proxies.
+/// Maximum number of statements about proxies.
 const NAMED: usize = 20;
-/// How many proxies are named of which the same is told.
+/// Maximum number of proxies named in one statement.
 const TOGETHER: usize = 3;
 
-/// What it is, and since when.
+/// Identity and age of the resource.
 pub(super) fn head(key: &ResourceKey, resource: &Value, now: Timestamp) -> String {
     let mut told = format!("{key}\n");
     let says = summary(key.kind, resource);
@@ -43,7 +43,7 @@ pub(super) fn head(key: &ResourceKey, resource: &Value, now: Timestamp) -> Strin
     told
 }
 
-/// How far a route has come: at which proxies it is live, who refuses it, and what decides instead of it.
+/// Progress of a route: proxies at which it is live, proxies that refuse it, and policies that decide instead of it.
 pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled: &Compiled) -> String {
     let mut told = String::new();
     let Some(RouteReport { policy, proxies, .. }) = route else {
@@ -62,7 +62,7 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
         counted => format!("{}, of {} that it selects", counted.join(", "), reached.total()),
     };
     line(&mut told, "live", &all);
-    // proxies that have the same to say stand together, those with trouble first
+    // proxies with the same statement are grouped, those with trouble first
     let mut said: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
     for RouteAtProxy { proxy, decides, reach, refusals, unresolved } in proxies {
         let (rank, mut what) = match reach {
@@ -70,7 +70,7 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
             Reach::Pending => (1, "told, and it has not answered yet".to_owned()),
             Reach::Detached => (2, "not attached: it gets this when it is back".to_owned()),
             Reach::Live => (3, format!("live: decides {}", decides.join(", "))),
-            // an older control plane lists these; why, is said below
+            // an older control plane lists these; the reason follows below
             Reach::WithoutEffect => continue,
         };
         for why in unresolved {
@@ -94,7 +94,7 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
     told
 }
 
-/// How the proxy of a Dataplane is.
+/// State of the proxy of a Dataplane.
 pub(super) fn proxy(report: &FleetReport, proxy: Option<&ProxyReport>, now: Timestamp) -> String {
     let mut told = String::new();
     let Some(ProxyReport { connection, revision, runs, in_sync, refusals, notes, .. }) = proxy else {
@@ -159,7 +159,7 @@ fn words(reach: Reach) -> &'static str {
     }
 }
 
-/// The proxies that a policy selects and at which it decides nothing, and why.
+/// Proxies that a policy selects but at which it decides nothing, with the reason.
 fn hidden<'a>(compiled: &'a Compiled, policy: &'a str) -> impl Iterator<Item = (&'a ProxyId, String)> {
     let is_it = move |status: &RouteStatus| {
         format!("{} {}/{}", status.kind, status.policy.policy.mesh, status.policy.name) == policy
@@ -174,7 +174,7 @@ fn hidden<'a>(compiled: &'a Compiled, policy: &'a str) -> impl Iterator<Item = (
     })
 }
 
-/// How far the newest change has come, of whatever it was.
+/// Progress of the newest change, whatever it was about.
 fn last(FleetReport { revision, rollout, .. }: &FleetReport) -> String {
     match rollout {
         Some(rollout) if rollout.concerned > 0 => {

@@ -1,6 +1,6 @@
-//! Two texts line by line, as `diff -u` writes them.
+//! Line-by-line difference of two texts, in the format of `diff -u`.
 
-/// How many equal lines are shown around a difference.
+/// Number of equal lines shown around a difference.
 const AROUND: usize = 3;
 
 const RED: &str = "\u{1b}[31m";
@@ -15,7 +15,8 @@ enum Line<'t> {
     New(&'t str),
 }
 
-/// The difference of two texts; empty when they are equal. Coloured: whoever prints it drops what no terminal sees.
+/// Difference of two texts; empty if they are equal. With colours, which the printer removes if the output is no
+/// terminal.
 pub(super) fn unified(name: &str, before: &str, after: &str) -> String {
     let lines = compare(&before.lines().collect::<Vec<_>>(), &after.lines().collect::<Vec<_>>());
     if lines.iter().all(|line| matches!(line, Line::Same(_))) {
@@ -48,7 +49,7 @@ pub(super) fn unified(name: &str, before: &str, after: &str) -> String {
     text
 }
 
-/// Runs of lines with a difference in them, and what is around it.
+/// Ranges of lines with a difference in them, and the lines around it.
 fn hunks(lines: &[Line<'_>]) -> Vec<(usize, usize)> {
     let mut hunks: Vec<(usize, usize)> = Vec::new();
     let different = lines.iter().enumerate().filter(|(_, line)| !matches!(line, Line::Same(_)));
@@ -62,7 +63,7 @@ fn hunks(lines: &[Line<'_>]) -> Vec<(usize, usize)> {
     hunks
 }
 
-/// The longest common subsequence, between what is equal at the beginning and at the end.
+/// Longest common subsequence, between the equal lines at the beginning and at the end.
 fn compare<'t>(before: &[&'t str], after: &[&'t str]) -> Vec<Line<'t>> {
     let head = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let tail =

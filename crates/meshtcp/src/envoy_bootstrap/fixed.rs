@@ -1,4 +1,4 @@
-//! A bootstrap that needs no control plane: all that Envoy is told stands in it.
+//! Bootstrap without a control plane: it contains everything that Envoy is told.
 
 use dialect::envoy::EnvoyResources;
 use dialect::envoy::bootstrap::{Admin, identity};
@@ -9,7 +9,7 @@ use super::node;
 
 /// Puts a proxy's resources into a bootstrap: clusters get their endpoints inline, instead of by discovery.
 ///
-/// Secrets would still be asked for from a control plane: a static Envoy of a mesh with mTLS does not get far.
+/// Secrets would still be fetched from a control plane: a static Envoy does not work in a mesh with mTLS.
 pub(crate) fn bootstrap(proxy: &ProxyId, resources: &EnvoyResources) -> Value {
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
     let clusters: Vec<Value> = clusters
@@ -30,7 +30,7 @@ pub(crate) fn bootstrap(proxy: &ProxyId, resources: &EnvoyResources) -> Value {
     tree
 }
 
-/// A resource where its type goes without saying.
+/// Returns a resource without its type, for places where that is implied.
 fn untyped(tree: &Value) -> Value {
     let mut tree = tree.clone();
     remove(&mut tree, "@type");
@@ -39,7 +39,7 @@ fn untyped(tree: &Value) -> Value {
 
 fn remove(tree: &mut Value, key: &str) {
     if let Some(members) = tree.as_object_mut() {
-        // keeps the order of the others
+        // preserves the order of the other members
         members.shift_remove(key);
     }
 }

@@ -1,4 +1,5 @@
-//! Why one connection went where it went: its own record says the policy and the draw, the resources say the split.
+//! Reason why one connection went where it went: its own record has the policy and the draw, the resources have the
+//! split.
 
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     output: Format,
 }
 
-/// Reads the number of a connection.
+/// Parses the number of a connection.
 fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "write the number of a connection: its `id` in the connection log".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `explain field`: what may stand at a place of a document, and in which releases.
+//! `explain field`: permitted values at a place of a document, and the releases that know it.
 
 use model::draft::{Shape, did_you_mean, shape};
 use model::{Kind, Profile};
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(Args { field, profile, output: format }: Args) -> Exit {
-    // lists are walked into by themselves, however an item is written
+    // list items are entered without an index, whether or not one is written
     let mut names = field.split('.').map(|name| name.split('[').next().unwrap_or(name));
     let kind = match names.next().unwrap_or_default().parse::<WrittenKind>() {
         Ok(WrittenKind { kind, .. }) => kind,
@@ -102,7 +102,7 @@ fn unknown(kind: Kind, profile: Profile, here: Option<&Shape>, names: &[&str], k
     Exit::Problems
 }
 
-/// What a field may be.
+/// Permitted values of a field, in words.
 fn in_words(shape: &Shape) -> String {
     let word = |word: &&str| match *word {
         "string" => "text",
@@ -125,7 +125,7 @@ fn values(shape: &Shape) -> Vec<&str> {
     shape.words.iter().chain(of_items).map(String::as_str).collect()
 }
 
-/// Profiles, as people say them: `from 2.6 on`, `2.3 to 2.9`.
+/// Range of profiles in words: `from 2.6 on`, `2.3 to 2.9`.
 fn window(known: &[Profile]) -> String {
     let releases: Vec<Profile> = known.iter().copied().filter(|known| Profile::ALL.contains(known)).collect();
     let known = if releases.is_empty() { known } else { &releases };

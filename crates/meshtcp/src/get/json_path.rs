@@ -1,9 +1,9 @@
-//! `-o jsonpath=…`: kubectl's templates of JSONPath, which are neither those of RFC 9535 nor without them.
+//! `-o jsonpath=…`: kubectl's JSONPath templates, which differ from RFC 9535.
 //!
 //! ```text
-//!  {.items[*].name}                                        values, joined by spaces; what is not there is empty
+//!  {.items[*].name}                                        values, joined by spaces; missing ones are empty
 //!  {range .items[*]}{.name}{"\t"}{.mesh}{"\n"}{end}        for each
-//!  {.items[?(@.mesh=="shop")].labels.kuma\.io/zone}        those that fit; a dot in a key
+//!  {.items[?(@.mesh=="shop")].labels.kuma\.io/zone}        matching items; a dot in a key
 //! ```
 
 use std::cmp::Ordering;
@@ -20,11 +20,11 @@ pub(crate) struct Template(Vec<Piece>);
 enum Piece {
     Text(String),
     Path(Path),
-    /// What is inside, for each value of a path.
+    /// Pieces inside, repeated for each value of a path.
     Range(Path, Vec<Piece>),
 }
 
-/// A way from a value to others.
+/// Path from a value to others.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Path(Vec<Step>);
 
@@ -63,7 +63,7 @@ const RELATIONS: [(&str, Relation); 6] = [
 ];
 
 impl Template {
-    /// The text for a value.
+    /// Text of the template for a value.
     pub(super) fn of(&self, value: &Value) -> String {
         let mut text = String::new();
         write(&self.0, value, &mut text);
@@ -84,12 +84,12 @@ fn write(pieces: &[Piece], value: &Value, text: &mut String) {
 }
 
 impl Path {
-    /// What it leads to.
+    /// Values that the path leads to.
     pub(super) fn of<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
         self.0.iter().fold(vec![value], |at, step| at.into_iter().flat_map(|value| step.of(value)).collect())
     }
 
-    /// What it leads to, in words with something between them.
+    /// Values that the path leads to, as words with `between` between them.
     pub(super) fn words(&self, value: &Value, between: &str) -> String {
         let word = |value: &&Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.of(value).iter().map(word).collect::<Vec<_>>().join(between)
@@ -159,7 +159,7 @@ impl FromStr for Template {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // kubectl takes a path alone, too
+        // a path alone is accepted, as in kubectl
         if !text.contains('{') {
             return Ok(Self(vec![Piece::Path(text.parse()?)]));
         }
@@ -172,7 +172,7 @@ impl FromStr for Template {
 impl FromStr for Path {
     type Err = String;
 
-    /// Reads a path with braces around it or without, with a dot in front or without.
+    /// Parses a path with or without braces around it, and with or without a dot in front.
     fn from_str(text: &str) -> Result<Self, String> {
         let bare = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
         let dotted =
@@ -188,7 +188,7 @@ impl FromStr for Path {
 
 type Letters<'t> = Peekable<Chars<'t>>;
 
-/// The pieces up to the end, or up to `{end}`.
+/// Parses pieces up to the end, or up to `{end}`.
 fn pieces(letters: &mut Letters<'_>, in_range: bool) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut text = String::new();
@@ -303,7 +303,7 @@ fn key(letters: &mut Letters<'_>) -> String {
     let mut key = String::new();
     let ends = |letter: &char| letter.is_whitespace() || ".[]{}()=!<>,".contains(*letter);
     while let Some(letter) = letters.next_if(|letter| !ends(letter)) {
-        // a backslash takes what follows as it is
+        // a backslash makes the next character literal
         key.extend(if letter == '\\' { letters.next() } else { Some(letter) });
     }
     key

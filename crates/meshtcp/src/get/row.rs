@@ -1,4 +1,4 @@
-//! Stored resources in rows of words.
+//! Stored resources as rows of text.
 
 use jiff::Timestamp;
 use model::Kind;
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::output;
 
-/// The text of a member.
+/// Text of a member; empty if it is absent.
 pub(crate) fn text<'v>(resource: &'v Value, key: &str) -> &'v str {
     resource.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Its name, with its mesh where those of several are listed.
+/// Name of the resource, with its mesh if those of several are listed.
 pub(super) fn name(kind: Kind, resource: &Value, meshes: bool) -> String {
     let name = text(resource, "name");
     match meshes && kind.scope() == Scope::Mesh {
@@ -21,7 +21,7 @@ pub(super) fn name(kind: Kind, resource: &Value, meshes: bool) -> String {
     }
 }
 
-/// The table of `-o table`; `kinds`: names say their kind, since those of several are listed.
+/// Table of `-o table`; `kinds`: names include their kind, since several kinds are listed.
 pub(super) fn table(kind: Kind, found: &[Value], meshes: bool, kinds: bool) -> String {
     let now = Timestamp::now();
     let name = |it: &Value| match kinds {
@@ -41,7 +41,7 @@ pub(super) fn table(kind: Kind, found: &[Value], meshes: bool, kinds: bool) -> S
     }
 }
 
-/// The table of `-o wide`.
+/// Table of `-o wide`.
 pub(super) fn wide(kind: Kind, found: &[Value]) -> String {
     let labels = |it: &Value| {
         let labels = it.get("labels").and_then(Value::as_object).into_iter().flatten();
@@ -70,7 +70,7 @@ pub(super) fn wide(kind: Kind, found: &[Value]) -> String {
     )
 }
 
-/// A time to the second.
+/// Time to the second.
 pub(crate) fn seconds(time: &str) -> String {
     match time.split_once('.') {
         Some((seconds, _)) => format!("{seconds}Z"),
@@ -79,13 +79,13 @@ pub(crate) fn seconds(time: &str) -> String {
     }
 }
 
-/// How long ago it was created.
+/// Time since its creation.
 fn age(resource: &Value, now: Timestamp) -> String {
     let created: Option<Timestamp> = text(resource, "creationTime").parse().ok();
     created.map_or_else(|| "-".to_owned(), |created| ago(now.duration_since(created).as_secs()))
 }
 
-/// Seconds in the largest unit of which there are two, as people say an age.
+/// Age in the largest unit of which there are at least two.
 pub(crate) fn ago(seconds: i64) -> String {
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
     let fitting = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
@@ -95,7 +95,7 @@ pub(crate) fn ago(seconds: i64) -> String {
     )
 }
 
-/// What a resource says, in a few words; nothing for kinds that take more than a few.
+/// Content of a resource in a few words; empty for kinds that need more.
 pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
     let list =
         |pointer: &str| resource.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -188,7 +188,7 @@ pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
     }
 }
 
-/// Which zone it says that it is of.
+/// Zone of the resource, according to itself.
 fn of_zone(resource: &Value) -> String {
     match text(resource, "zone") {
         "" => String::new(),
@@ -196,7 +196,7 @@ fn of_zone(resource: &Value) -> String {
     }
 }
 
-/// A reference in words: its name, or its kind, with what narrows it.
+/// Reference in words: its name, or its kind, with its restrictions.
 fn reference(reference: &Value) -> String {
     let some =
         |key: &str| reference.get(key).map(|it| it.as_str().map_or_else(|| it.to_string(), str::to_owned));

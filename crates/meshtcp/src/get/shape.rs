@@ -1,4 +1,4 @@
-//! `-o` of stored resources, in kubectl's words.
+//! `-o` of stored resources, in kubectl's terms.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,41 +9,41 @@ use serde_json::Value;
 use super::json_path::{Path, Template};
 use crate::output::{self, Format};
 
-/// How to print stored resources.
+/// Output format of stored resources.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Shape {
-    /// For people.
+    /// Table for people.
     Table,
-    /// For people with a wide screen.
+    /// Table for people with a wide screen.
     Wide,
-    /// Documents that can be applied again.
+    /// YAML documents that can be applied again.
     Yaml,
-    /// For programs.
+    /// JSON for programs.
     Json,
-    /// KIND/NAME, one a line.
+    /// KIND/NAME, one per line.
     Name,
-    /// What a template says.
+    /// Text of a template.
     JsonPath(Template),
-    /// Columns of one's own.
+    /// User-defined columns.
     Columns(Vec<Column>),
 }
 
-/// A heading, and what stands below it.
+/// Heading of a column, and the path of its values.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     heading: String,
     path: Path,
 }
 
-/// What there is, for help.
+/// Available formats, for help.
 pub(crate) const WORDS: [&str; 8] =
     ["table", "wide", "yaml", "json", "name", "jsonpath=", "jsonpath-file=", "custom-columns="];
 
-/// What stands in a column where there is nothing.
+/// Text in a column for a missing value.
 const NOTHING: &str = "<none>";
 
 impl Shape {
-    /// Whether the answer is one value for programs.
+    /// Format of the answer: one value for programs, or a table.
     pub(crate) fn format(&self) -> Format {
         match self {
             Self::Json => Format::Json,
@@ -104,7 +104,7 @@ impl FromStr for Column {
     }
 }
 
-/// Columns of one's own, aligned.
+/// User-defined columns, aligned.
 pub(super) fn columns(columns: &[Column], found: &[&Value]) -> String {
     let cell = |column: &Column, resource: &Value| {
         let words = column.path.words(resource, ",");

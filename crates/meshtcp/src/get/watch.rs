@@ -1,4 +1,4 @@
-//! `get --watch`: what changes after it was shown, as long as somebody looks.
+//! `get --watch`: changes after the first answer, until interrupted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::client::Client;
 use crate::exit::Exit;
 use crate::output::complain;
 
-/// How often it is asked whether there is a new revision.
+/// Interval at which a new revision is asked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so many looks everything is read again, whatever the revision: not all that is stored makes one.
+/// Number of looks after which everything is read again, whatever the revision: not every stored change makes one.
 const ANYWAY: u64 = 10;
 
-/// Shows what changes until somebody ends it. While the control plane is away, nothing is known to change.
+/// Prints changes until interrupted. While the control plane is unreachable, no change is known.
 pub(super) fn follow(client: &Client, question: &Question, shape: &Shape, shown: Vec<Found>) -> Exit {
     let mut known = by_name(shown);
     let (mut revision, mut is_away) = (None, false);
@@ -26,7 +26,7 @@ pub(super) fn follow(client: &Client, question: &Question, shape: &Shape, shown:
         if now.is_some() && now == revision && !look.is_multiple_of(ANYWAY) {
             continue;
         }
-        // a name that is gone is told as deleted
+        // a name that is gone is printed as deleted
         match question.asked(client, |_| {}) {
             Ok(found) => {
                 (revision, is_away) = (now, false);
@@ -57,7 +57,7 @@ fn by_name(found: Vec<Found>) -> Known {
         .collect()
 }
 
-/// What is new, or not as it was.
+/// Resources that are new or changed.
 fn changed(before: &Known, now: &Known) -> Vec<Found> {
     let mut changed: Vec<Found> = Vec::new();
     for (key, resource) in now.iter().filter(|(key, resource)| before.get(key) != Some(resource)) {

@@ -1,4 +1,4 @@
-//! One event as one line: what others chose in it can neither begin another line nor move the cursor, nor fill a disk.
+//! One event as one line: foreign text in it can neither begin another line nor move the cursor, nor fill a disk.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use xds::{Foreign, escape_quoted};
 
 use crate::said::now;
 
-/// Writes a field as `name=value`; the message alone.
+/// Writes a field as `name=value`; the message without its name.
 pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     let value = Foreign::message(Shown(value));
     match field.name() {
@@ -21,7 +21,7 @@ pub(super) fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fm
     }
 }
 
-/// A value in the words of its `Debug`, which are those of its `Display` where an event asks for these.
+/// Value in its `Debug` form, which is that of `Display` if the event asks for it.
 struct Shown<'a>(&'a dyn fmt::Debug);
 
 impl fmt::Display for Shown<'_> {
@@ -30,7 +30,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// An object a line: the time, the level, the part of the program, and all fields beside them.
+/// One JSON object per line: time, level, module of the program, and all fields beside them.
 pub(super) struct JsonLine;
 
 impl<S, N> FormatEvent<S, N> for JsonLine
@@ -54,7 +54,7 @@ where
     }
 }
 
-/// The fields of an event.
+/// Fields of an event.
 struct Members(Map<String, Value>);
 
 impl Members {
@@ -89,7 +89,7 @@ impl Visit for Members {
     }
 }
 
-/// The first characters, as they are: JSON has its own escapes.
+/// First characters of a text, unescaped: JSON has its own escapes.
 fn shortened(text: impl fmt::Display) -> String {
     let text = text.to_string();
     let longest = Foreign::<&str>::MESSAGE;

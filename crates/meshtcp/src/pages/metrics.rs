@@ -1,4 +1,4 @@
-//! `/metrics`, in the format that the asker takes: OpenMetrics, or the older text of Prometheus.
+//! `/metrics`, in the format that the client accepts: OpenMetrics, or the older text format of Prometheus.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// `/metrics` of a registry, for whoever sent these headers.
+/// `/metrics` of a registry, for a request with these headers.
 pub(crate) fn metrics(registry: &Registry, asked: &HeaderMap) -> Response {
     let Some(text) = open_metrics(registry) else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response();
@@ -23,13 +23,13 @@ pub(crate) fn metrics(registry: &Registry, asked: &HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, kind)], plain(&text)).into_response()
 }
 
-/// The metrics of a registry in OpenMetrics; `None`: one of them cannot be written.
+/// Metrics of a registry in OpenMetrics; `None`: one of them cannot be encoded.
 pub(crate) fn open_metrics(registry: &Registry) -> Option<String> {
     let mut text = String::new();
     encode(&mut text, registry).ok().map(|()| text)
 }
 
-/// The same in the older format: counters are called as their samples are, and there are neither units nor an end.
+/// Converts to the older format: counters are named like their samples, and there are neither units nor an end mark.
 fn plain(open: &str) -> String {
     let mut text = String::with_capacity(open.len());
     let mut help: Option<(&str, &str)> = None;

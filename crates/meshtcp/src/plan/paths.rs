@@ -1,4 +1,4 @@
-//! Which way connections to the outbounds of a plan would take.
+//! Data path that connections to the outbounds of a plan would take.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use l4::Config;
 use l4::config::{Direction, ProxyName};
 use serde_json::{Value, json};
 
-/// The path of each outbound under `--data-path auto`, by its listener's name, on a host where all that needs is there. None
-/// where the proxy would refuse what it is told.
+/// Data path of each outbound under `--data-path auto`, by its listener's name, on a host that supports everything.
+/// Empty if the proxy would refuse its configuration.
 pub(super) fn of_outbounds(proxy: &CompiledProxy) -> BTreeMap<String, Path> {
     let name = ProxyName::new(proxy.plan.proxy.id.to_string());
     let config = Config::parse(&[(name, &*proxy.told.l4().resources)]).unwrap_or_default();
@@ -17,7 +17,7 @@ pub(super) fn of_outbounds(proxy: &CompiledProxy) -> BTreeMap<String, Path> {
     outbounds.map(|listener| (listener.name.to_string(), Path::of(listener, Means::ALL))).collect()
 }
 
-/// The same, as a tree.
+/// Paths as a tree.
 pub(super) fn tree(paths: &BTreeMap<String, Path>) -> Value {
     let path =
         |(name, path): (&String, &Path)| (name.clone(), json!({ "path": path.as_str(), "why": path.why() }));

@@ -1,4 +1,4 @@
-//! A plan for people: its listeners, then what became of each policy.
+//! Plan for people: its listeners, then the effect of each policy.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use xds::Family;
 
 use crate::output;
 
-/// The plan as tables, with the path of each outbound.
+/// Plan as tables, with the data path of each outbound.
 pub(crate) fn table(proxy: &CompiledProxy, paths: &BTreeMap<String, Path>) -> String {
     let CompiledProxy { plan, told, reads: _ } = proxy;
     let listener = |row: Row| {
@@ -46,7 +46,7 @@ pub(crate) fn table(proxy: &CompiledProxy, paths: &BTreeMap<String, Path>) -> St
     text
 }
 
-/// What each sort of proxy cannot do as asked, in words that name it.
+/// Warnings about what each type of proxy cannot do as asked, with its name.
 pub(crate) fn in_each_dialect(told: &Told) -> Vec<String> {
     let unsayable = told.envoy().err().map(ToString::to_string);
     let mut notes = told.notes(Family::L4);

@@ -1,4 +1,4 @@
-//! The admin server: what runs, and how the link to the control plane is.
+//! Admin server: the running configuration, and the state of the link to the control plane.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(super) fn registry(proxy: &Proxy, data_path: &Arc<DataPath>, exporter: &Expo
     registry
 }
 
-/// Serves until the process ends, or somebody else does.
+/// Serves until the process ends, or another process takes over.
 pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
@@ -85,7 +85,7 @@ async fn ready(State(desk): State<Desk>) -> Response {
     if desk.seat.is_leaving() {
         return pages::ready(Some("leaving"));
     }
-    // also what was started from disk
+    // also `true` for a configuration from disk
     let runs = desk.carried.borrow().generation > 0;
     let Link { lost, is_waiting, control_plane, .. } = desk.link.borrow().clone();
     let at = control_plane.trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! From a set of resources to what runs, or to what is wrong with it.
+//! Follower of the control plane: it turns a set of resources into the running configuration, or into refusals.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -17,24 +17,24 @@ use super::state::State;
 use crate::data_path::DataPath;
 use crate::output::{complain, print};
 
-/// How often to look whether an address is free that could not be bound.
+/// Interval at which an address that could not be bound is checked.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What is carried now.
+/// Current configuration of the proxy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried {
-    /// The number of the configuration that runs; 0: none has come yet.
+    /// Generation of the running configuration; 0: none has come yet.
     pub(super) generation: u64,
-    /// Addresses that were asked for and could not be bound.
+    /// Addresses that were configured and could not be bound.
     pub(super) unbound: BTreeSet<SocketAddr>,
 }
 
-/// Runs what the control plane says.
+/// Follower that runs what the control plane sends.
 pub(super) struct Follower {
     name: ProxyName,
     data_path: Arc<DataPath>,
     state: Option<State>,
-    /// What runs.
+    /// Running configuration.
     good: Config,
     carried: watch::Sender<Carried>,
 }
@@ -45,12 +45,12 @@ impl Follower {
         Self { name, data_path, state, good: Config::default(), carried: watch::Sender::default() }
     }
 
-    /// What is carried, now and from now on.
+    /// Watch of the current configuration.
     pub(super) fn carried(&self) -> watch::Receiver<Carried> {
         self.carried.subscribe()
     }
 
-    /// Runs what was good when this proxy ran last. Says what is wrong with it, and goes on without.
+    /// Runs the last good set from disk. A faulty set is reported and ignored.
     pub(super) fn start_from_disk(&mut self) {
         let Some(state) = &self.state else { return };
         let set = match state.load() {
@@ -70,7 +70,7 @@ impl Follower {
         }
     }
 
-    /// Runs a set, or says what of it cannot run, and goes on with what ran before.
+    /// Runs a set, or returns what of it cannot run and goes on with the previous one.
     pub(super) fn offer(&mut self, set: &Arc<ResourceSet>) -> Result<(), Vec<Refusal>> {
         let config = Config::parse(&[(self.name.clone(), set)]).map_err(|problems| {
             complain(&format!("error: refused what the control plane says: {problems}\n"));
@@ -78,7 +78,7 @@ impl Follower {
         })?;
         let report = self.data_path.apply(config.clone());
         if !report.failed.is_empty() {
-            // what could be opened of it is closed again: a set runs as a whole, or not
+            // the listeners of it that could be opened are closed again: a set runs as a whole, or not at all
             self.data_path.apply(self.good.clone());
             report.failed.iter().for_each(|failed| complain(&format!("error: {failed}\n")));
             let addresses = report.failed.iter().map(|failed| failed.listener.address);
@@ -122,7 +122,7 @@ fn refusal(failed: &FailedListener) -> Refusal {
 /// Waits until one of the addresses that could not be bound can be.
 pub(super) async fn one_is_free(mut carried: watch::Receiver<Carried>) -> SocketAddr {
     loop {
-        // the sender lives in the follower, which outlives this
+        // the sender lives in the follower, which outlives this task
         let _ = carried.wait_for(|carried| !carried.unbound.is_empty()).await;
         tokio::time::sleep(RETRY).await;
         let addresses = carried.borrow_and_update().unbound.clone();

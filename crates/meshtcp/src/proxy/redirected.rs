@@ -1,13 +1,13 @@
-//! What the proxy announces where the kernel redirects connections to it.
+//! Announcement of a proxy to which the kernel redirects connections.
 
 use ::proxy::discovery::Discovery;
 use plan::Redirection;
 use xds::proto::discovery::MetadataValue;
 
-/// Reads `INBOUND,OUTBOUND`.
+/// Parses `INBOUND,OUTBOUND`.
 ///
 /// # Errors
-/// In words, what is wrong with it.
+/// Reason in words.
 pub(super) fn parse(text: &str) -> Result<Redirection, String> {
     let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
     let ports = text.split_once(',').and_then(|(inbound, outbound)| Some((port(inbound)?, port(outbound)?)));
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Redirection, String> {
     }
 }
 
-/// Announces it, as a proxy of the reference does that has such settings of its own.
+/// Announces the redirection, as a proxy of the reference implementation does that has such settings of its own.
 pub(super) fn announced(
     Redirection { inbound, outbound, ipv6: _ }: Redirection,
     link: Discovery,

@@ -1,7 +1,8 @@
-//! The last good set of resources, on disk.
+//! Last good set of resources, on disk.
 //!
-//! The file is one delta response as it travels: the version of the set, and every resource with its name and its version,
-//! all of which are hashes of the content, so that a damaged file is known as one, and one that was cut or emptied.
+//! The file is one delta response as it is sent: the version of the set, and every resource with its name and its
+//! version. All versions are hashes of the content, so that a damaged file is detected, and one that was truncated or
+//! emptied.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use prost::Message as _;
 use xds::proto::discovery::{Any, DeltaDiscoveryResponse, Resource};
 use xds::{ResourceSet, TypeUrl, Version};
 
-/// A file that holds the last good set.
+/// File with the last good set.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,
@@ -22,10 +23,10 @@ impl State {
         Self { path }
     }
 
-    /// What the file holds; `None` when there is none.
+    /// Set in the file; `None`: there is no file.
     ///
     /// # Errors
-    /// In words: it cannot be read, or is damaged.
+    /// Reason in words: it cannot be read, or is damaged.
     pub(super) fn load(&self) -> Result<Option<ResourceSet>, String> {
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -35,10 +36,10 @@ impl State {
         parse(&bytes).map(Some).ok_or_else(|| format!("{self} is damaged, or no state of a proxy"))
     }
 
-    /// Replaces what the file holds, all at once.
+    /// Replaces the content of the file atomically.
     ///
     /// # Errors
-    /// In words: it cannot be written.
+    /// Reason in words: it cannot be written.
     pub(super) fn save(&self, set: &ResourceSet) -> Result<(), String> {
         whole::replace(&self.path, &bytes(set)).map_err(|error| format!("{self} cannot be written: {error}"))
     }
@@ -77,7 +78,7 @@ fn parse(bytes: &[u8]) -> Option<ResourceSet> {
         set.insert(TypeUrl::new(body.type_url), resource.name, body.value.to_vec());
     }
     let whole = match saved.system_version_info.as_str() {
-        // earlier releases did not say what the set was: only that it is there
+        // earlier releases stored no version of the set: it only must not be empty
         "" => set.type_urls().next().is_some(),
         version => Version::parse(version) == Some(set.version()),
     };

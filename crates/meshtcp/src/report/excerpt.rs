@@ -1,43 +1,43 @@
-//! A window on a text: the place that a problem is at, and a little around it.
+//! Excerpt of a text around the place of a problem.
 //!
-//! What is drawn has a size that does not depend on the text. A line may be a whole file; of it only what is near the
-//! place is looked at.
+//! The size of the excerpt does not depend on the text. A line may be a whole file; only the part near the place is
+//! read.
 
 use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthChar as _;
 use xds::Printed;
 
-/// How many columns of a line are shown.
+/// Maximum number of columns shown of a line.
 const COLUMNS: usize = 100;
-/// How many of them, at least, are in front of the place when the line has no room.
+/// Minimum number of columns in front of the place if the line does not fit.
 const BEFORE: usize = 40;
-/// How wide a tab is.
+/// Expansion of a tab.
 const TAB: &str = "    ";
 
-/// The lines around a place.
+/// Lines around a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
-    /// The number of the line that the place is in, from 1.
+    /// Number of the line with the place, from 1.
     number: usize,
     before: Option<String>,
     line: Marked,
     after: Option<String>,
 }
 
-/// A line, and what is marked of it.
+/// Line with a marked part.
 #[derive(Debug, PartialEq, Eq)]
 struct Marked {
     text: String,
-    /// Where the mark begins, in columns.
+    /// Column at which the mark begins.
     column: usize,
-    /// How wide it is; never 0.
+    /// Width of the mark in columns; never 0.
     width: usize,
 }
 
 impl Excerpt {
-    /// The lines around a stretch of a text, in bytes. What is not in the text, or not whole characters, is moved to what
-    /// is near. A stretch over several lines is marked to the end of the first.
+    /// Returns the lines around a range of a text, in bytes. A range outside the text, or within a character, is moved
+    /// to the nearest valid one. A range over several lines is marked to the end of the first.
     pub(super) fn around(text: &str, number: usize, offset: usize, length: usize) -> Self {
         let offset = text.floor_char_boundary(offset.min(text.len()));
         let end = text.ceil_char_boundary(offset.saturating_add(length).min(text.len()));
@@ -59,12 +59,12 @@ impl Excerpt {
         }
     }
 
-    /// How wide the numbers of the lines are.
+    /// Width of the line numbers in columns.
     fn gutter(&self) -> usize {
         (self.number + 1).to_string().len()
     }
 
-    /// Draws it under a title, with its numbers and its mark in these colours.
+    /// Draws the excerpt under a title, with line numbers and the mark in these colours.
     pub(super) fn draw(&self, title: &str, colours: &super::Colours) -> String {
         let super::Colours { mark, dim, title: titled, off, .. } = colours;
         let Self { number, before, line, after } = self;
@@ -80,7 +80,7 @@ impl Excerpt {
         }
         drawn.push_str(&numbered(*number, &line.text));
         let (space, stroke) = (" ".repeat(line.column), "─".repeat(line.width));
-        // writing to memory does not fail
+        // formatting into a string does not fail
         let _ = writeln!(drawn, " {blank} · {space}{mark}{stroke}{off}");
         if let Some(after) = after {
             drawn.push_str(&numbered(number + 1, after));
@@ -91,12 +91,12 @@ impl Excerpt {
 }
 
 impl Marked {
-    /// Of a line in three parts: what stands in front of the mark, what is marked, and what stands behind.
+    /// Builds a line of three parts: the text before the mark, the marked text, and the text after it.
     fn of(head: &str, marked: &str, tail: &str) -> Self {
         let behind = Strip::from_start(marked.chars().chain(tail.chars()), COLUMNS - BEFORE);
         let room = COLUMNS - behind.room_taken;
         let front = Strip::from_end(head, room);
-        // what is behind gets the room that is left
+        // the text after the mark gets the room that is left
         let room = COLUMNS - front.room_taken;
         let strip = Strip::from_start(marked.chars(), room);
         let rest = match strip.is_cut {
@@ -115,15 +115,16 @@ impl Marked {
     }
 }
 
-/// Some characters as they are shown.
+/// Characters in their displayed form.
 #[derive(Debug, Default)]
 struct Strip {
     text: String,
-    /// How many columns it takes.
+    /// Width in columns.
     width: usize,
-    /// As its width, but a character without one counts: else any number of them would have room.
+    /// Room taken: the width, where a character without one counts as well, since any number of them would fit
+    /// otherwise.
     room_taken: usize,
-    /// Whether there was more.
+    /// `true`: there was more text.
     is_cut: bool,
 }
 
@@ -162,11 +163,11 @@ impl Strip {
     }
 }
 
-/// A character in an excerpt.
+/// Character in an excerpt.
 struct Cell(char);
 
 impl Cell {
-    /// Its width in columns, and the room that it takes.
+    /// Width in columns, and the room taken.
     fn size(&self) -> (usize, usize) {
         let width = match (self.0, Printed::of(self.0)) {
             ('\t', _) => TAB.len(),

@@ -1,4 +1,4 @@
-//! Problems for programs.
+//! Problems as values for programs.
 
 use model::problems::{SHOWN, Shown};
 use model::{Problem, Problems, Severity};
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::more_in_words;
 
-/// A problem for programs.
+/// Problem as a value for programs.
 #[derive(Debug, Serialize)]
 pub(crate) struct Plain<'a> {
     severity: &'static str,
@@ -17,15 +17,15 @@ pub(crate) struct Plain<'a> {
     field: &'a str,
     message: String,
     help: Option<&'a str>,
-    /// In the last of a list: how many problems are not in it.
+    /// In the last problem of a list: number of problems that are not in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) more: Option<usize>,
 }
 
-/// The first problems, and as the last of the list how many more there are.
+/// First problems; the last one has the number of the others.
 pub(crate) fn plain(problems: &Problems) -> Vec<Plain<'_>> {
     let Shown { problems: shown, more } = problems.shown(SHOWN);
-    // errors are shown first
+    // errors come first
     let shown_errors = shown.iter().filter(|problem| problem.severity == Severity::Error).count();
     let rest = Plain {
         severity: word(if problems.errors() > shown_errors { Severity::Error } else { Severity::Warning }),

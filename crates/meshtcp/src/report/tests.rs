@@ -44,7 +44,7 @@ fn programs_hear_how_many_more_there_are() {
     assert_eq!(plain(&problems.only(Severity::Warning)).len(), 0);
 }
 
-/// Texts of few characters, so that lines, tabs, wide and hidden ones meet.
+/// Texts of few different characters, so that lines, tabs, wide and hidden ones are next to each other.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[a:\\t\\r\\n \u{1b}\u{7}数é\u{301}\u{200d}\u{202e}\u{fffd}😀-]{0,40}",

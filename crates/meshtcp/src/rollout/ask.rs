@@ -1,4 +1,4 @@
-//! What hands ask of a rollout: it is written into its status, where whoever runs the rollout finds it.
+//! Requests to a rollout by hand: they are written into its status, where the process that runs it finds them.
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,9 @@ use crate::exit::Exit;
 use crate::in_force::path;
 use crate::output::{Format, complain, print};
 
-/// How long a rollout may take to do what it is asked.
+/// Timeout of a rollout to do as requested.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The pause between two looks.
+/// Interval between two looks at the status.
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(super) fn run(named: &Named, asked: Asked) -> Result<Exit, Exit> {
@@ -25,7 +25,7 @@ pub(super) fn run(named: &Named, asked: Asked) -> Result<Exit, Exit> {
     ask(&client, &key, asked, named.output)
 }
 
-/// Asks, and waits until it is done.
+/// Sends a request, and waits until it is done.
 pub(super) fn ask(client: &Client, key: &ResourceKey, asked: Asked, format: Format) -> Result<Exit, Exit> {
     let id = format!("{}-{}", Timestamp::now().as_nanosecond(), std::process::id());
     let request = Request { to: asked, id };
@@ -55,7 +55,7 @@ pub(super) fn ask(client: &Client, key: &ResourceKey, asked: Asked, format: Form
     }
 }
 
-/// Writes a request into the status. False: others were faster, every time.
+/// Writes a request into the status. Returns `false` if concurrent changes came first in every attempt.
 fn left(client: &Client, key: &ResourceKey, request: &Request) -> Result<bool, Exit> {
     for _ in 0..ATTEMPTS {
         let Some((mut document, tag)) = client.get_tagged(&path(key)).map_err(|failed| failed.said())? else {

@@ -1,4 +1,4 @@
-//! `meshtcp rollout start`: writes a MeshTCPRollout.
+//! `meshtcp rollout start`: creates a MeshTCPRollout.
 
 use change::ramp::Asked;
 use model::policy::{format_duration, parse_duration};
@@ -47,7 +47,7 @@ pub(super) struct Args {
     output: Format,
 }
 
-/// A step as it was written.
+/// Step as it was written.
 #[derive(Clone, Debug)]
 struct Step(Value);
 
@@ -110,7 +110,7 @@ fn begin(arguments: &Args, client: &Client, key: &ResourceKey, document: &Value)
     Ok(Exit::Ok)
 }
 
-/// The rollout that is asked for.
+/// Document of the requested rollout.
 fn document(arguments: &Args, route: &Route, to: &str) -> Result<(ResourceKey, Value), String> {
     let Args { from, destination, name, steps, .. } = arguments;
     let (from, to, target) = sides(route, from.as_deref(), to, destination.as_deref())?;
@@ -131,7 +131,7 @@ fn document(arguments: &Args, route: &Route, to: &str) -> Result<(ResourceKey, V
     Ok((key, document))
 }
 
-/// Both backends without their weights, and the destination that they are for.
+/// Both backends without their weights, and their destination.
 fn sides(
     route: &Route,
     from: Option<&str>,
@@ -150,7 +150,7 @@ fn sides(
                 ))
             }
             Err(_) => {
-                // the route need not name the one that they shall go to
+                // the route need not name the target backend yet
                 let split =
                     route.splits(&[from], destination)?.into_iter().next().ok_or("the route has no split")?;
                 let from = without_weight(&route.refs(&split)[split.places[0]]);
@@ -172,7 +172,7 @@ fn sides(
     }
 }
 
-/// A service of the same kind as another, by `NAME` or `NAME:PORT`; without a port that of the other.
+/// Service of the same kind as `other`, from `NAME` or `NAME:PORT`; without a port, that of `other`.
 fn like(other: &Value, text: &str) -> Result<Value, String> {
     let (name, port) = match text.rsplit_once(':') {
         Some((name, port)) => {

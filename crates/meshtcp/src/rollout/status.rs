@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::in_force::collection;
 use crate::output::{self, Format, complain, print};
 
-/// The pause between two looks.
+/// Interval between two looks at the status.
 const LOOK: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
@@ -92,12 +92,13 @@ pub(super) fn history(named: &Named) -> Result<Exit, Exit> {
     Ok(Exit::Ok)
 }
 
-/// A rollout as a program is told it.
+/// Rollout as a value for programs.
 pub(super) fn shown(format: Format, found: &Value) -> String {
     output::structured(format, found).unwrap_or_default()
 }
 
-/// `MeshTCPRollout default/redis-v2: Progressing, step 2 of 4, 10 % to redis-v2:6379 since 12:00:05Z`, and why it waits.
+/// `MeshTCPRollout default/redis-v2: Progressing, step 2 of 4, 10 % to redis-v2:6379 since 12:00:05Z`, with the reason
+/// why it waits.
 pub(super) fn line(key: &ResourceKey, found: &Value, ramp: &Ramp) -> String {
     let Ramp { phase, step, weight, since, note, .. } = ramp;
     let spec = &found["spec"];

@@ -16,7 +16,7 @@ use crate::in_force::path;
 use crate::kind::{WrittenKind, key};
 use crate::output::{self, Format, complain, print};
 
-/// Makes the changes on top of what is stored, and again where somebody else was faster.
+/// Makes the changes on top of the stored resource, and repeats that after a concurrent change.
 pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
     let Args { what: _, kind, words, options } = arguments;
     let Options { dry_run, wait, server, mesh, output: format } = options;
@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
     Err(Exit::Problems)
 }
 
-/// The name, and what is to be changed.
+/// Name of the resource, and its changes.
 fn meant<'a>(kind: Option<&'a WrittenKind>, words: &'a [String]) -> Result<(&'a str, Vec<Change>), String> {
     let behind = kind.and_then(|kind| kind.name.as_deref());
     let (name, changes) = match (behind, words.split_first()) {
@@ -71,7 +71,7 @@ fn meant<'a>(kind: Option<&'a WrittenKind>, words: &'a [String]) -> Result<(&'a 
     Ok((name, changes.iter().map(|change| change.parse()).collect::<Result<_, _>>()?))
 }
 
-/// Says what became of it; without a change that it is as it was.
+/// Reports the outcome; without a change, that the resource is unchanged.
 fn told(
     key: &ResourceKey,
     changed: Option<(&Preview, Option<u64>)>,

@@ -1,9 +1,9 @@
-//! A place in a document, and what it shall say: `spec.to[ledger].rules[0].default.backendRefs[ledger-2].weight=20`.
+//! Place in a document, and its new value: `spec.to[ledger].rules[0].default.backendRefs[ledger-2].weight=20`.
 //!
 //! ```text
-//!  .MEMBER  ["MEMBER"]  .ME\.MBER      of an object; it is made where it is not there
-//!  [0]  [NAME]  [+]                    of a list: by number, by what the item is called or is for, or a new one at the end
-//!  PLACE=VALUE  PLACE-                 a value as YAML has it in one line; nothing, any more
+//!  .MEMBER  ["MEMBER"]  .ME\.MBER      of an object; created if it is missing
+//!  [0]  [NAME]  [+]                    of a list: by index, by the item's name or target, or a new item at the end
+//!  PLACE=VALUE  PLACE-                 a value as one line of YAML; removal
 //! ```
 
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::backends::is_named;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Change {
     place: Vec<Step>,
-    /// `None`: what is there is taken out.
+    /// New value; `None`: the present one is removed.
     value: Option<String>,
 }
 
@@ -32,7 +32,7 @@ enum Step {
 
 const SYNTAX: &str = "write PLACE=VALUE, such as spec.to[0].rules[0].default.backendRefs[redis-v2].weight=10, or PLACE- to take it out";
 
-/// Objects that map texts to texts, whatever a value looks like.
+/// Members that map text to text, whatever a value looks like.
 const TEXTS: [&str; 2] = ["labels", "tags"];
 
 impl FromStr for Change {
@@ -51,7 +51,7 @@ impl FromStr for Change {
     }
 }
 
-/// A place, and the value behind it where there is one.
+/// Parses a place, and the value behind it if there is one.
 fn read_place(text: &str) -> Option<(Vec<Step>, Option<String>)> {
     let mut letters = text.chars().peekable();
     let mut place = vec![Step::Member(word(&mut letters))];
@@ -64,7 +64,7 @@ fn read_place(text: &str) -> Option<(Vec<Step>, Option<String>)> {
                 place.push(Step::Member(word(&mut letters)));
             }
             Some('=') => return Some((place, Some(letters.skip(1).collect()))),
-            // something behind a bracket
+            // text follows a bracket
             Some(_) => return None,
         }
     }
@@ -74,7 +74,7 @@ fn is_sound(place: &[Step]) -> bool {
     !place.contains(&Step::Member(String::new()))
 }
 
-/// A member's name; a backslash takes what follows as it is.
+/// Parses a member's name; a backslash makes the next character literal.
 fn word(letters: &mut Peekable<Chars<'_>>) -> String {
     let mut word = String::new();
     while let Some(letter) = letters.next_if(|letter| !matches!(letter, '.' | '[' | '=')) {
@@ -116,7 +116,7 @@ impl Change {
     /// Makes the change.
     ///
     /// # Errors
-    /// In words: the place leads nowhere.
+    /// Reason in words: the place does not exist.
     pub(super) fn make(&self, document: &mut Value) -> Result<(), String> {
         let Self { place, value } = self;
         let Some((last, way)) = place.split_last() else { return Ok(()) };
@@ -124,7 +124,7 @@ impl Change {
         for (passed, step) in way.iter().enumerate() {
             let here = || Shown(&place[..=passed]);
             at = match step {
-                // what is taken out need not be made
+                // a place that is to be removed need not be created
                 Step::Member(name) if value.is_none() && at.get(name).is_none() => {
                     return Err(format!("there is no {}", here()));
                 }
@@ -172,7 +172,7 @@ impl Change {
     }
 }
 
-/// The members of an object; one that is not there is made.
+/// Members of an object; a missing one is created.
 fn members<'v>(at: &'v mut Value, place: &[Step]) -> Result<&'v mut Map<String, Value>, String> {
     if at.is_null() {
         *at = Value::Object(Map::new());
@@ -184,7 +184,7 @@ fn members<'v>(at: &'v mut Value, place: &[Step]) -> Result<&'v mut Map<String, 
     }
 }
 
-/// The items of a list; one that is not there is made.
+/// Items of a list; a missing one is created.
 fn items<'v>(at: &'v mut Value, place: &[Step]) -> Result<&'v mut Vec<Value>, String> {
     if at.is_null() {
         *at = Value::Array(Vec::new());
@@ -192,7 +192,7 @@ fn items<'v>(at: &'v mut Value, place: &[Step]) -> Result<&'v mut Vec<Value>, St
     at.as_array_mut().ok_or_else(|| format!("{} is no list", Shown(place)))
 }
 
-/// Where an item is.
+/// Index of an item.
 fn found(items: &[Value], step: &Step, place: &Shown<'_>) -> Result<usize, String> {
     let names = || items.iter().map(called).collect::<Vec<_>>().join(", ");
     let is_meant = |item: &Value, name: &str| is_named(item, name) || item["targetRef"]["name"] == name;
@@ -210,13 +210,13 @@ fn found(items: &[Value], step: &Step, place: &Shown<'_>) -> Result<usize, Strin
     }
 }
 
-/// What an item of a list is called, or is for.
+/// Name of an item of a list, or what it is for.
 fn called(item: &Value) -> String {
     let name = item["name"].as_str().or_else(|| item["targetRef"]["name"].as_str());
     name.map_or_else(|| item.to_string(), str::to_owned)
 }
 
-/// A value as it was written. What was text stays text.
+/// Parses a value. A value that replaces text is text.
 fn read(text: &str, before: Option<&Value>) -> Value {
     let line = format!("value: {text}\n");
     let (documents, problems) = model::draft::read_bytes("value", line.as_bytes());
@@ -231,7 +231,7 @@ fn read(text: &str, before: Option<&Value>) -> Value {
     }
 }
 
-/// A place as it is written.
+/// Place in its written form.
 struct Shown<'p>(&'p [Step]);
 
 impl fmt::Display for Shown<'_> {

@@ -1,4 +1,4 @@
-//! Connections that arrive at two configurations, the one in force and the proposed one. No socket, no clock.
+//! Simulation of connections under two configurations, the one in force and the proposed one. No socket, no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,22 +14,22 @@ use serde::Serialize;
 
 use crate::output;
 
-/// A connection that arrives.
+/// Connection that arrives.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival<'a> {
-    /// At which proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     pub(super) proxy: &'a str,
-    /// At which of its listeners.
+    /// Listener of the proxy.
     pub(super) listener: &'a str,
-    /// Who connects, where that is known.
+    /// Client address; `None`: unknown.
     pub(super) client: Option<SocketAddr>,
-    /// The TLS server name that it asks for.
+    /// TLS server name that it asks for.
     pub(super) server_name: Option<&'a str>,
-    /// Its draw; `None`: no decision came so far, it does not count.
+    /// Draw of the connection; `None`: it was ended before a decision, and does not count.
     pub(super) draw: Option<u64>,
 }
 
-/// Two configurations side by side, and what became of those who arrived.
+/// Two configurations side by side, and the results of the connections.
 pub(super) struct Simulation {
     before: Side,
     after: Side,
@@ -43,23 +43,23 @@ struct Side {
     addresses: Addresses,
 }
 
-/// Where connections went, and where they would go.
+/// Destinations of connections now and under the proposed configuration.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Outcome {
-    /// How many connections were decided twice.
+    /// Number of connections that were decided twice.
     connections: u64,
-    /// How many of them would go elsewhere.
+    /// Number of them that would go elsewhere.
     moved: u64,
-    /// How many of a log have no draw: nothing was decided about them.
+    /// Number of connections of a log without a draw: nothing was decided about them.
     without_draw: u64,
-    /// How many of a log came to a listener that neither state has.
+    /// Number of connections of a log to a listener that neither configuration has.
     without_listener: u64,
-    /// Each way from one backend to another, by proxy and listener.
+    /// Moves from one backend to another, by proxy and listener.
     ways: Vec<Way>,
 }
 
-/// How many connections go from one backend to another.
+/// Number of connections that move from one backend to another.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Way {
@@ -91,12 +91,12 @@ impl Side {
                 listeners.insert((key.to_string(), listener.name.to_string()), Arc::clone(listener));
             }
         }
-        // host names are taken to resolve: who answers there is not what is asked
+        // host names are assumed to resolve: their addresses do not matter here
         let some = |name| (name, Resolved::Known(vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)]));
         Ok(Self { listeners, addresses: names.into_iter().map(some).collect() })
     }
 
-    /// The backend that a connection goes to, in words; `None`: there is no such listener.
+    /// Backend that a connection goes to, in words; `None`: there is no such listener.
     fn backend(&self, at: &(String, String), facts: &Facts<'_>, draw: Draw) -> Option<String> {
         let listener = self.listeners.get(at)?;
         let standings = AllWell { listener, turn: draw.0 };
@@ -150,7 +150,7 @@ impl Simulation {
         *self.seen.entry(at).or_default().entry(way).or_default() += 1;
     }
 
-    /// Invents connections for every outbound and gateway listener, the same for the same seed.
+    /// Generates connections for every outbound and gateway listener, the same for the same seed.
     pub(super) fn invent(&mut self, connections: u32, seed: u64, is_wanted: impl Fn(&str) -> bool) {
         let all = self.before.listeners.iter().chain(&self.after.listeners);
         let outbounds =
@@ -159,7 +159,7 @@ impl Simulation {
         for ((proxy, listener), place) in wanted.into_iter().zip(0u64..) {
             let mut balance = Balance::seeded(seed ^ place.wrapping_mul(0xd6e8_feb8_6659_fd93));
             for number in 0..connections {
-                // one client each, so that what sticks to clients is spread as it would be
+                // one client per connection, so that stickiness by client spreads as usual
                 let client = SocketAddr::from((Ipv4Addr::from(0x0a00_0000 | (number & 0x00ff_ffff)), 40_000));
                 let draw = Some(balance.draw().0);
                 self.arrive(&Arrival {

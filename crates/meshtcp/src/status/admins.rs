@@ -1,4 +1,4 @@
-//! What only running proxies know, asked of their admin servers.
+//! Facts that only running proxies know, from their admin servers.
 
 use serde_json::Value;
 
@@ -7,25 +7,25 @@ use crate::client::Client;
 use crate::exit::Exit;
 use crate::output;
 
-/// One of those things.
+/// Kind of such facts.
 pub(super) struct Known {
-    /// The word of the command for it.
+    /// Word for it in the command.
     pub(super) word: &'static str,
-    /// What it is, after "a control plane does not know".
+    /// Description, after "a control plane does not know".
     pub(super) what: &'static str,
-    /// The rows in an answer to `/status`.
+    /// Rows in an answer to `/status`.
     pub(super) rows: fn(&Value) -> &[Value],
-    /// The members of a row of which one has to contain the name that is asked for.
+    /// Members of a row, one of which must contain the requested name.
     pub(super) names: [&'static str; 2],
-    /// How rows are drawn.
+    /// Table of the rows.
     pub(super) table: fn(&Value) -> String,
 }
 
-/// The rows of the proxies whose admin servers are at these addresses; with a `name`, those that are called something that
-/// contains it.
+/// Rows of the proxies whose admin servers are at these addresses; with a `name`, only those with a name that contains
+/// it.
 ///
 /// # Errors
-/// How to end, after it was said why.
+/// Exit status, after the reason was reported.
 pub(super) fn ask(known: &Known, addresses: &[String], name: Option<&str>) -> Result<Value, Exit> {
     let Known { word, what, rows, names, table: _ } = known;
     if addresses.is_empty() {

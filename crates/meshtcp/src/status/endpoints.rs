@@ -1,4 +1,4 @@
-//! `meshtcp status endpoints`: the health of endpoints, as running proxies see it.
+//! `meshtcp status endpoints`: health of endpoints, as seen by running proxies.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::admins::Known;
 use super::{list, text};
 use crate::output;
 
-/// The health of endpoints, by cluster.
+/// Health of endpoints, by cluster.
 pub(super) const KNOWN: Known = Known {
     word: "endpoints",
     what: "the health of endpoints",
@@ -15,7 +15,7 @@ pub(super) const KNOWN: Known = Known {
     table,
 };
 
-/// A line for each endpoint.
+/// Table with a line per endpoint.
 fn table(clusters: &Value) -> String {
     let clusters = clusters.as_array().map(Vec::as_slice).unwrap_or_default();
     if clusters.is_empty() {
@@ -42,7 +42,7 @@ fn row(cluster: &Value, endpoint: &Value) -> [String; 9] {
         if used.is_empty() { "-".to_owned() } else { used.join(", ") },
         text(endpoint, "endpoint").to_owned(),
         text(endpoint, "state").to_owned(),
-        // whole seconds are enough for people
+        // whole seconds are precise enough for people
         text(endpoint, "since").split('.').next().unwrap_or_default().trim_end_matches('Z').to_owned() + "Z",
         format!("{}%", endpoint["warmthPercent"].as_u64().unwrap_or_default()),
         text(endpoint, "why").to_owned(),

@@ -1,4 +1,4 @@
-//! `meshtcp status paths`: which way connections to each outbound take, as running proxies see it.
+//! `meshtcp status paths`: data path of connections to each outbound, as seen by running proxies.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::admins::Known;
 use super::{list, text};
 use crate::output;
 
-/// Which way connections take, by listener.
+/// Data path of connections, by listener.
 pub(super) const KNOWN: Known = Known {
     word: "paths",
     what: "which way connections take",
@@ -15,7 +15,7 @@ pub(super) const KNOWN: Known = Known {
     table,
 };
 
-/// A line for each listener.
+/// Table with a line per listener.
 fn table(listeners: &Value) -> String {
     let rows = listeners.as_array().map(Vec::as_slice).unwrap_or_default();
     let row = |it: &Value| ["proxy", "listener", "path", "why"].map(|key| text(it, key).to_owned());

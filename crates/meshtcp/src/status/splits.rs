@@ -1,4 +1,4 @@
-//! What is wanted of the splits of routes, and what is seen of them.
+//! Wanted and observed splits of routes.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use change::traffic::{TrafficPage, TrafficRow, Way};
 
 use crate::client::Client;
 
-/// The split of each route in words, by `Kind mesh/name`.
+/// Split of each route in words, by `Kind mesh/name`.
 #[derive(Debug, Default)]
 pub(super) struct Splits(BTreeMap<String, Vec<String>>);
 
 impl Splits {
-    /// What proxies report; nothing of a control plane that takes no reports.
+    /// Asks for the reports of proxies; empty for a control plane that takes none.
     pub(super) fn ask(client: &Client) -> Self {
         let page = client.get("/_traffic?size=1000").ok().flatten();
         let page: Option<TrafficPage> = page.and_then(|page| serde_json::from_value(page).ok());
@@ -37,12 +37,12 @@ impl Splits {
         Self(splits)
     }
 
-    /// Whether nothing is known of any.
+    /// Returns `true` if nothing is known of any route.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// That of one route, a backend after the other; `-` where nothing is known.
+    /// Split of one route, one backend after the other; `-` if nothing is known.
     pub(super) fn in_words(&self, route: &str) -> String {
         self.0.get(route).map_or("-".to_owned(), |backends| backends.join(", "))
     }

@@ -1,10 +1,11 @@
-//! What one process of a host can have at a time, beside listeners: the address of admin pages, and DNS.
+//! Exclusive addresses that one process of a host can have at a time, besides listeners: admin pages and DNS.
 //!
 //! ```text
 //!  carries ──leave──▶ leaving: still answers, as not ready ──a successor asks, or takes over──▶ given up
 //! ```
 //!
-//! Of two processes that live, the one that carries new connections answers. Who leaves answers for as long as nobody follows.
+//! Of two running processes, the one that carries new connections answers. A process that leaves answers until a
+//! successor takes over.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -25,19 +26,19 @@ use super::Succession;
 use crate::dns::Served;
 use crate::pages;
 
-/// Where a process that leaves is asked for its addresses, with POST.
+/// Path at which a leaving process is asked for its addresses, with POST.
 const GIVE_UP: &str = "/_give-up";
-/// How long it may take to answer, and then to go.
+/// Timeout of its answer, and then of its release of the address.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often its address is tried meanwhile.
+/// Interval between attempts to bind its address meanwhile.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// The addresses of this process; all clones are one.
+/// Exclusive addresses of this process; all clones share them.
 #[derive(Clone)]
 pub(crate) struct Seat(Arc<Held>);
 
 struct Held {
-    /// `None`: there are no admin pages, or not here any more.
+    /// Socket of the admin pages; `None`: there are none, or another process has them.
     admin: Mutex<Option<TcpListener>>,
     dns: Served,
     is_leaving: AtomicBool,
@@ -45,11 +46,11 @@ struct Held {
 }
 
 impl Seat {
-    /// Takes the address of admin pages, if there are to be some, from the process before this one: it hands the socket over, or
-    /// it leaves.
+    /// Takes the address of admin pages, if there are to be any, from the predecessor: it hands the socket over, or it
+    /// leaves.
     ///
     /// # Errors
-    /// In words: the address cannot be bound.
+    /// Reason in words: the address cannot be bound.
     pub(crate) fn take(
         admin: Option<SocketAddr>,
         succession: Option<&mut Succession>,
@@ -68,34 +69,34 @@ impl Seat {
         Ok(Self(Arc::new(Held { admin, dns, is_leaving, given_up })))
     }
 
-    /// Where admin pages are, with another handle of their socket; `None`: there are none.
+    /// Address of the admin pages, with another handle of their socket; `None`: there are none.
     pub(crate) fn admin(&self) -> Option<(SocketAddr, TcpListener)> {
         let admin = self.lock();
         let listener = admin.as_ref()?;
         Some((listener.local_addr().ok()?, listener.try_clone().ok()?))
     }
 
-    /// The sockets at which DNS is answered.
+    /// Sockets at which DNS is answered.
     pub(super) fn dns(&self) -> Vec<DnsSockets> {
         self.0.dns.lent()
     }
 
-    /// Answers DNS beside the predecessor, which stops soon.
+    /// Starts answering DNS beside the predecessor, which stops soon.
     pub(super) fn begin(&self) {
         self.0.dns.begin();
     }
 
-    /// No new connections are carried from now on: whoever asks gets the addresses.
+    /// Marks the process as leaving: no new connections are carried, and a process that asks gets the addresses.
     pub(crate) fn leave(&self) {
         self.0.is_leaving.store(true, Relaxed);
     }
 
-    /// Whether it leaves.
+    /// Returns `true` if the process is leaving.
     pub(crate) fn is_leaving(&self) -> bool {
         self.0.is_leaving.load(Relaxed)
     }
 
-    /// Answers no more: somebody else does.
+    /// Stops answering: another process does from now on.
     pub(crate) fn give_up(&self) {
         *self.lock() = None;
         self.0.dns.stop();
@@ -116,7 +117,7 @@ impl Seat {
     }
 }
 
-/// Gives the addresses up for a process of this host, if this one leaves.
+/// Gives the addresses up to a process of this host, if this one is leaving.
 async fn asked(State(seat): State<Seat>, Extension(peer): Extension<SocketAddr>) -> Response {
     let here = seat.admin().map(|(address, _)| address.ip());
     if !peer.ip().to_canonical().is_loopback() && Some(peer.ip()) != here {
@@ -125,12 +126,12 @@ async fn asked(State(seat): State<Seat>, Extension(peer): Extension<SocketAddr>)
     if !seat.is_leaving() {
         return (StatusCode::CONFLICT, "this process does not leave\n").into_response();
     }
-    // ends this answer, too: that it ends is the answer
+    // ends this answer, too: its end is the answer
     seat.give_up();
     StatusCode::ACCEPTED.into_response()
 }
 
-/// Binds an address, also one that a process has which leaves.
+/// Binds an address, also one held by a leaving process.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let is_held = |bound: &io::Result<TcpListener>| {
         bound.as_ref().is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
@@ -147,7 +148,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     bound
 }
 
-/// Asks whoever listens at an address of this host to give it up. Whether it does.
+/// Asks the process that listens at an address of this host to give it up. Returns `true` if it does.
 fn gives_up(mut address: SocketAddr) -> bool {
     match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -171,7 +172,7 @@ fn gives_up(mut address: SocketAddr) -> bool {
 mod tests {
     use super::*;
 
-    /// What a process says that is asked, as a server that answers once.
+    /// Server that answers a single request with `answer`, and closes the connection.
     fn who_says(answer: &'static str) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -182,7 +183,7 @@ mod tests {
             assert!(asked[..length].starts_with(b"POST /_give-up HTTP/1.1\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
             drop(stream);
-            // held for a moment longer
+            // the address is held for a moment longer
             std::thread::sleep(RETRY * 5);
         });
         address

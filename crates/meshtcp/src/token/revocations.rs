@@ -1,4 +1,4 @@
-//! The list of tokens that let nobody in any more: a secret with their ids.
+//! Revocation list of tokens: a secret with their ids.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::in_force::path;
 use crate::output::{complain, print};
 
-/// Adds the id of a token to the list of its sort, on top of whatever others have added meanwhile.
+/// Adds the id of a token to the list for its type, on top of concurrent changes.
 pub(super) fn add(client: &Client, token: &Written) -> Exit {
     let Some(id) = token.id() else {
         complain(
@@ -57,7 +57,7 @@ pub(super) fn add(client: &Client, token: &Written) -> Exit {
     }
 }
 
-/// The text of a list; `None`: it cannot be read.
+/// Text of a list; `None`: it cannot be read.
 fn ids(document: &Value) -> Option<String> {
     let data: String = document["data"].as_str()?.split_whitespace().collect();
     String::from_utf8(STANDARD.decode(data).ok()?).ok()

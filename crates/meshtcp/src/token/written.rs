@@ -1,4 +1,4 @@
-//! A token as its bearer has it: what it says, whoever signed it.
+//! Content of a token, without verification of its signature.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::output::complain;
 
-/// A token that was taken apart. Nothing in it is believed.
+/// Parsed token. Nothing in it is trusted.
 #[derive(Debug)]
 pub(super) struct Written {
     header: Value,
@@ -20,10 +20,10 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Reads a file.
+    /// Reads a token from a file.
     ///
     /// # Errors
-    /// How to end, after it was said why.
+    /// Exit status, after the reason was reported.
     pub(super) fn read(file: &Path) -> Result<Self, Exit> {
         let mut text = String::new();
         let read = match file.as_os_str() == "-" {
@@ -50,7 +50,7 @@ impl Written {
         Some(Self { header: tree(header)?, claims: tree(claims).filter(Value::is_object)? })
     }
 
-    /// `dataplane`, `zone` or `user`.
+    /// Type of the token: `dataplane`, `zone` or `user`.
     pub(super) fn sort(&self) -> &'static str {
         match (self.claims.get("Mesh"), self.claims.get("Scope")) {
             (Some(_), _) => "dataplane",
@@ -59,12 +59,12 @@ impl Written {
         }
     }
 
-    /// Its id, by which it can be revoked.
+    /// Id of the token, by which it can be revoked; `None`: it has none.
     pub(super) fn id(&self) -> Option<&str> {
         self.claims.get("jti")?.as_str().filter(|id| !id.is_empty())
     }
 
-    /// When it ends; `None`: it does not say, so nobody takes it.
+    /// Expiry time; `None`: it has none, so it is not accepted.
     pub(super) fn expires(&self) -> Option<Timestamp> {
         self.time("exp")
     }
@@ -74,7 +74,7 @@ impl Written {
         Timestamp::from_second(seconds as i64).ok()
     }
 
-    /// Where ids of revoked tokens of its sort are kept.
+    /// Key of the resource with the ids of revoked tokens of its type.
     pub(super) fn revocations(&self) -> ResourceKey {
         match self.sort() {
             "dataplane" => {
@@ -85,7 +85,7 @@ impl Written {
         }
     }
 
-    /// What it says.
+    /// Claims of the token as a tree.
     pub(super) fn tree(&self) -> Value {
         let claim = |claim: &str| self.claims.get(claim).cloned().unwrap_or_default();
         let time = |claim: &str| self.time(claim).map(|time| time.to_string());

@@ -1,14 +1,14 @@
-//! Columns, and cells that know how they are sorted.
+//! Columns, and cells that know their sort order.
 
 use std::cmp::Ordering;
 
-/// A column of a list.
+/// Column of a list.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub(super) title: &'static str,
-    /// On which side its cells begin: numbers end where those above and below end.
+    /// `true`: the cells are numbers, which are right-aligned.
     pub(super) is_number: bool,
-    /// On a narrow screen the column with the highest goes first.
+    /// Rank: on a narrow screen, the column with the highest is left out first.
     pub(super) rank: u8,
 }
 
@@ -22,7 +22,7 @@ impl Column {
     }
 }
 
-/// How something is, for its colour.
+/// State of a value, which determines its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Tone {
     #[default]
@@ -31,11 +31,11 @@ pub(super) enum Tone {
     Bad,
 }
 
-/// A cell.
+/// Cell of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Cell {
     pub(super) text: String,
-    /// What numbers are sorted by; texts by themselves.
+    /// Number to sort by; `None`: the cell is sorted by its text.
     order: Option<f64>,
     pub(super) tone: Tone,
 }
@@ -45,7 +45,7 @@ impl Cell {
         Self { text: text.into(), order: None, tone: Tone::Plain }
     }
 
-    /// A number, and how it is written. Zero is written as nothing is: what happens is seen at once.
+    /// Creates a cell of a number and its text. Zero is left blank, so that activity is visible at once.
     pub(super) fn number(number: f64, text: String) -> Self {
         let text = if number == 0.0 { "·".to_owned() } else { text };
         Self { text, order: Some(number), tone: Tone::Plain }
@@ -59,7 +59,7 @@ impl Cell {
         Self::number(each_second, short(each_second))
     }
 
-    /// The same, which should be nothing.
+    /// Sets the tone of a number that should be zero.
     pub(super) fn toned(self, tone: Tone) -> Self {
         let is_nothing = self.order == Some(0.0);
         Self { tone: if is_nothing { Tone::Plain } else { tone }, ..self }
@@ -73,7 +73,7 @@ impl Cell {
     }
 }
 
-/// A number in at most five letters: `0.3`, `12`, `4.5k`, `12M`.
+/// Number in at most five characters: `0.3`, `12`, `4.5k`, `12M`.
 pub(super) fn short(number: f64) -> String {
     let (number, unit) = match number {
         number if number >= 999.5e9 => (number / 1e12, "T"),

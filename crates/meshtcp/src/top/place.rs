@@ -1,12 +1,12 @@
-//! Where in the picture somebody is.
+//! Position of the user among the lists.
 
 use change::traffic::{Flow, Way};
 
-/// A route: connections to one destination, for which one policy decides.
+/// Route: connections to one destination, for which one policy decides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RouteKey {
     pub(super) mesh: String,
-    /// `Kind mesh/name`; empty: no policy decides.
+    /// Policy as `Kind mesh/name`; empty: no policy decides.
     pub(super) policy: String,
     pub(super) destination: String,
     pub(super) way: Way,
@@ -24,22 +24,22 @@ impl RouteKey {
     }
 }
 
-/// What is listed.
+/// Subject of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Routes,
     /// Every proxy that reports to the control plane.
     Proxies,
-    /// The backends of a route.
+    /// Backends of a route.
     Backends(RouteKey),
-    /// The endpoints that connections to a backend are open to.
+    /// Endpoints with open connections of a backend.
     Endpoints(RouteKey, String),
-    /// The open connections to a backend, of one endpoint.
+    /// Open connections to a backend, of one endpoint.
     Connections(RouteKey, String, String),
 }
 
 impl Place {
-    /// What is listed, for a heading.
+    /// Title of the list.
     pub(super) fn title(&self) -> String {
         match self {
             Self::Routes => "routes".to_owned(),

@@ -1,4 +1,4 @@
-//! What stands in the lists: routes, backends, proxies, endpoints, connections.
+//! Rows of the lists: routes, backends, proxies, endpoints, connections.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,20 @@ use super::columns::{Cell, Column, Tone, short};
 use super::place::{Place, RouteKey};
 use super::samples::{Counted, Sample, Samples, Subject, subject};
 
-/// A row of a list.
+/// Row of a list.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) cells: Vec<Cell>,
-    /// Where one gets from it; `None`: nowhere.
+    /// List that the row leads to; `None`: none.
     pub(super) leads_to: Option<Place>,
 }
 
-/// A list, unsorted.
+/// List, unsorted.
 #[derive(Clone, Debug)]
 pub(super) struct List {
     pub(super) columns: &'static [Column],
     pub(super) rows: Vec<Row>,
-    /// The column that it is sorted by until somebody says otherwise.
+    /// Default sort column.
     pub(super) sorted_by: usize,
 }
 
@@ -78,7 +78,7 @@ const CONNECTIONS: &[Column] = &[
     Column::text("SERVER NAME", 4),
 ];
 
-/// The list of a place.
+/// List of a place.
 pub(super) fn list(place: &Place, sample: &Sample, samples: &Samples) -> List {
     let (columns, rows, sorted_by) = match place {
         Place::Routes => (ROUTES, routes(sample, samples), 4),
@@ -92,7 +92,7 @@ pub(super) fn list(place: &Place, sample: &Sample, samples: &Samples) -> List {
     List { columns, rows, sorted_by }
 }
 
-/// A flow as it is listed.
+/// Flow as a row of the list.
 struct Backend<'s> {
     row: &'s TrafficRow,
     name: &'s str,
@@ -100,7 +100,7 @@ struct Backend<'s> {
     minute: Counted,
 }
 
-/// The flows of each route.
+/// Flows of each route.
 fn by_route<'s>(sample: &'s Sample, samples: &Samples) -> BTreeMap<RouteKey, Vec<Backend<'s>>> {
     let mut routes: BTreeMap<RouteKey, Vec<Backend<'s>>> = BTreeMap::new();
     for row in &sample.flows.items {
@@ -162,7 +162,7 @@ fn backends(route: &RouteKey, sample: &Sample, samples: &Samples) -> Vec<Row> {
             Some(share) => Cell::number(share, format!("{}%", percent(Some(share)))),
             None => Cell::number(-1.0, "-".to_owned()),
         };
-        // the last seconds have too few for a hundredth
+        // the last seconds have too few connects for the 99th percentile
         let connect = |part: f64| match minute.counts.connect_times.quantile(part) {
             Some(time) => Cell::number(time.as_secs_f64(), milliseconds(time.as_secs_f64() * 1e3)),
             None => Cell::number(-1.0, "-".to_owned()),
@@ -217,7 +217,7 @@ fn number(connection: &Value, key: &str) -> f64 {
     connection.get(key).and_then(Value::as_f64).unwrap_or_default()
 }
 
-/// The open connections of a route to a backend.
+/// Open connections of a route to a backend.
 fn open<'s>(route: &'s RouteKey, backend: &'s str, sample: &'s Sample) -> impl Iterator<Item = &'s Value> {
     let is_meant = move |it: &&Value| {
         text(it, "policy") == route.policy

@@ -1,4 +1,4 @@
-//! What was counted in the last minute, look by look: how fast it goes is a difference.
+//! Samples of the last minute: rates are differences between two of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,36 +8,36 @@ use jiff::Timestamp;
 use plan::ProxyId;
 use serde_json::Value;
 
-/// How long a look is kept.
+/// Time for which a sample is kept.
 const KEPT: Duration = Duration::from_secs(60);
-/// Over how long a pace is taken.
+/// Time over which a rate is computed.
 const PACE: Duration = Duration::from_secs(5);
 
-/// One look.
+/// Sample of all counters.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     /// Every flow.
     pub(super) flows: TrafficPage,
-    /// Every proxy; `None`: one proxy was asked.
+    /// Every proxy; `None`: a single proxy was asked.
     pub(super) proxies: Option<TrafficPage>,
-    /// The open connections, of one proxy that was asked.
+    /// Open connections of a single proxy that was asked.
     pub(super) connections: Vec<Value>,
 }
 
-/// What is counted together.
+/// Subject whose counters are added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     Flow(Flow),
     Proxy(ProxyId),
 }
 
-/// The looks of the last minute.
+/// Samples of the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
     looks: VecDeque<(Timestamp, BTreeMap<Subject, Counts>)>,
 }
 
-/// What was counted in a time.
+/// Counters of a period.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counted {
     pub(super) counts: Counts,
@@ -45,14 +45,14 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    /// How many of something there were in the second.
+    /// Rate of `count` per second.
     pub(super) fn each_second(&self, count: u64) -> f64 {
         if self.seconds > 0.0 { count as f64 / self.seconds } else { 0.0 }
     }
 }
 
 impl Samples {
-    /// Adds a look, and forgets what is too old.
+    /// Adds a sample, and drops those that are too old.
     pub(super) fn take(&mut self, sample: &Sample) {
         let rows = sample.flows.items.iter().chain(sample.proxies.iter().flat_map(|page| &page.items));
         let counts = rows.filter_map(|row| Some((subject(row)?, row.counts.clone()))).collect();
@@ -63,12 +63,12 @@ impl Samples {
         }
     }
 
-    /// What was counted in the last seconds.
+    /// Counters of the last seconds.
     pub(super) fn lately(&self, subject: &Subject) -> Counted {
         self.since(subject, PACE)
     }
 
-    /// What was counted in the last minute, or since it is looked at.
+    /// Counters of the last minute, or since the first sample.
     pub(super) fn in_a_minute(&self, subject: &Subject) -> Counted {
         self.since(subject, KEPT)
     }
@@ -78,13 +78,13 @@ impl Samples {
         let Some(counts) = last.get(subject) else { return Counted::default() };
         let first = self.looks.iter().find(|(then, _)| age(*then, *now) <= time);
         let Some((then, before)) = first.filter(|(then, _)| then < now) else { return Counted::default() };
-        // what was not there then has counted all since
+        // a subject that is missing in the earlier sample has counted everything since then
         let counts = before.get(subject).map_or_else(|| counts.clone(), |before| counts.since(before));
         Counted { counts, seconds: age(*then, *now).as_secs_f64() }
     }
 }
 
-/// What a row is about.
+/// Subject of a row.
 pub(super) fn subject(row: &TrafficRow) -> Option<Subject> {
     match (&row.flow, &row.proxy) {
         (Some(flow), _) => Some(Subject::Flow(flow.clone())),

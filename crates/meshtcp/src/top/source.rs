@@ -1,4 +1,4 @@
-//! Who is asked, once a second, on a thread of its own: a slow answer holds up no key.
+//! Source of the samples, asked once a second on a thread of its own, so that a slow answer delays no key.
 
 use std::sync::mpsc::Sender;
 use std::thread::sleep;
@@ -10,24 +10,24 @@ use serde_json::Value;
 use super::samples::Sample;
 use crate::client::{Client, Failed, encoded};
 
-/// How often it is asked.
+/// Interval between two samples.
 const BEAT: Duration = Duration::from_secs(1);
-/// How many rows are asked for at once.
+/// Number of rows requested per page.
 const PAGE: usize = 1000;
-/// How many rows are shown at most: the busiest.
+/// Maximum number of rows shown: the busiest.
 const MOST: usize = 5_000;
 
-/// What came.
+/// News for the screen.
 #[derive(Debug)]
 pub(super) enum News {
     Sample(Box<Sample>),
-    /// It could not be asked, and why.
+    /// The source could not be asked, for this reason.
     Failed(String),
-    /// Somebody asks this process to leave.
+    /// A signal asks this process to leave.
     Leave,
 }
 
-/// A control plane, or one proxy.
+/// Control plane, or a single proxy.
 pub(super) struct Source {
     client: Client,
     mesh: Option<String>,
@@ -39,7 +39,7 @@ impl Source {
         Self { client, mesh, is_proxy }
     }
 
-    /// Looks once.
+    /// Takes one sample.
     pub(super) fn look(&self) -> Result<Sample, Failed> {
         let flows = self.page("flow")?;
         let (proxies, connections) = match self.is_proxy {
@@ -49,7 +49,7 @@ impl Source {
         Ok(Sample { flows, proxies, connections })
     }
 
-    /// The busiest rows.
+    /// Busiest rows.
     fn page(&self, by: &str) -> Result<TrafficPage, Failed> {
         let mesh = self.mesh.as_deref().map(|mesh| format!("&mesh={}", encoded(mesh))).unwrap_or_default();
         let ask = |offset: usize| {
@@ -58,7 +58,7 @@ impl Source {
         let mut all = ask(0)?;
         while all.items.len() < all.total.min(MOST) {
             let next = ask(all.items.len())?;
-            // it may have become fewer meanwhile
+            // the number of rows may have decreased meanwhile
             if next.items.is_empty() {
                 break;
             }
@@ -71,7 +71,7 @@ impl Source {
         Ok(self.client.get("/connections")?.and_then(|all| all.as_array().cloned()).unwrap_or_default())
     }
 
-    /// Looks once a second until nobody listens.
+    /// Takes a sample once a second until the receiver is dropped.
     pub(super) fn follow(&self, news: &Sender<News>) {
         let _ = leave_when_asked(news.clone());
         let mut next = Instant::now() + BEAT;
@@ -89,7 +89,7 @@ impl Source {
     }
 }
 
-/// Passes on that the process is asked to leave: a terminal has to be put back as it was.
+/// Passes on signals that ask to leave: the terminal has to be restored.
 fn leave_when_asked(news: Sender<News>) -> std::io::Result<std::thread::JoinHandle<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -104,7 +104,7 @@ fn leave_when_asked(news: Sender<News>) -> std::io::Result<std::thread::JoinHand
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}
             }
-            // whoever drew has gone already
+            // the screen may have ended already
             let _ = news.send(News::Leave);
         });
     })

@@ -1,4 +1,4 @@
-//! What somebody looks at, and what keys do to it. No terminal, clock or socket here.
+//! State of the screen, and the effect of keys on it. No terminal, clock or socket here.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -7,14 +7,14 @@ use super::place::Place;
 use super::rows::{List, Row, list};
 use super::samples::{Sample, Samples};
 
-/// What a key means.
+/// Meaning of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// So many rows up.
+    /// Rows to move up.
     Up(usize),
-    /// So many rows down.
+    /// Rows to move down.
     Down(usize),
-    /// Sort by the column so many further.
+    /// Columns to move the sort order by.
     Column(isize),
     Enter,
     Back,
@@ -24,33 +24,33 @@ pub(super) enum Key {
     Quit,
 }
 
-/// What somebody looks at.
+/// State of the screen.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Who is asked.
+    /// Name of the source.
     pub(super) title: String,
-    /// Whether one proxy is asked, which knows no others.
+    /// `true`: a single proxy is asked, which knows no others.
     is_proxy: bool,
     samples: Samples,
-    /// The look that is drawn; `None`: none has come.
+    /// Sample that is drawn; `None`: none has come.
     shown: Option<Sample>,
-    /// The way here: the last one is drawn.
+    /// Path of places to the current one, which is the last.
     places: Vec<Level>,
     pub(super) filter: String,
-    /// Whether letters are typed into the filter.
+    /// `true`: letters are typed into the filter.
     pub(super) is_typing: bool,
     pub(super) is_paused: bool,
     pub(super) shows_help: bool,
-    /// Why it could not be asked last.
+    /// Reason why the last sample failed; `None`: it did not.
     pub(super) failed: Option<String>,
 }
 
-/// A place, and how it is looked at.
+/// Place with its selection and sort order.
 #[derive(Debug)]
 struct Level {
     place: Place,
     selected: usize,
-    /// The column that it is sorted by, and whether the least comes first; `None`: as the list has it.
+    /// Sort column, and `true` for ascending order; `None`: the default of the list.
     sorted: Option<(usize, bool)>,
 }
 
@@ -60,22 +60,22 @@ impl Level {
     }
 }
 
-/// A list as it is drawn: sorted, and what the filter lets through.
+/// List as it is drawn: sorted and filtered.
 #[derive(Debug)]
 pub(super) struct Drawn {
     pub(super) list: List,
     pub(super) title: String,
     pub(super) selected: usize,
-    /// The column that it is sorted by.
+    /// Sort column.
     pub(super) sorted_by: usize,
-    /// Whether the least comes first.
+    /// `true`: ascending order.
     pub(super) is_rising: bool,
-    /// How many rows there are without the filter.
+    /// Number of rows without the filter.
     pub(super) total: usize,
 }
 
 impl State {
-    /// Before anything has come.
+    /// Creates the state before the first sample.
     pub(super) fn new(title: String, is_proxy: bool) -> Self {
         Self {
             title,
@@ -91,7 +91,7 @@ impl State {
         }
     }
 
-    /// Takes a look in. What is drawn stays as it is while it is paused.
+    /// Takes in a sample. While paused, the drawn one stays.
     pub(super) fn take(&mut self, sample: Sample) {
         self.failed = None;
         self.samples.take(&sample);
@@ -100,12 +100,12 @@ impl State {
         }
     }
 
-    /// It could not be asked. What is drawn is what was known last.
+    /// Records a failed sample. The last one stays drawn.
     pub(super) fn fail(&mut self, why: String) {
         self.failed = Some(why);
     }
 
-    /// What is drawn now; `None`: nothing has come yet.
+    /// Sample that is drawn now; `None`: none has come yet.
     pub(super) fn shown(&self) -> Option<&Sample> {
         self.shown.as_ref()
     }
@@ -114,7 +114,7 @@ impl State {
         self.places.last()
     }
 
-    /// The list that is drawn now.
+    /// List that is drawn now.
     pub(super) fn drawn(&self) -> Option<Drawn> {
         let (level, sample) = (self.level()?, self.shown.as_ref()?);
         let mut list = list(&level.place, sample, &self.samples);
@@ -124,20 +124,20 @@ impl State {
             wanted.is_empty() || row.cells.iter().any(|cell| cell.text.to_lowercase().contains(&wanted))
         });
         let is_number = |at: usize| list.columns.get(at).is_some_and(|column| column.is_number);
-        // of numbers the most comes first
+        // numbers are in descending order
         let (sorted_by, is_rising) = level.sorted.unwrap_or((list.sorted_by, !is_number(list.sorted_by)));
         let order = |one: &Row, two: &Row| match (one.cells.get(sorted_by), two.cells.get(sorted_by)) {
             (Some(one), Some(two)) if is_rising => one.compare(two),
             (Some(one), Some(two)) => two.compare(one),
             _ => Ordering::Equal,
         };
-        // what is equal stays in the order of names
+        // equal rows stay in the order of names
         list.rows.sort_by(order);
         let selected = level.selected.min(list.rows.len().saturating_sub(1));
         Some(Drawn { list, title: level.place.title(), selected, sorted_by, is_rising, total })
     }
 
-    /// Does what a key says; breaks when somebody has seen enough.
+    /// Handles a key; breaks when the user quits.
     pub(super) fn press(&mut self, key: Key) -> ControlFlow<()> {
         match key {
             Key::Quit => return ControlFlow::Break(()),
@@ -204,7 +204,7 @@ impl State {
     fn enter(&mut self) {
         let Some(Drawn { list, selected, .. }) = self.drawn() else { return };
         if let Some(place) = list.rows.get(selected).and_then(|row| row.leads_to.clone()) {
-            // a filter is about what was listed there
+            // a filter belongs to the list where it was typed
             self.filter.clear();
             self.places.push(Level::at(place));
         }

@@ -39,7 +39,7 @@ fn row(flow: Option<Flow>, proxy: Option<&str>, wanted: Option<f64>, counts: Cou
     TrafficRow { flow, proxy, proxies: 2, wanted, seen: wanted, counts, pace: None, history: None }
 }
 
-/// A look `at` seconds after the beginning: a split of 90 to 10, of which the smaller side fails, and a quiet route.
+/// Sample `at` seconds after the beginning: a split of 90 to 10, of which the smaller side fails, and a quiet route.
 fn sample(at: u64) -> Sample {
     let counts = |each_second: u64, failing: u64| {
         let mut counts = Counts {
@@ -65,7 +65,7 @@ fn sample(at: u64) -> Sample {
     Sample { flows: page(at as i64, flows), proxies: Some(page(at as i64, proxies)), connections: Vec::new() }
 }
 
-/// The same as one proxy says it, with its open connections.
+/// The same sample as a single proxy reports it, with its open connections.
 fn of_one_proxy(at: u64) -> Sample {
     let connection = |id: u64, endpoint: &str, age: f64| {
         json!({
@@ -149,7 +149,7 @@ fn rows_are_sorted_and_filtered() {
     assert_eq!(names(&state), ["redis"], "by its policy");
     let Drawn { total, .. } = state.drawn().unwrap();
     assert_eq!(total, 2);
-    // letters are letters while one types
+    // letters are text while the filter is typed
     press(&mut state, &[Key::Letter('/'), Key::Letter('q')]);
     assert_eq!(names(&state), Vec::<String>::new());
     press(&mut state, &[Key::Back]);
@@ -173,7 +173,7 @@ fn one_gets_in_and_back_and_what_is_selected_is_there() {
     assert_eq!(names(&state), ["default/web-1", "default/web-2"]);
     press(&mut state, &[Key::Tab]);
     assert_eq!(names(&state), ["redis", "kafka"]);
-    // what was selected is gone
+    // the selected row is gone
     let mut fewer = sample(4);
     fewer.flows.items.truncate(1);
     press(&mut state, &[Key::Down(5)]);
@@ -200,7 +200,7 @@ fn what_is_paused_stays_and_what_fails_is_told() {
 #[test]
 fn a_pace_is_that_of_the_last_seconds() {
     let mut quiet = sample(100);
-    // as many as a second before: nothing has happened
+    // the same counts as a second before: nothing has happened
     quiet.flows.at += SignedDuration::from_secs(1);
     let mut looks: Vec<Sample> = (95..=100).map(sample).collect();
     let state = looked_at(looks.clone());
@@ -210,7 +210,7 @@ fn a_pace_is_that_of_the_last_seconds() {
     assert_eq!(cells(&state)[2..6], ["90/10", "90/10", "98", "200"]);
     looks.push(quiet);
     assert_eq!(cells(&looked_at(looks))[4], "78", "four of five seconds");
-    // a proxy that was started anew counts from nothing
+    // a restarted proxy counts from zero
     assert_eq!(
         cells(&looked_at([sample(100), {
             let mut anew = sample(1);

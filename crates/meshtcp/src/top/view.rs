@@ -1,4 +1,4 @@
-//! The picture of a state.
+//! Drawing of the state.
 
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -11,9 +11,9 @@ use super::columns::{Column, Tone};
 use super::samples::Sample;
 use super::state::{Drawn, State};
 
-/// The narrowest and the widest that a text is.
+/// Minimum and maximum width of a text column.
 const TEXT: (usize, usize) = (8, 44);
-/// Between two columns.
+/// Gap between two columns.
 const GAP: usize = 2;
 
 const KEYS: &str = "enter in  esc back  tab proxies  s sort  / filter  p pause  ? help  q quit";
@@ -33,7 +33,7 @@ const HELP: [(&str, &str); 12] = [
     ("OLD", "connections on weights that are not in force any more"),
 ];
 
-/// Draws it all.
+/// Draws the whole screen.
 pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     let [head, heading, body, foot] = Layout::vertical([
         Constraint::Length(1),
@@ -56,7 +56,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State) {
     }
 }
 
-/// Who is asked, when, and how much there is.
+/// Source, time and size of the sample.
 fn head(state: &State, width: u16) -> Line<'static> {
     let mut spans = vec![Span::styled("meshtcp top", Style::new().add_modifier(Modifier::BOLD))];
     spans.push(Span::raw(format!("  {}", state.title)));
@@ -80,7 +80,7 @@ fn head(state: &State, width: u16) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What is listed, and what is left out.
+/// Title of the list, and what is left out.
 fn heading(state: &State, Drawn { title, list, total, .. }: &Drawn) -> Line<'static> {
     let style = Style::new().fg(Color::Cyan);
     let mut spans = vec![Span::styled(title.clone(), style)];
@@ -103,7 +103,7 @@ fn table(frame: &mut Frame<'_>, area: Rect, drawn: &Drawn) {
     };
     let width = |at: usize, column: &Column| {
         let cells = list.rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| cell.text.width());
-        // the mark of sorting has room everywhere: columns do not jump
+        // the sort mark has room in every column, so that columns do not jump
         let most = cells.max().unwrap_or_default().max(column.title.width() + 1);
         if column.is_number { most } else { most.clamp(TEXT.0, TEXT.1) }
     };
@@ -137,12 +137,12 @@ fn table(frame: &mut Frame<'_>, area: Rect, drawn: &Drawn) {
     frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(Some(*selected)));
 }
 
-/// The columns that there is room for: the least important are left out first.
+/// Columns that fit: the least important are left out first.
 fn fitting(columns: &[Column], widths: &[usize], room: usize) -> Vec<usize> {
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let taken = |kept: &[usize]| kept.iter().map(|&at| widths[at] + GAP).sum::<usize>().saturating_sub(GAP);
     while taken(&kept) > room && kept.len() > 1 {
-        // of equals the last
+        // the last one of several with the same rank
         let Some((worst, _)) = kept.iter().enumerate().max_by_key(|(place, at)| (columns[**at].rank, *place))
         else {
             break;

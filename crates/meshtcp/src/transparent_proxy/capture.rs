@@ -1,5 +1,5 @@
-//! What to redirect and what not, by flags. Those that Kuma's `kumactl install transparent-proxy` has are called and mean
-//! what they do there.
+//! Flags for what is redirected and what is not. Flags that Kuma's `kumactl install transparent-proxy` has, too, have
+//! the same names and meanings.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,17 +8,18 @@ use std::path::PathBuf;
 use super::ports::{Network, OwnPorts, Ports, Transport, Users};
 use super::rules::{Chain, Family, Rule, Ruleset, Then, When};
 
-/// What a proxy is from when it hands a connection to the application beside it: such are left alone.
+/// Source addresses of the proxy when it hands a connection to the application beside it: such connections are left
+/// alone.
 const HANDED_OVER: [(Family, IpAddr); 2] = [
     (Family::V4, IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6))),
     (Family::V6, IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6))),
 ];
-/// What is this host's alone.
+/// Loopback networks, which belong to this host alone.
 const LOOPBACK: [(Family, Network); 2] = [
     (Family::V4, Network { address: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), length: 8 }),
     (Family::V6, Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), length: 128 }),
 ];
-/// How many ports one rule may name: iptables counts to 15, a range twice.
+/// Maximum number of ports per rule: iptables allows 15, and counts a range twice.
 const PORTS: usize = 7;
 
 /// What to redirect.
@@ -91,10 +92,10 @@ enum Mode {
 }
 
 impl Capture {
-    /// The rules that do it.
+    /// Rules for these flags.
     ///
     /// # Errors
-    /// In words: something is not understood.
+    /// Reason in words: a flag is invalid.
     pub(super) fn ruleset(&self) -> Result<Ruleset, String> {
         let user = user(&self.user)?;
         let mut chains = BTreeMap::from([(Chain::Outbound, self.outbound(user)?)]);
@@ -119,7 +120,7 @@ impl Capture {
             let from = When::From(one(address));
             rules.push(rule("what the proxy hands over", Some(family), [from, lo()], Then::Leave));
         }
-        // a service dials itself by its own address: what the proxy sends there arrives as from elsewhere
+        // a service dials itself by its own address: the connection from its proxy arrives as if from elsewhere
         for (family, loopback) in LOOPBACK.into_iter().filter(|_| self.redirect_inbound) {
             let when = [tcp(), lo(), When::NotTo(loopback), When::Of(user)];
             let then = Then::Redirect(self.redirect_inbound_port);
@@ -128,7 +129,7 @@ impl Capture {
         rules.push(rule("the proxy", None, [When::Of(user)], Then::Leave));
         let dns = self.dns();
         for OwnPorts { transports, ports, users } in &self.exclude_outbound_ports_for_uids {
-            // before anything is redirected, and of UDP only where something is
+            // before anything is redirected; for UDP only if anything is
             for transport in transports.iter().filter(|it| **it == Transport::Tcp || !dns.is_empty()) {
                 for (user, ports) in
                     users.iter().flat_map(|user| chunks(ports).map(move |ports| (user, ports)))
@@ -175,7 +176,7 @@ impl Capture {
         Ok(rules)
     }
 
-    /// Queries for the servers of this host, or for all.
+    /// Rules for DNS queries to the servers of this host, or to all.
     fn dns(&self) -> Vec<Rule> {
         if !self.redirect_dns && !self.redirect_all_dns_traffic {
             return Vec::new();
@@ -208,7 +209,7 @@ fn rule(
     Rule { what, family, when: when.into_iter().collect(), then }
 }
 
-/// Rules by which ports are left alone; none: none is.
+/// Rules that leave ports alone; no ports: no rules.
 fn without(left_alone: &[Ports]) -> impl Iterator<Item = Rule> {
     let some = chunks(left_alone).filter(|ports| !ports.is_empty());
     some.map(|ports| {
@@ -216,7 +217,7 @@ fn without(left_alone: &[Ports]) -> impl Iterator<Item = Rule> {
     })
 }
 
-/// As many ports as a rule may name, again and again; none: all ports, once.
+/// Chunks of at most as many ports as a rule may name; no ports: one empty chunk for all.
 fn chunks(ports: &[Ports]) -> impl Iterator<Item = Vec<Ports>> {
     let all = ports.is_empty().then(Vec::new);
     all.into_iter().chain(ports.chunks(PORTS).map(<[Ports]>::to_vec))
@@ -235,7 +236,7 @@ fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
-/// A user by number, or by a name in `/etc/passwd`.
+/// Parses a user by number, or by a name in `/etc/passwd`.
 fn user(text: &str) -> Result<Users, String> {
     let passwd = || std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let number = text.parse().ok().or_else(|| uid_of(&passwd(), text));

@@ -1,4 +1,4 @@
-//! Rules as `iptables-restore` says them: two chains of our own in the `nat` table, and a jump to each.
+//! Rules in the syntax of `iptables-restore`: two chains of our own in the `nat` table, and a jump to each.
 
 use super::ports::{Network, Ports, Transport};
 use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
@@ -17,12 +17,12 @@ fn hook(chain: Chain) -> &'static str {
     }
 }
 
-/// The lines that put the rules of a family in the place of what is there of ours, on top of what else there is: all of it in one
-/// step. The jumps come first, so that no other rule decides before ours.
+/// Script that replaces our rules of a family, and leaves the others, in one step. The jumps come first, so that no
+/// other rule decides before ours.
 pub(super) fn script(ruleset: &Ruleset, family: Family, before: &Found) -> String {
     let mut text = "*nat\n".to_owned();
     for chain in ruleset.chains.keys() {
-        // one that is there is emptied by this
+        // an existing chain is emptied by this line
         text += &format!(":{} - [0:0]\n", own(*chain));
     }
     let is_left = |chain: &&Chain| !ruleset.chains.contains_key(*chain);
@@ -36,18 +36,18 @@ pub(super) fn script(ruleset: &Ruleset, family: Family, before: &Found) -> Strin
     text + "COMMIT\n"
 }
 
-/// The marks of the rules as they should stand in the chains of a family.
+/// Marks of the rules that should be in the chains of a family.
 pub(super) fn wanted(ruleset: &Ruleset, family: Family) -> Marks {
     let marks = |chain| ruleset.of_family(chain, family).map(Rule::mark).collect();
     ruleset.chains.keys().map(|chain| (called(*chain, family), marks(*chain))).collect()
 }
 
-/// What people call a chain.
+/// Name of a chain in messages.
 fn called(chain: Chain, family: Family) -> String {
     format!("{} {}", chain.name(), family.name())
 }
 
-/// The lines that take out what [`found`](Found) says is there.
+/// Script that removes what [`found`](Found) contains.
 pub(super) fn removal(found: &Found) -> String {
     format!("*nat\n{}COMMIT\n", without(&found.jumps, found.chains.iter()))
 }
@@ -58,18 +58,18 @@ fn without<'c>(jumps: &[Chain], chains: impl Iterator<Item = &'c Chain>) -> Stri
     jumps.chain(chains).collect()
 }
 
-/// What is there of ours, of what `iptables-save -t nat` prints.
+/// Our rules in the output of `iptables-save -t nat`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// A chain for each jump to it, as often as there are.
+    /// Target chain of each jump, as often as there are jumps.
     pub(super) jumps: Vec<Chain>,
     pub(super) chains: Vec<Chain>,
-    /// The marks of rules.
+    /// Marks of the rules.
     pub(super) installed: Marks,
 }
 
 impl Found {
-    /// Everything that could be there.
+    /// Everything that could be installed.
     pub(super) fn all() -> Self {
         let chains = Chain::ALL.to_vec();
         Self { jumps: chains.clone(), chains, installed: Marks::new() }
@@ -80,7 +80,7 @@ impl Found {
     }
 }
 
-/// Reads what `iptables-save -t nat` prints of a family.
+/// Parses the output of `iptables-save -t nat` for a family.
 pub(super) fn found(listing: &str, family: Family) -> Found {
     let mut found = Found::default();
     for line in listing.lines() {
@@ -99,7 +99,7 @@ pub(super) fn found(listing: &str, family: Family) -> Found {
             }
         }
     }
-    // rules that nothing leads to do nothing
+    // rules without a jump to them have no effect
     let leads = |name: &String| found.jumps.iter().any(|chain| called(*chain, family) == *name);
     found.installed.retain(|name, _| leads(name));
     found
@@ -110,7 +110,7 @@ fn said(rule: &Rule) -> String {
     words.push(format!("-m comment --comment \"{}\"", rule.mark()));
     words.push(match rule.then {
         Then::Leave => "-j RETURN".to_owned(),
-        // it names its transport among its conditions
+        // the rule names its transport among its conditions
         Then::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
     });
     words.join(" ")

@@ -1,14 +1,14 @@
-//! Rules as `nft` says them: one table of our own, replaced and removed as a whole.
+//! Rules in the syntax of `nft`: one table of our own, replaced and removed as a whole.
 
 use serde_json::Value;
 
 use super::ports::{Network, Ports, Transport};
 use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
 
-/// The table.
+/// Name of the table.
 pub(super) const TABLE: &str = "meshtcp";
 
-/// The commands that put the rules in place of whatever the table had, in one step.
+/// Commands that replace the content of the table with the rules, in one step.
 pub(super) fn script(ruleset: &Ruleset) -> String {
     let mut text = removal() + &format!("table inet {TABLE} {{\n");
     for (chain, rules) in &ruleset.chains {
@@ -26,7 +26,7 @@ pub(super) fn script(ruleset: &Ruleset) -> String {
     text + "}\n"
 }
 
-/// The commands that remove the table, whether or not it is there.
+/// Commands that remove the table, whether or not it exists.
 pub(super) fn removal() -> String {
     format!("add table inet {TABLE}\ndelete table inet {TABLE}\n")
 }
@@ -79,16 +79,16 @@ fn condition(when: &When) -> String {
     }
 }
 
-/// The marks of the rules as they should stand in the table.
+/// Marks of the rules that should be in the table.
 pub(super) fn wanted(ruleset: &Ruleset) -> Marks {
     let marks = |rules: &Vec<Rule>| rules.iter().map(Rule::mark).collect();
     ruleset.chains.iter().map(|(chain, rules)| (chain.name().to_owned(), marks(rules))).collect()
 }
 
-/// What stands in the table, of what `nft -j list table` prints.
+/// Parses the marks in the table from the output of `nft -j list table`.
 ///
 /// # Errors
-/// In words: it cannot be read.
+/// Reason in words: it cannot be parsed.
 pub(super) fn installed(listing: &str) -> Result<Marks, String> {
     let tree: Value = serde_json::from_str(listing).map_err(|error| format!("nft says no JSON: {error}"))?;
     let mut installed = Marks::new();

@@ -1,19 +1,19 @@
-//! Ports, users, networks and transports, as people write them.
+//! Ports, users, networks and transports as written on the command line.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// A number, or all from one to another.
+/// Single number, or a range of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span<N> {
     pub(super) first: N,
     pub(super) last: N,
 }
 
-/// The port of a connection's server.
+/// Port of a connection's server.
 pub(super) type Ports = Span<u16>;
-/// The user that a socket belongs to.
+/// User that owns a socket.
 pub(super) type Users = Span<u32>;
 
 impl<N: FromStr + PartialOrd + Copy> FromStr for Span<N> {
@@ -71,7 +71,7 @@ impl fmt::Display for Network {
     }
 }
 
-/// What is redirected: of UDP only DNS.
+/// Transport that is redirected: of UDP only DNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
     Tcp,
@@ -82,11 +82,12 @@ impl Transport {
     pub(super) const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
 }
 
-/// What a user dials without the proxy: `[tcp:|udp:]PORTS:USERS`, where `*` is all ports, or `USERS` alone.
+/// Destinations that a user dials without the proxy: `[tcp:|udp:]PORTS:USERS`, where `*` is all ports, or `USERS`
+/// alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OwnPorts {
     pub(super) transports: Vec<Transport>,
-    /// Empty: all.
+    /// Ports; empty: all.
     pub(super) ports: Vec<Ports>,
     pub(super) users: Vec<Users>,
 }

@@ -1,4 +1,4 @@
-//! What the kernel is asked to do, whatever it is told with: chains of rules, of which the first that fits decides.
+//! Rules for the kernel, independent of the tool: chains, in which the first matching rule decides.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::ports::{Network, Ports, Transport, Users};
 
-/// Which connections a chain looks at.
+/// Connections that a chain examines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Chain {
-    /// Those that begin on this host.
+    /// Connections that begin on this host.
     Outbound,
-    /// Those that arrive from elsewhere.
+    /// Connections that arrive from elsewhere.
     Inbound,
 }
 
@@ -35,35 +35,35 @@ impl Chain {
     }
 }
 
-/// IPv4 or IPv6.
+/// IP family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     V4,
     V6,
 }
 
-/// A condition on a connection.
+/// Condition on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum When {
-    /// Its first packet comes from there.
+    /// Its first packet comes from the network.
     From(Network),
-    /// It goes there.
+    /// It goes to the network.
     To(Network),
-    /// It goes elsewhere.
+    /// It goes outside the network.
     NotTo(Network),
     /// It arrives through this interface.
     In(String),
     /// It leaves through this interface.
     Out(String),
-    /// It is for an address of another host.
+    /// Its address belongs to another host.
     NotForThisHost,
-    /// It is of this transport, for one of these ports; for any, where there are none.
+    /// It has this transport and one of these ports; no ports: any.
     Ports(Transport, Vec<Ports>),
     /// Its socket belongs to one of these users.
     Of(Users),
 }
 
-/// What becomes of a connection.
+/// Decision about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Then {
     /// It goes where it was dialled.
@@ -72,20 +72,20 @@ pub(super) enum Then {
     Redirect(u16),
 }
 
-/// A rule.
+/// Rule of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rule {
-    /// Which connections it is for, in words.
+    /// Connections that the rule is for, in words.
     pub(super) what: &'static str,
-    /// Of which family it is; absent: of both.
+    /// IP family of the rule; `None`: both.
     pub(super) family: Option<Family>,
-    /// All of these hold.
+    /// Conditions, all of which must hold.
     pub(super) when: Vec<When>,
     pub(super) then: Then,
 }
 
 impl Rule {
-    /// What is written beside the rule in the kernel: its words, and a hash of all that it says.
+    /// Mark that is stored with the rule in the kernel: its words, and a hash of the whole rule.
     pub(super) fn mark(&self) -> String {
         let Self { what, family, when, then } = self;
         let hash = xxh3_64(format!("{family:?} {when:?} {then:?}").as_bytes());
@@ -93,26 +93,25 @@ impl Rule {
     }
 }
 
-/// All rules, in their order.
+/// All rules, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ruleset {
     pub(super) chains: BTreeMap<Chain, Vec<Rule>>,
-    /// The families that are redirected.
+    /// IP families that are redirected.
     pub(super) families: Vec<Family>,
 }
 
-/// The marks of rules in the kernel, by the chain in which they stand, as it is called to people; of a rule that is none of
-/// ours, what stands in its place.
+/// Marks of rules in the kernel, by the name of their chain in messages; for a foreign rule, its text.
 pub(super) type Marks = BTreeMap<String, Vec<String>>;
 
 impl Ruleset {
-    /// The rules of a chain for one family.
+    /// Rules of a chain for one family.
     pub(super) fn of_family(&self, chain: Chain, family: Family) -> impl Iterator<Item = &Rule> {
         let rules = self.chains.get(&chain).into_iter().flatten();
         rules.filter(move |rule| rule.family.is_none_or(|of| of == family))
     }
 
-    /// What it does, in a few words.
+    /// Effect of the rules, in a few words.
     pub(super) fn in_words(&self) -> String {
         let target = |chain| {
             let last = self.chains.get(&chain).and_then(|rules| rules.last());
@@ -125,7 +124,7 @@ impl Ruleset {
     }
 }
 
-/// How what is installed differs from what is wanted, in words; empty: not at all.
+/// Differences between the installed and the wanted rules, in words; empty: none.
 pub(super) fn differences(wanted: &Marks, installed: &Marks) -> Vec<String> {
     if installed.is_empty() {
         return vec!["nothing is installed".to_owned()];

@@ -1,4 +1,4 @@
-//! What the kernel is told with.
+//! Tools that configure the kernel.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use super::ip_tables::{self, Found};
 use super::nf_tables;
 use super::rules::{Family, Marks, Ruleset};
 
-/// Where such programs are, also for whoever has no such path.
+/// Folders of such programs, also searched if they are not in `PATH`.
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /// Which program is wanted.
@@ -22,7 +22,7 @@ pub(super) enum Choice {
     Iptables,
 }
 
-/// A program that talks to the kernel.
+/// Program that configures the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tool {
     Nft,
@@ -37,7 +37,7 @@ struct Tables {
     save: &'static str,
 }
 
-/// How a script is added to what is there: after whoever is at it just now, in seconds.
+/// Options for adding a script to the present rules: without flushing them, and waiting for the lock, in seconds.
 const ADDED: [&str; 2] = ["--noflush", "--wait=5"];
 
 const TABLES: [Tables; 2] = [
@@ -46,10 +46,10 @@ const TABLES: [Tables; 2] = [
 ];
 
 impl Choice {
-    /// The tool, if it is there.
+    /// Tool of the choice, if it is installed.
     ///
     /// # Errors
-    /// In words: it is not.
+    /// Reason in words: it is not installed.
     pub(super) fn found(self) -> Result<Tool, String> {
         let tool = self.or_usual();
         if is_there(tool.program()) {
@@ -64,7 +64,7 @@ impl Choice {
         })
     }
 
-    /// The tool, whether or not it is there: to show what it would be told.
+    /// Tool of the choice, whether or not it is installed: to show its script.
     pub(super) fn or_usual(self) -> Tool {
         match self {
             Choice::Nft => Tool::Nft,
@@ -78,7 +78,7 @@ impl Choice {
 }
 
 impl Tool {
-    /// Those that are there.
+    /// Installed tools.
     pub(super) fn all_found() -> Vec<Self> {
         [Self::Nft, Self::Iptables].into_iter().filter(|tool| is_there(tool.program())).collect()
     }
@@ -97,7 +97,7 @@ impl Tool {
         }
     }
 
-    /// What it is told to install rules.
+    /// Script that installs rules.
     pub(super) fn script(self, ruleset: &Ruleset) -> String {
         match self {
             Self::Nft => nf_tables::script(ruleset),
@@ -111,7 +111,7 @@ impl Tool {
         }
     }
 
-    /// What it is told to take rules out.
+    /// Script that removes rules.
     pub(super) fn removal(self) -> String {
         match self {
             Self::Nft => nf_tables::removal(),
@@ -124,10 +124,10 @@ impl Tool {
         }
     }
 
-    /// What is in the kernel of ours.
+    /// Our rules in the kernel.
     ///
     /// # Errors
-    /// In words: the tool fails.
+    /// Reason in words: the tool fails.
     pub(super) fn installed(self) -> Result<Marks, String> {
         match self {
             Self::Nft => match nft_is_there()? {
@@ -142,7 +142,7 @@ impl Tool {
         }
     }
 
-    /// What should be in the kernel.
+    /// Rules that should be in the kernel.
     pub(super) fn wanted(self, ruleset: &Ruleset) -> Marks {
         match self {
             Self::Nft => nf_tables::wanted(ruleset),
@@ -153,16 +153,16 @@ impl Tool {
         }
     }
 
-    /// The others that have something of ours in the kernel: both would redirect.
+    /// Other tools with rules of ours in the kernel: both would redirect.
     pub(super) fn others(self) -> impl Iterator<Item = Self> {
         let has_some = |other: &Self| other.installed().is_ok_and(|marks| !marks.is_empty());
         Self::all_found().into_iter().filter(move |other| *other != self).filter(has_some)
     }
 
-    /// Puts rules in the place of what was there, in one step of the kernel; with iptables, in one for each family.
+    /// Replaces the present rules, in one step of the kernel; with iptables, in one per family.
     ///
     /// # Errors
-    /// In words: the tool fails.
+    /// Reason in words: the tool fails.
     pub(super) fn install(self, ruleset: &Ruleset) -> Result<(), String> {
         match self {
             Self::Nft => told("nft", &["-f", "-"], &nf_tables::script(ruleset)),
@@ -180,10 +180,10 @@ impl Tool {
         }
     }
 
-    /// Takes everything of ours out. Whether there was something.
+    /// Removes all of our rules. Returns `true` if there were any.
     ///
     /// # Errors
-    /// In words: the tool fails.
+    /// Reason in words: the tool fails.
     pub(super) fn remove(self) -> Result<bool, String> {
         match self {
             Self::Nft => {
@@ -210,7 +210,7 @@ fn nft_is_there() -> Result<bool, String> {
     Ok(tables.lines().any(|line| line.trim() == format!("table inet {}", nf_tables::TABLE)))
 }
 
-/// What is there of ours, by family.
+/// Our present rules, by family.
 fn saved() -> Result<Vec<(Tables, Found)>, String> {
     let read = |tables: Tables| {
         let listing = said(tables.save, &["-t", "nat"])?;
@@ -219,7 +219,7 @@ fn saved() -> Result<Vec<(Tables, Found)>, String> {
     there().map(read).collect()
 }
 
-/// The families that there are: a host without IPv6 has nothing to redirect of it.
+/// Present IP families: a host without IPv6 has nothing to redirect for it.
 fn there() -> impl Iterator<Item = Tables> {
     TABLES.into_iter().filter(|tables| tables.family == Family::V4 || has_ipv6())
 }
@@ -244,7 +244,7 @@ fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a program prints.
+/// Output of a program.
 fn said(program: &str, arguments: &[&str]) -> Result<String, String> {
     let output = command(program, arguments).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("{program} cannot be run: {error}"))?;
@@ -254,14 +254,14 @@ fn said(program: &str, arguments: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a program that reads what to do.
+/// Runs a program that reads a script.
 fn told(program: &str, arguments: &[&str], script: &str) -> Result<(), String> {
     let cannot = |error: std::io::Error| format!("{program} cannot be run: {error}");
     let mut command = command(program, arguments);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(cannot)?;
     if let Some(mut input) = child.stdin.take() {
-        // what it did not read it did not do: it says why
+        // if it stops reading, its exit status and its message tell why
         let _ = input.write_all(script.as_bytes());
     }
     let output = child.wait_with_output().map_err(cannot)?;

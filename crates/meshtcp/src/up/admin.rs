@@ -1,4 +1,4 @@
-//! The admin server: what runs, for programs and for people with `curl`.
+//! Admin server: the running configuration, for programs and for people with `curl`.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(super) fn registry(
     registry
 }
 
-/// Serves until the process ends, or somebody else does.
+/// Serves until the process ends, or another process takes over.
 pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,

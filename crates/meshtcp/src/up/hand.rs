@@ -1,4 +1,4 @@
-//! A thread of its own for what comes from outside the files: signals and the admin server.
+//! Thread for requests from outside the files: signals and the admin server.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -20,33 +20,32 @@ use crate::signals::{Asked, Signals};
 use crate::takeover::Seat;
 use crate::{streams, traffic};
 
-/// How long the loop may take to leave. If it takes longer it waits for a disk that does not answer.
+/// Timeout for the loop to leave; after that it counts as stuck on an unresponsive disk.
 const STUCK: Duration = Duration::from_secs(5);
 
-/// Why to leave.
+/// Reason for leaving.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Leave {
-    /// A signal.
+    /// A signal asked to.
     #[default]
     Asked,
     /// Another process carries new connections from now on.
     TakenOver,
 }
 
-/// The running thread. It ends with the process.
+/// Running thread. It ends with the process.
 pub(crate) struct Hand {
-    /// Its event loop.
+    /// Event loop of the thread.
     pub(crate) runtime: Handle,
-    /// What connections of this process do.
+    /// Traffic counters of connections of this process.
     pub(crate) telemetry: Telemetry,
 }
 
-/// Starts the thread: it listens for signals, and serves admin pages with these metrics at the `seat` under these names, also while
-/// connections drain.
-/// When the loop cannot leave, connections get `grace` without it.
+/// Starts the thread: it waits for signals, and serves admin pages with these metrics at the `seat` under these names,
+/// also while connections drain. If the loop cannot leave, connections get `grace` without it.
 ///
 /// # Errors
-/// In words: signals cannot be caught.
+/// Reason in words: signals cannot be caught.
 pub(crate) fn start(
     (seat, known_as, registry): (Seat, KnownAs, Arc<Registry>),
     events: Sender<Event<Leave>>,
@@ -118,7 +117,7 @@ pub(crate) fn start(
     started.recv().map_err(|error| error.to_string())?
 }
 
-/// Leaves in the place of a loop that does not hear of it.
+/// Leaves in place of a loop that is stuck.
 async fn leave_without_loop(status: Arc<Status>, (proxy, seat): (Arc<Proxy>, Seat), grace: Duration) {
     tokio::time::sleep(STUCK).await;
     if !status.leave() {
@@ -126,7 +125,7 @@ async fn leave_without_loop(status: Arc<Status>, (proxy, seat): (Arc<Proxy>, Sea
     }
     seat.leave();
     complain("warning: a file or folder of resources does not answer: leaving without it\n");
-    // should it panic, there is nothing left to wait for
+    // if it panics, there is nothing left to wait for
     let _ = tokio::task::spawn_blocking(move || proxy.drain(grace)).await;
     streams::finish();
     std::process::exit(0)

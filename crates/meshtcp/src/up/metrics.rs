@@ -1,4 +1,4 @@
-//! What the loop counts, beside the proxy's own metrics.
+//! Metrics of the loop, beside the proxy's own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::Status;
 use crate::pages::state_in_words;
 
-/// Reads the status whenever metrics are encoded.
+/// Collector that reads the status whenever metrics are encoded.
 pub(super) struct Metrics {
     status: Arc<Status>,
 }

@@ -1,4 +1,4 @@
-//! The proxy in this process as what carries states.
+//! Proxy in this process as the sink of compiled states.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,46 +17,46 @@ use xds::{Family, ResourceSet};
 
 use crate::data_path::DataPath;
 
-/// How often to try again to bind what could not be bound.
+/// Interval between attempts to bind addresses that could not be bound.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The proxy in this process, and what it was told.
+/// Proxy in this process, and the state that it was given.
 pub(crate) struct OwnProxy {
     data_path: Arc<DataPath>,
     issuer: Issuer,
     certified: Certified,
     config: Config,
-    /// What is in force; `None`: nothing yet.
+    /// State in force; `None`: none yet.
     compiled: Option<Arc<Compiled>>,
-    /// What its proxies prove themselves with, by name; what is not there yet refuses connections.
+    /// Secrets of its proxies, by proxy; connections that need a missing one are refused.
     secrets: BTreeMap<ProxyId, ResourceSet>,
-    /// Who holds that.
+    /// Proxies that hold certificates.
     holders: BTreeSet<ProxyKey>,
-    /// What is known of services outside the mesh.
+    /// Facts about services outside the mesh.
     outside: Arc<Outside>,
     /// Listeners that cannot be bound, in words.
     failed: Vec<String>,
     retry_at: Option<Instant>,
     generation: u64,
-    /// Routes that decide nothing here, each with the reason.
+    /// Routes without effect here, each with the reason.
     idle_routes: BTreeMap<String, String>,
 }
 
-/// What there is to tell of the proxy.
+/// News about the proxy.
 #[derive(Debug, Default)]
 pub(crate) struct OwnNews {
-    /// Whether it was told something else.
+    /// `true`: it was given another configuration.
     pub(crate) told: bool,
-    /// Routes that decide nothing here and were not said to before, each with the reason.
+    /// Routes without effect here that were not reported before, each with the reason.
     pub(crate) idle_routes: Vec<(String, String)>,
     /// Listeners that could not be bound and were not reported before.
     pub(crate) failed: Vec<String>,
-    /// Listeners that could not be bound and now are.
+    /// Listeners that could not be bound before and now are.
     pub(crate) bound: Vec<String>,
 }
 
 impl OwnProxy {
-    /// A proxy that runs nothing yet, with certificates from an issuer.
+    /// Creates a proxy that runs nothing yet, with certificates from an issuer.
     pub(crate) fn new(data_path: Arc<DataPath>, issuer: Issuer) -> Self {
         Self {
             data_path,
@@ -79,12 +79,12 @@ impl OwnProxy {
         &self.failed
     }
 
-    /// The number of the configuration that runs.
+    /// Generation of the running configuration.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What its proxies prove themselves with now. Those that have nothing new keep what they have.
+    /// Updates the secrets of its proxies. Returns `true` if any changed; unchanged ones are kept.
     fn look_for_secrets(&mut self, compiled: &Compiled) -> bool {
         let (mut secrets, mut holders) = (BTreeMap::new(), BTreeSet::new());
         for (key, proxy) in &compiled.proxies {
@@ -110,7 +110,7 @@ impl OwnProxy {
         differs
     }
 
-    /// What is in force, with the secrets that there are.
+    /// Configuration for a state, with the available secrets.
     fn parse(&self, compiled: &Compiled) -> Result<Config, l4::Problems> {
         let with_secrets: Vec<_> = compiled
             .proxies
@@ -149,7 +149,7 @@ impl Sink for OwnProxy {
         &[Family::L4]
     }
 
-    /// Two listeners on one address, and whatever the proxy would not understand.
+    /// Problems: two listeners on one address, and whatever the proxy would not accept.
     fn examine(&mut self, compiled: &Compiled, candidate: &Candidate) -> Vec<Problem> {
         let conflicts = conflicts(compiled, candidate);
         if !conflicts.is_empty() {
@@ -189,7 +189,7 @@ impl Sink for OwnProxy {
         news
     }
 
-    /// Takes new certificates over, and tries again to bind what could not be bound.
+    /// Applies new certificates, and tries again to bind addresses that could not be bound.
     fn attend(&mut self, now: Instant) -> Option<OwnNews> {
         let compiled = self.compiled.clone();
         let has_new_secrets = compiled.as_ref().is_some_and(|compiled| self.look_for_secrets(compiled));
@@ -211,12 +211,12 @@ impl Sink for OwnProxy {
         Some(Arc::clone(&self.issuer.outside().borrow()))
     }
 
-    /// Nobody: the proxy resolves names by itself.
+    /// No resolver: the proxy resolves names by itself.
     fn hosts(&self) -> Option<&HostResolver> {
         None
     }
 
-    /// Nothing: it runs in this process, and is what it is.
+    /// No announcements: the proxy runs in this process, so its features are known.
     fn announced(&mut self) -> Option<BTreeMap<ProxyId, ProxyFeatures>> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the page asks: how every proxy and route is, what connections do, and why one went where it went.
+//! API of the page: state of every proxy and route, traffic of connections, and reasons for their destinations.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::status::Report;
 use crate::traffic;
 use crate::{host, pages};
 
-/// What this process calls itself.
+/// Name of this process as an instance.
 const SELF: &str = "up";
 
 #[derive(Clone)]
@@ -32,7 +32,7 @@ struct Desk {
     started: Timestamp,
 }
 
-/// Answers what the page asks.
+/// Router for the requests of the page.
 pub(super) fn serve(status: &Arc<Status>, telemetry: Telemetry) -> Router {
     let counted = traffic::serve(telemetry, status.changes());
     let desk = Desk { status: Arc::clone(status), started: Timestamp::now() };
@@ -86,7 +86,7 @@ async fn fleet(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Response
     pages::body(&json!(report(&question, &facts)))
 }
 
-/// The proxies of this process as those of a control plane: they run what they are told at once.
+/// Proxies of this process as those of a control plane: they apply their configuration at once.
 fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
     let revision = Revision::new(current.generation);
     let version = Version::of(&current.generation.to_be_bytes());

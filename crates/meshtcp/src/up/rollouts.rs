@@ -1,4 +1,4 @@
-//! Rollouts of the files that `up` follows: who runs them, and how hands ask something of them.
+//! Rollouts of the files that `up` follows, and requests to them by hand.
 //!
 //! ```text
 //!  files ──▶ Live ──▶ Current ──▶ control::rollouts ──▶ StatusFile (--state) ──▶ Live
@@ -36,28 +36,28 @@ use crate::api_socket::ApiSocket;
 use crate::output::complain;
 use crate::pages;
 
-/// How the socket is called in the log.
+/// Name of the socket in messages.
 const SOCKET: &str = "the socket for rollouts";
-/// How often a request is written again after somebody else's change.
+/// Maximum number of attempts to write a request despite concurrent changes.
 const ATTEMPTS: usize = 5;
 
-/// What the files say of rollouts, and where they stand.
+/// Rollouts according to the files, and their statuses.
 #[derive(Clone)]
 pub(super) struct Desk {
     current: watch::Receiver<Arc<Current>>,
-    /// Where statuses are; `None`: rollouts are not run here.
+    /// File of the statuses; `None`: rollouts are not run here.
     statuses: Option<StatusFile>,
 }
 
-/// Who runs the rollouts, until it is stopped.
+/// Running rollouts, until stopped.
 pub(super) struct Running {
     statuses: StatusFile,
     tasks: [AbortHandle; 2],
 }
 
 impl Running {
-    /// Runs rollouts as soon as no other process does, and wakes the loop by `events`. With an `admin` server, commands of this
-    /// user find their socket by its address.
+    /// Runs rollouts as soon as no other process does, and wakes the loop by `events`. With an `admin` server, commands
+    /// of this user find their socket by its address.
     pub(super) fn start<Why: Send + 'static>(
         runtime: &Handle,
         statuses: StatusFile,
@@ -78,7 +78,7 @@ impl Running {
             let desk = Desk { current: current.clone(), statuses: Some(kept.clone()) };
             let _socket = admin.and_then(|admin| listen(admin, desk));
             let seer = Arc::new(Seer::new(current, telemetry, Arc::default()));
-            // nobody shares the files' statuses
+            // no other process shares the files' statuses
             let others = watch::Sender::new(Others::default());
             let run = || keep(Place::Beside(kept.clone()), Arc::clone(&seer), others.subscribe());
             task_again("rollouts", run).await;
@@ -86,14 +86,14 @@ impl Running {
         Self { statuses, tasks: [wakes, work].map(|task| task.abort_handle()) }
     }
 
-    /// Leaves them to another process.
+    /// Stops running them, so that another process can.
     pub(super) fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.statuses.release();
     }
 }
 
-/// A socket for commands of this user, and who serves it until it is dropped.
+/// Socket for commands of this user, served until it is dropped.
 struct Socket {
     _file: ApiSocket,
     task: AbortHandle,
@@ -105,7 +105,7 @@ impl Drop for Socket {
     }
 }
 
-/// Where there can be no socket, rollouts run all the same, and hands cannot ask anything of them.
+/// Creates the socket; `None`: that failed, and rollouts run without requests by hand.
 fn listen(admin: SocketAddr, desk: Desk) -> Option<Socket> {
     let listening = ApiSocket::listen("http", admin).and_then(|(file, listener)| {
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
@@ -122,12 +122,12 @@ fn listen(admin: SocketAddr, desk: Desk) -> Option<Socket> {
 }
 
 impl Desk {
-    /// What files say and have in force, and where statuses are; `None`: rollouts are not run here.
+    /// Creates the desk of the state in force and the file of statuses; `None`: rollouts are not run here.
     pub(super) fn new(current: watch::Receiver<Arc<Current>>, statuses: Option<StatusFile>) -> Self {
         Self { current, statuses }
     }
 
-    /// The rollouts of a mesh.
+    /// Rollouts of a mesh.
     fn of_mesh(&self, mesh: &str) -> Vec<Arc<Entry>> {
         let current = self.current.borrow();
         let entries = current.adopted.iter().flat_map(|(ledger, _)| ledger.entries());
@@ -141,7 +141,7 @@ impl Desk {
     }
 }
 
-/// The paths that `meshtcp rollout` asks.
+/// Routes for `meshtcp rollout`.
 pub(super) fn routes(desk: Desk) -> Router {
     Router::new()
         .route("/meshes/{mesh}/meshtcprollouts", get(list))
@@ -164,7 +164,7 @@ async fn one(State(desk): State<Desk>, Path((mesh, name)): Path<(String, String)
     }
 }
 
-/// Takes what is asked of a rollout out of its document: everything else is the file's to say.
+/// Reads a request to a rollout from its document: everything else is determined by the file.
 async fn ask(
     State(desk): State<Desk>,
     user: Option<Extension<OurUser>>,
@@ -194,7 +194,7 @@ async fn ask(
     }
 }
 
-/// Writes down what is asked. False: others were faster, every time.
+/// Writes a request down. Returns `false` if concurrent changes came first in every attempt.
 async fn write(statuses: StatusFile, key: ResourceKey, asked: Request) -> Result<bool, String> {
     let write = move || {
         for _ in 0..ATTEMPTS {

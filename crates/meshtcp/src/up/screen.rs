@@ -1,4 +1,4 @@
-//! What the operator sees of `up`: what runs, what changed for whom, what is wrong.
+//! Operator's view of `up`: what runs, which proxies changed, and what is wrong.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::paint::painted;
 use crate::report::{Reporter, count_in_words};
 use crate::said::{self, Event, Level};
 
-/// Prints to the terminal: what runs to standard output, what is wrong to standard error.
+/// Printer of events: what runs to standard output, what is wrong to standard error.
 pub(crate) struct Screen {
     reporter: Reporter,
     paths: String,
 }
 
 impl Screen {
-    /// A screen for `up` on these paths.
+    /// Creates a screen for `up` on these paths.
     pub(crate) fn new(paths: String) -> Self {
         Self { reporter: Reporter::new(), paths }
     }
@@ -37,7 +37,7 @@ impl Screen {
         }
     }
 
-    /// What one look brought.
+    /// Prints the outcome of a turn.
     pub(crate) fn turn(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         self.problems(live, turn);
         if let Some(compiled) = live.compiled().filter(|_| turn.first) {
@@ -80,7 +80,7 @@ impl Screen {
         }
     }
 
-    /// Says of rollouts that were just read that nobody runs them.
+    /// Warns about newly read rollouts that no process runs.
     pub(crate) fn not_run(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
         let current = live.current();
         let current = current.borrow();
@@ -171,14 +171,14 @@ impl Screen {
     }
 }
 
-/// Says what became different for whom, by which revision where changes are counted.
+/// Prints the differences per proxy, with the revision if changes are counted.
 pub(crate) fn tell_change(change: &Change, revision: Option<Revision>) {
     let event = Event::new("changed", Level::Info, Foreign::message(change));
     let event = event.with("proxy", change.proxy.to_string()).with("route", change.decided_by());
     event.with("revision", revision.map(Revision::number)).tell();
 }
 
-/// Says which listeners there are: in a table, or for programs one by one.
+/// Prints the listeners: in a table, or for programs one by one.
 pub(crate) fn tell_listing(rows: impl Iterator<Item = Row>) {
     if !said::is_json() {
         return print_drawn(&painted(&listing(rows)));
@@ -191,7 +191,7 @@ pub(crate) fn tell_listing(rows: impl Iterator<Item = Row>) {
     }
 }
 
-/// Listeners, aligned.
+/// Listeners as an aligned table.
 fn listing(rows: impl Iterator<Item = Row>) -> String {
     let row = |row: Row| {
         let decided = row.decided_by.clone().unwrap_or_else(|| "-".to_owned());
@@ -201,7 +201,7 @@ fn listing(rows: impl Iterator<Item = Row>) -> String {
     table(["PROXY", "LISTENER", "DESTINATION", "SPLIT", "DECIDED BY"], rows.map(row))
 }
 
-/// The dataplanes that are not carried here, with their addresses.
+/// Dataplanes that are not carried here, with their addresses.
 fn elsewhere(compiled: &Compiled) -> Vec<String> {
     let all = compiled.snapshot.of_kind(Kind::Dataplane).iter();
     let described = |resource: &Arc<model::Resource>| match resource.spec() {

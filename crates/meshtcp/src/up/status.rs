@@ -1,4 +1,4 @@
-//! What the loop tells the admin server: one immutable value, swapped.
+//! Status of the loop for the admin server: one immutable value, swapped.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{OwnNews, OwnProxy};
 
-/// What runs, as the admin server tells it.
+/// Status as the admin server reports it.
 #[derive(Default)]
 pub(crate) struct Status {
     current: Mutex<Arc<Report>>,
@@ -21,29 +21,29 @@ pub(crate) struct Status {
     published: watch::Sender<()>,
 }
 
-/// The state after a turn.
+/// State after a turn.
 #[derive(Clone, Default)]
 pub(crate) struct Report {
-    /// The number of the configuration that runs.
+    /// Generation of the running configuration.
     pub(crate) generation: u64,
-    /// Whether anything runs at all.
+    /// `true`: a configuration runs.
     pub(crate) runnable: bool,
-    /// What every proxy runs; `None`: nothing yet.
+    /// State of every proxy; `None`: none yet.
     pub(crate) compiled: Option<Arc<Compiled>>,
-    /// The listeners of all proxies.
+    /// Listeners of all proxies.
     pub(crate) rows: Vec<Row>,
-    /// The files and what is in force of them.
+    /// Files with the state of their content.
     pub(crate) files: Vec<(Arc<str>, SourceState)>,
-    /// All that is wrong.
+    /// All problems.
     pub(crate) problems: Problems,
     /// Listeners that cannot be bound.
     pub(crate) failed: Vec<String>,
-    /// How many changes were taken over since the start.
+    /// Number of changes applied since the start.
     pub(crate) changes: u64,
 }
 
 impl Report {
-    /// Each proxy's plan.
+    /// Plan of each proxy.
     pub(crate) fn plans(&self) -> BTreeMap<ProxyId, Arc<Plan>> {
         let proxies = self.compiled.iter().flat_map(|compiled| &compiled.proxies);
         proxies.map(|(key, proxy)| (key.clone(), Arc::clone(&proxy.plan))).collect()
@@ -67,7 +67,7 @@ impl Status {
         self.published.send_replace(());
     }
 
-    /// Changes whenever a report is published.
+    /// Watch that changes whenever a report is published.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.published.subscribe()
     }
@@ -76,13 +76,13 @@ impl Status {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says that no new connections are taken from now on. Whether nobody has said so before.
+    /// Announces that no new connections are accepted from now on. Returns `true` if that is the first time.
     #[must_use]
     pub(crate) fn leave(&self) -> bool {
         !self.leaving.swap(true, Relaxed)
     }
 
-    /// Why not to send connections here now, if so.
+    /// Reason not to send connections here now; `None`: ready.
     pub(crate) fn unready(&self) -> Option<&'static str> {
         let report = self.report();
         if self.leaving.load(Relaxed) {

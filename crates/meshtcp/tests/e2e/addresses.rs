@@ -1,4 +1,4 @@
-//! Dataplanes that say the same address: all of them are in force, and the proxy that cannot open a listener says so.
+//! Dataplanes with the same address: all of them are in force, and a proxy that cannot open a listener reports it.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn every_host_may_say_loopback_and_who_cannot_listen_says_so() {
         eventually(name, || ask(&control_plane.api, &plan).0 == 200);
     }
 
-    // two of them on one host after all
+    // two of them run on one host despite the shared address
     let follow = |name: &str| {
         let arguments = ["proxy", "--proxy", name, "--control-plane", &control_plane.xds, "--workers", "1"];
         Program::start(meshtcp(arguments))
@@ -84,7 +84,7 @@ fn a_proposed_service_is_previewed_at_the_virtual_ip_that_it_will_have() {
         "/meshes/default",
         &json!({ "type": "Mesh", "name": "default", "meshServices": { "mode": "Everywhere" } }),
     );
-    // where virtual IPs of the proxy would be, and are
+    // addresses where virtual IPs of the proxy would be, and where they are
     let addresses = |text: &str, first: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_ascii_digit() && c != '.');
         let mut found: Vec<String> = words.filter(|it| it.starts_with(first)).map(str::to_owned).collect();

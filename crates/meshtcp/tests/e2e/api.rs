@@ -1,4 +1,4 @@
-//! The REST API of the program: what files say is shown, and what proxies do.
+//! REST API of the program: the resources in files, and the state of proxies.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::program::{PATIENCE, Program, eventually, meshtcp};
 
-/// Asks; gives status and body.
+/// Sends a request; returns status and body.
 pub(crate) fn ask(api: &str, head: &str) -> (u16, String) {
     let answer = exchange(api, head);
     let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap();
     (status, answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
-/// Asks; gives the answer as it came.
+/// Sends a request; returns the raw answer.
 pub(crate) fn exchange(api: &str, head: &str) -> String {
     let mut connection = TcpStream::connect(api).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -63,7 +63,7 @@ fn what_files_say_and_proxies_run_is_shown_over_the_api() {
     assert_eq!(json(&api, "/meshes/default/dataplanes")["total"], 2);
     assert_eq!(json(&api, "/config")["apiServer"]["readOnly"], true);
     assert_eq!(ask(&api, "DELETE /meshes/default/dataplanes/web-1").0, 405);
-    // from elsewhere, as far as the server can tell
+    // a foreign Host header: from elsewhere, as far as the server can tell
     assert_eq!(ask(&api, "GET /meshes\nHost: cp.example:5681").0, 403);
 
     let proxy = Program::start(meshtcp(["proxy", "--proxy", "web-1", "--control-plane", &xds]));
@@ -87,7 +87,7 @@ fn what_files_say_and_proxies_run_is_shown_over_the_api() {
     assert_eq!(json(&api, "/meshtcproutes")["total"], 1);
 }
 
-/// An Ed25519 key that was made for this test.
+/// Ed25519 key that was made for this test.
 const KEY: &str = "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1DNENBUUF3QlFZREsyVndCQ0lFSURNR0E3Mk1VV2JZOEp2LzZiejFROWtHWkFNUTJLcWV0UHhHOWFHMUJuM0wKLS0tLS1FTkQgUFJJVkFURSBLRVktLS0tLQo=";
 
 #[test]
@@ -149,6 +149,6 @@ fn a_proxy_attaches_with_a_token_that_is_for_it_and_with_no_other() {
     let secret = std::fs::read_to_string(&good).unwrap();
     let said = control_plane.printed() + &proxy.printed();
     assert!(!said.contains(secret.trim()) && !said.contains(KEY), "a secret was printed");
-    // no key of users is in the files, and none is made
+    // the files have no key for user tokens, and none is created
     assert_eq!(ask(&api, r#"POST /tokens/user {"name":"jo","validFor":"1h"}"#).0, 404);
 }

@@ -1,4 +1,4 @@
-//! What people type to ask a control plane, and what they are told when it cannot be asked.
+//! Commands that ask a control plane as users type them, and their messages when it cannot be asked.
 
 use std::process::Command;
 

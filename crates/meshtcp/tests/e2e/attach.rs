@@ -25,7 +25,7 @@ use envoy::{Envoy, Protocol};
 use ours::Ours;
 use village::Village;
 
-/// How Envoy is told splits.
+/// Layout in which Envoy is told splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layout {
     Endpoints,
@@ -41,7 +41,7 @@ impl Layout {
     }
 }
 
-/// The kinds of proxies that every scenario is for.
+/// Kinds of proxies; each scenario runs for each of them.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Envoy(Protocol, Layout),
@@ -49,7 +49,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// How splits are said to Envoy; our own proxy does not mind.
+    /// Layout of splits for Envoy; irrelevant to our own proxy.
     fn layout(self) -> Layout {
         match self {
             Kind::Envoy(_, layout) => layout,
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// A running proxy of either kind.
+/// Running proxy of either kind.
 enum Attached {
     Envoy(Envoy),
     /// Held until the end of the test.
@@ -66,7 +66,7 @@ enum Attached {
 }
 
 impl Attached {
-    /// Starts a proxy, and waits until the control plane says that it runs all that it should.
+    /// Starts a proxy, and waits until the control plane reports that it runs everything it should.
     fn start(kind: Kind, proxy: &str, control_plane: &ControlPlane) -> Self {
         let attached = match kind {
             Kind::Envoy(protocol, _) => Attached::Envoy(Envoy::start(proxy, control_plane, protocol)),
@@ -76,7 +76,7 @@ impl Attached {
         attached
     }
 
-    /// Fails when the proxy has refused anything, by its own count.
+    /// Panics if the proxy refused anything, by its own count.
     fn refused_nothing(&self) {
         if let Attached::Envoy(envoy) = self {
             assert_eq!(envoy.stat("update_rejected"), 0, "{}", envoy.log());
@@ -85,7 +85,7 @@ impl Attached {
     }
 }
 
-/// A village, its control plane and one attached proxy.
+/// Starts a village, its control plane and one attached proxy.
 fn attached(kind: Kind, proxy: &str) -> (Village, ControlPlane, Attached) {
     let village = Village::new();
     let control_plane = ControlPlane::start(&village, kind.layout());

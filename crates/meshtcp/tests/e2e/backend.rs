@@ -1,4 +1,4 @@
-//! Backends that say who they are, then echo every line.
+//! Backends that send their name, then echo every line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ pub(crate) fn serve(port: u16, name: &str) {
     serve_on(TcpListener::bind(("127.0.0.1", port)).unwrap(), name);
 }
 
-/// The same at any address.
+/// Serves on any listener like [`serve`].
 pub(crate) fn serve_on(listener: TcpListener, name: &str) {
     let name = name.to_owned();
     std::thread::spawn(move || {
@@ -35,11 +35,11 @@ fn greet(connection: TcpStream, name: &str) {
     let _ = connection.shutdown(std::net::Shutdown::Write);
 }
 
-/// So many free ports outside the range that the kernel takes ports of outgoing connections from.
+/// Returns `N` free ports outside the range of ephemeral ports of the kernel.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let mut held: Vec<TcpListener> = Vec::new();
     while held.len() < N {
-        // a port that is free at every address of ours, wildcard included
+        // a port that is free at every local address, wildcard included
         let port = fastrand::u16(10_240..20_000);
         if let Ok(listener) = TcpListener::bind(("0.0.0.0", port)) {
             held.push(listener);

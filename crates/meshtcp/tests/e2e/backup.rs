@@ -1,4 +1,4 @@
-//! Everything that a control plane has is written as one text, and put into another store from it.
+//! Backup of everything that a control plane has as one text, and restore into another store.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,7 +11,7 @@ use crate::store::ControlPlane;
 
 const TOKEN: &str = "/global-secrets/admin-user-token";
 
-/// Runs a command to its end: its exit code, and what it printed to either stream.
+/// Runs a command to its end: returns its exit code, and its output on both streams.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = meshtcp(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -24,7 +24,7 @@ fn done(arguments: &[&str]) -> String {
     out
 }
 
-/// What is put over the API gets labels that what a control plane makes for itself does not have.
+/// Removes the labels that resources get when put over the API; resources that a control plane creates have none.
 fn without_computed_labels(text: &str) -> String {
     let computed = |line: &str| line == "labels:" || line.starts_with("  kuma.io/display-name: ");
     let bare = |document: &str| match document.starts_with("type: GlobalSecret") {
@@ -59,7 +59,7 @@ fn a_backup_goes_from_store_to_store_and_stays_the_same() {
     let token = json(&first.api, TOKEN)["data"].clone();
     let server = format!("http://{}", first.api);
 
-    // without secrets unless they are asked for
+    // without secrets unless requested
     let open = done(&["backup", "--server", &server]);
     assert!(!open.contains("Secret"), "{open}");
     let (all, all_at) = (done(&["backup", "--server", &server, "--secrets"]), path("all.yaml"));
@@ -68,18 +68,18 @@ fn a_backup_goes_from_store_to_store_and_stays_the_same() {
     assert_eq!(std::fs::read_to_string(&all_at).unwrap(), all);
     assert_eq!(std::fs::metadata(&all_at).unwrap().permissions().mode() & 0o077, 0, "secrets are in it");
 
-    // one that is open is asked over its API
+    // a store in use is read over the API of its control plane
     let (code, _, why) = run(&["backup", "--store", &place]);
     assert_eq!(code, 3);
     assert!(why.contains("leave --store away"), "{why}");
     drop(first);
-    // a control plane that the environment names is not the one that is meant
+    // a control plane named by the environment is not the one meant
     let named =
         meshtcp(["backup", "--store", &place, "--secrets"]).env("MESHTCP_SERVER", &server).output().unwrap();
     assert_eq!(String::from_utf8(named.stdout).unwrap(), all);
     assert_eq!(done(&["backup", "--store", &place, "--secrets"]), all);
 
-    // into a database and out of it; then into a folder
+    // into a database and back; then into a folder
     let database = Database::start();
     let said = done(&["restore", &all_at, "--store", &database.store()]);
     assert!(said.contains(" 0 changed, 0 as they were"), "{said}");
@@ -93,7 +93,7 @@ fn a_backup_goes_from_store_to_store_and_stays_the_same() {
     done(&["restore", &all_at, "--store", &plain]);
     assert_eq!(done(&["backup", "--store", &plain, "--secrets"]), all);
 
-    // the restored one serves the same, and whoever had a token has it still
+    // the restored one serves the same, and existing tokens stay valid
     let second = ControlPlane::start(&database.store(), &[]);
     assert_eq!(json(&second.api, TOKEN)["data"], token);
     assert_eq!(done(&["backup", "--server", &format!("http://{}", second.api), "--secrets"]), all);
@@ -117,14 +117,14 @@ fn a_backup_is_restored_over_the_api_of_a_new_control_plane() {
     let data = |it: &ControlPlane| json(&it.api, TOKEN)["data"].clone();
     assert_eq!(data(&second), data(&first));
 
-    // what is there already is not touched unless that is wanted; what is not in the backup stays
+    // existing resources are not overwritten unless requested; resources that are not in the backup stay
     second.put("/meshes/more", &json!({ "type": "Mesh", "name": "more" }));
     let (code, _, why) = run(&["restore", &at, "--server", &server]);
     assert_eq!(code, 1);
     assert!(why.contains("nothing was restored"), "{why}");
     done(&["restore", &at, "--server", &server, "--overwrite"]);
     assert_ne!(json(&second.api, "/meshes/more"), Value::Null);
-    // half a backup is none
+    // half a backup is refused
     let text = std::fs::read_to_string(&at).unwrap();
     std::fs::write(&at, &text[..text.len() / 2]).unwrap();
     let (code, _, why) = run(&["restore", &at, "--server", &server, "--overwrite"]);
@@ -140,7 +140,7 @@ fn what_cannot_be_put_back_is_told_and_the_rest_is() {
     fill(&first);
     done(&["backup", "--server", &format!("http://{}", first.api), "--to", &at]);
     let text = std::fs::read_to_string(&at).unwrap();
-    // one that was changed by hand, before others
+    // a resource edited by hand into an invalid one, ahead of valid ones
     let broken = text.replacen("port: 1\n", "port: 0\n", 1);
     assert_ne!(broken, text);
     std::fs::write(&at, broken).unwrap();

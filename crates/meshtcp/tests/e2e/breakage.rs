@@ -10,11 +10,11 @@ use crate::connection::{Connection, tally};
 use crate::mutation::MUTATIONS;
 use crate::program::{Up, eventually};
 
-/// An example, copied to ports of its own, with its backends served.
+/// Example copied to ports of its own, with its backends served.
 struct Example {
     folder: tempfile::TempDir,
     texts: BTreeMap<String, String>,
-    /// Where its first lines ask.
+    /// Ports that its first lines ask.
     asked: Vec<u16>,
 }
 
@@ -57,7 +57,7 @@ impl Example {
     }
 }
 
-/// The ports of an example, each with a free one to take its place.
+/// Ports of an example, each with a free one to replace it.
 fn moved(texts: &BTreeMap<String, String>) -> Vec<(String, u16)> {
     let mut found: Vec<String> = Vec::new();
     for text in texts.values() {
@@ -76,7 +76,7 @@ fn words_after<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
     lines.flat_map(|(_, rest)| rest.split_whitespace().take_while(|word| *word != "&")).collect()
 }
 
-/// What runs, without the places in files, which move when lines come and go.
+/// State that is in force, without the places in files, which move when lines are added or removed.
 fn running(up: &Up) -> Value {
     fn without_source(value: &mut Value) {
         match value {
@@ -141,7 +141,7 @@ fn breaks(name: &str) {
     open.into_iter().for_each(Connection::close);
 }
 
-/// The backends behind a port, each met at least once in a good many tries.
+/// Names of the backends behind a port, from enough tries to meet each at least once.
 fn names(port: u16) -> Vec<String> {
     tally(port, 200).into_keys().collect()
 }

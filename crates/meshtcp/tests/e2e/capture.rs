@@ -1,5 +1,5 @@
-//! What the kernel redirects: clients that know nothing of the proxy, everything on one host in a network of its own. It
-//! needs root, `ip` and `nft`.
+//! Redirection by the kernel: clients that know nothing of the proxy, all on one host in a network namespace of its
+//! own. Needs root, `ip` and `nft`.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,14 +14,15 @@ use crate::backend::serve_on;
 use crate::connection::{Connection, assert_split};
 use crate::program::{Program, Up, eventually, meshtcp};
 
-/// The user whose connections are redirected. Who may set rules is one of the proxy, which they leave alone.
+/// User id whose connections are redirected. Root, who may set rules, runs the proxy, whose connections are not
+/// redirected to 15001.
 const APPLICATION: u32 = 1000;
 const REDIS: &str = "10.96.0.7:6379";
 const REDIS_OVER_IPV6: &str = "[fd00:96::7]:6379";
 const SIX: &str = "[fd00:96::8]:6379";
 const OUTSIDE: &str = "192.0.2.1:7000";
 const OUTSIDE_OVER_IPV6: &str = "[2001:db8::1]:7000";
-/// Where whatever is sent is redirected, whoever sends it.
+/// Address whose connections are redirected whatever their sender.
 const ROUND: &str = "10.96.0.99";
 const IN_A_NETWORK: &str = "MESHTCP_TEST_IN_A_NETWORK";
 
@@ -29,8 +30,8 @@ const PREPARE: &str = "ip link set lo up && ip address add 10.0.0.1/32 dev lo &&
      && ip -6 address add fd00::1/128 dev lo && ip -6 address add 2001:db8::1/128 dev lo \
      && ip -6 address add ::6/128 dev lo && ip route add 10.96.0.0/16 dev lo && ip -6 route add fd00:96::/64 dev lo";
 
-/// What an application sends goes to 15001; what the proxy sends to this host comes to 15006, as from other hosts, unless it
-/// is for an application.
+/// Redirection rules: connections of an application go to 15001; connections of the proxy to this host arrive at 15006,
+/// as from other hosts, unless they are for an application.
 const RULES: &str = "table inet capture {
   chain output {
     type nat hook output priority -100;
@@ -109,7 +110,7 @@ spec:
           - { type: File, file: { path: LINES, format: { type: Plain, plain: \"%UPSTREAM_HOST% is %KUMA_DESTINATION_SERVICE%\" } } }
 ";
 
-/// Only the server outside that is reached over IPv4.
+/// Passthrough of one destination only: the server outside, over IPv4.
 const ONLY: &str = "---
 type: MeshPassthrough
 mesh: default
@@ -121,7 +122,7 @@ spec:
     appendMatch: [ { type: IP, value: 192.0.2.1, port: 7000, protocol: tcp } ]
 ";
 
-/// Applications that are there, and the documents of the mesh.
+/// Running applications, and the documents of the mesh.
 struct Host {
     folder: tempfile::TempDir,
 }
@@ -156,7 +157,7 @@ impl Host {
         std::fs::write(self.mesh().join("mesh.yaml"), said).unwrap();
     }
 
-    /// A control plane that follows the documents, and where proxies find it.
+    /// Starts a control plane that follows the documents; returns it and the address for proxies.
     fn control_plane(&self) -> (Program, String) {
         let mesh = self.mesh();
         let arguments = ["control-plane", mesh.to_str().unwrap(), "--xds", "127.0.0.1:0"];
@@ -166,7 +167,7 @@ impl Host {
         (control_plane, xds)
     }
 
-    /// The access log of the mesh.
+    /// Access log of the mesh.
     fn lines(&self) -> String {
         self.folder.path().join("access.log").display().to_string()
     }
@@ -176,7 +177,7 @@ impl Host {
     }
 }
 
-/// Does something as the user whose connections are redirected.
+/// Runs a closure as the user whose connections are redirected.
 fn as_application<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let thread = std::thread::spawn(|| {
         rustix::thread::set_thread_uid(Uid::from_raw(APPLICATION)).unwrap();
@@ -185,7 +186,7 @@ fn as_application<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -
     thread.join().unwrap()
 }
 
-/// Who answers an application, so many times; `-` is nobody.
+/// Answers that an application gets in so many connections, by backend; `-`: none.
 fn answers(address: &'static str, times: usize) -> BTreeMap<String, usize> {
     as_application(move || {
         let mut seen = BTreeMap::new();
@@ -210,7 +211,7 @@ fn becomes(address: &'static str, wanted: Option<&str>) {
     eventually(&format!("{address} is answered by {wanted:?}"), || answer(address).as_deref() == wanted);
 }
 
-/// What holds whoever carries the connections; the split is of 400.
+/// Checks that hold whichever program carries the connections; the split is of 400 connections.
 fn applications_reach_what_they_dial(host: &Host) {
     becomes(SIX, Some("six"));
     for address in [REDIS, REDIS_OVER_IPV6] {
@@ -224,7 +225,7 @@ fn applications_reach_what_they_dial(host: &Host) {
         let has = |upstream: &str| lines.contains(&format!("{upstream} is external"));
         has(OUTSIDE) && has(OUTSIDE_OVER_IPV6)
     });
-    // an inbound that is dialled directly, as other hosts do
+    // an inbound that is dialled directly, as from other hosts
     assert_eq!(answer("10.0.0.1:6380").as_deref(), Some("v2"));
     host.say("false", "");
     becomes(OUTSIDE, None);
@@ -236,7 +237,7 @@ pub(crate) fn is_in_a_network() -> bool {
     std::env::var_os(IN_A_NETWORK).is_some()
 }
 
-/// Runs an ignored test of this program in a network of its own.
+/// Runs an ignored test of this program in a network namespace of its own.
 pub(crate) fn in_a_network(test: &str) {
     let shell = format!("{PREPARE} && exec \"$0\" \"$@\"");
     let mut command = Command::new("unshare");
@@ -246,7 +247,7 @@ pub(crate) fn in_a_network(test: &str) {
     assert!(status.success(), "see above; it needs root, `ip` and `nft`");
 }
 
-/// The lines of connections that ended so.
+/// Log lines of connections that ended in this way.
 fn ended(log: &Path, ending: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
@@ -257,7 +258,7 @@ fn awaits_end(log: &Path, ending: &str, wanted: impl Fn(&serde_json::Value) -> b
     eventually(&format!("a line with the end {ending}"), || ended(log, ending).iter().any(&wanted));
 }
 
-/// Whether a connection is refused: closed or reset before anything is said.
+/// Returns `true` if a connection is refused: closed or reset before any data arrives.
 fn is_refused(address: &str) -> bool {
     let address: SocketAddr = address.parse().unwrap();
     let Ok(stream) = TcpStream::connect(address) else { return true };
@@ -289,7 +290,7 @@ fn child_with_our_proxy() {
     let mut up = Up::start(&arguments);
     up.is_ready();
     applications_reach_what_they_dial(&host);
-    // the log says what was dialled, and why it goes no further
+    // the log has the dialled address, and the reason why it goes no further
     awaits_end(&log, "no-backend", |line| {
         line["listener"] == "outbound:passthrough:ipv4"
             && line["destination"] == OUTSIDE
@@ -308,7 +309,7 @@ fn child_with_our_proxy() {
         line["listener"] == "outbound:passthrough:192.0.2.1/32:7000"
             && line["policy"] == "MeshPassthrough default/one"
     });
-    // nobody redirects these
+    // connections to these addresses are not redirected
     for address in ["127.0.0.1:15001", "[::1]:15001", "127.0.0.1:15006"] {
         assert!(is_refused(address), "{address}");
     }
@@ -316,7 +317,7 @@ fn child_with_our_proxy() {
     assert!(up.ask("/metrics").1.contains("reason=\"loop\""), "{}", up.ask("/metrics").1);
     host.say("true", "");
     becomes(OUTSIDE_OVER_IPV6, Some("outside"));
-    // rules that do not leave the proxy alone: it knows its own connections when they come back
+    // a rule that redirects the proxy's own connections too: the proxy recognizes them when they come back
     let rule =
         ["insert", "rule", "inet", "capture", "output", "ip", "daddr", ROUND, "meta", "l4proto", "tcp"];
     let added =
@@ -326,7 +327,7 @@ fn child_with_our_proxy() {
     awaits_end(&log, "loop", |line| line["why"].as_str().unwrap().contains("this proxy made it itself"));
     let rounds = std::fs::read_to_string(&log).unwrap().matches("10.96.0.99:7000").count();
     assert!(rounds < 20, "it went round {rounds} times");
-    // a successor gets the sockets that connections are redirected to, and nobody notices
+    // a successor inherits the sockets that connections are redirected to, unnoticed by clients
     let crowd = std::thread::spawn(|| answers(REDIS, 400));
     let successor = Up::start(&arguments);
     assert_eq!(up.program.ends(), 0);
@@ -381,7 +382,7 @@ fn child_that_announces_it() {
     let (_control_plane, xds) = host.control_plane();
     let proxy = ["proxy", "--proxy", "default/web-1", "--control-plane", &xds, "--transparent-proxy"];
     let proxy = Program::start(meshtcp(proxy));
-    // nothing else was told before: its inbounds would be opened, where applications are
+    // it has no earlier configuration: its inbounds would be opened at the ports of applications
     proxy.awaits_text(0, "configuration 1: ");
     becomes(SIX, Some("six"));
     assert_eq!(answer(OUTSIDE).as_deref(), Some("outside"));

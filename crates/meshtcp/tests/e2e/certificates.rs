@@ -4,13 +4,13 @@ use std::path::Path;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// Someone who signs certificates. Its files are gone with it.
+/// Certificate authority; its files are removed when it is dropped.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     folder: tempfile::TempDir,
 }
 
-/// A certificate and its key, in files.
+/// Certificate and its key, in files.
 pub(crate) struct Pair {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -28,7 +28,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), folder }
     }
 
-    /// The file by which others believe what this authority signs.
+    /// CA file by which others trust the certificates of this authority.
     pub(crate) fn file(&self) -> String {
         text(&self.folder.path().join("ca.pem"))
     }
@@ -41,7 +41,7 @@ impl Authority {
         self.keep(host, &params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
 
-    /// A certificate for a host that signs itself and may sign others, as most tools make it for one server.
+    /// Creates a self-signed certificate of a host that may sign others, as most tools make it for one server.
     pub(crate) fn alone(&self, host: &str) -> Pair {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();

@@ -1,4 +1,4 @@
-//! The commands that foretell a change, against files that stand for what is in force.
+//! Commands that preview a change, against files that stand for the resources in force.
 
 use crate::program::meshtcp;
 use crate::town::{Town, route};
@@ -9,7 +9,7 @@ fn answer(arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// A mesh in force, and a folder with a proposed route beside it.
+/// Mesh in force, and a folder with a proposed route beside it.
 fn proposed(weights: &[(&str, u32)]) -> (Town, tempfile::TempDir, String) {
     let town = Town::new();
     town.route(&[("v1", 90), ("v2", 10)]);

@@ -1,4 +1,4 @@
-//! The commands that answer and end.
+//! Commands that answer and exit.
 
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -43,7 +43,7 @@ fn what_reads_files_once_reads_standard_input_too() {
         let mut command = meshtcp(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // a command that refuses reads nothing
+        // a command that refuses its arguments reads no input
         let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
         let output = child.wait_with_output().unwrap();
         let both = [output.stdout, output.stderr].concat();

@@ -1,4 +1,4 @@
-//! A client's connection.
+//! Connection of a client.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::PATIENCE;
 
-/// An open connection whose backend said who it is.
+/// Open connection whose backend has sent its name.
 pub(crate) struct Connection {
     read: BufReader<TcpStream>,
     write: TcpStream,
@@ -16,12 +16,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects through an outbound; `None` when nobody greets.
+    /// Connects through an outbound; `None`: no backend greets.
     pub(crate) fn open(port: u16) -> Option<Self> {
         Self::open_at(([127, 0, 0, 1], port).into())
     }
 
-    /// The same at another address.
+    /// Connects to any address like [`Self::open`].
     pub(crate) fn open_at(address: SocketAddr) -> Option<Self> {
         let write = TcpStream::connect(address).ok()?;
         write.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -42,7 +42,7 @@ impl Connection {
         assert_eq!(back, line);
     }
 
-    /// Whether it still carries bytes in both directions; `None`: the other side has ended it.
+    /// Checks that it still carries bytes in both directions; `None`: the peer has closed it.
     pub(crate) fn lives(&mut self) -> Option<()> {
         let mut back = String::new();
         writeln!(self.write, "still there").ok()?;
@@ -50,7 +50,7 @@ impl Connection {
         (back == "still there\n").then_some(())
     }
 
-    /// Ends the connection in order.
+    /// Closes the connection in order.
     pub(crate) fn close(mut self) {
         self.write.shutdown(Shutdown::Write).unwrap();
         let mut rest = String::new();
@@ -59,7 +59,7 @@ impl Connection {
     }
 }
 
-/// How many of `times` connections each backend gets; `-` counts those that nobody greeted.
+/// Number of connections, out of `times`, that each backend gets; `-` counts those without a greeting.
 pub(crate) fn tally(port: u16, times: usize) -> BTreeMap<String, usize> {
     let mut seen = BTreeMap::new();
     for _ in 0..times {

@@ -1,4 +1,4 @@
-//! Contexts, and what happens when nobody answers.
+//! Contexts, and the messages when no control plane answers.
 
 use std::process::Command;
 

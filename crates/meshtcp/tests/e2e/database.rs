@@ -1,4 +1,4 @@
-//! A real PostgreSQL of a test's own, which can be killed and comes back.
+//! Real PostgreSQL of one test, which can be killed and restarted.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -7,17 +7,17 @@ use std::process::{Child, Command, Stdio};
 use crate::backend::free_ports;
 use crate::program::eventually;
 
-/// What no message may say.
+/// Password that must appear in no message.
 pub(crate) const PASSWORD: &str = "hunter2";
 
-/// A server with a folder and a port of its own. Dropping it stops it.
+/// Server with a folder and a port of its own; dropping it stops it.
 pub(crate) struct Database {
     folder: tempfile::TempDir,
     port: u16,
     running: Option<Child>,
 }
 
-/// A program of Debian's newest server, which does not run as root.
+/// Command of Debian's newest server, which does not run as root.
 fn command(program: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
     let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
@@ -48,17 +48,17 @@ impl Database {
         database
     }
 
-    /// Where it listens.
+    /// Port at which it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The address of its store, with a password that nobody asks for.
+    /// Address of its store, with a password that the server does not ask for.
     pub(crate) fn store(&self) -> String {
         format!("postgres://mesh:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Ends it as a crash does: the next start has to recover.
+    /// Kills it like a crash: the next start has to recover.
     pub(crate) fn crashes(&mut self) {
         if let Some(mut child) = self.running.take() {
             let pid = rustix::process::Pid::from_child(&child);

@@ -1,4 +1,4 @@
-//! What fingers type without thinking: every line with its exit code and what is printed.
+//! Command lines as users type them without thinking, each with its exit code and output.
 
 mod check;
 mod set;
@@ -18,13 +18,13 @@ const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: moves\nlabels: {te
                      targetRef: {kind: MeshService, name: db}\n      rules:\n        - default: {backendRefs: [{kind: MeshService, name: \
                      db, weight: 1}]}\n";
 
-/// A control plane, and a folder for files.
+/// Control plane, and a folder for files.
 struct Desk {
     control_plane: ControlPlane,
     folder: tempfile::TempDir,
 }
 
-/// What a command did.
+/// Outcome of a command.
 struct Did {
     code: i32,
     out: String,
@@ -42,7 +42,7 @@ impl Desk {
         Self { control_plane: ControlPlane::start("memory", &[]), folder: tempfile::tempdir().unwrap() }
     }
 
-    /// One with two routes and a Dataplane.
+    /// Starts one with two routes and a Dataplane.
     fn laid() -> Self {
         let desk = Self::new();
         desk.save("moves.yaml", ROUTE);
@@ -72,7 +72,7 @@ impl Desk {
         did(&mut self.command(arguments))
     }
 
-    /// Runs lines, each with its exit code and parts of what is printed; a part that begins with `!` is not printed.
+    /// Runs lines, each with its exit code and parts of its output; a part that begins with `!` must be absent.
     fn lines(&self, lines: &[(&str, i32, &[&str])]) {
         for (line, code, parts) in lines {
             let did = self.run(&line.split(' ').map(|word| word.trim_matches('\'')).collect::<Vec<_>>());
@@ -215,7 +215,7 @@ fn a_resource_is_edited_in_ones_own_editor_and_what_fails_is_kept() {
             .unwrap();
         assert!(std::fs::read_to_string(kept).unwrap().contains("type: MeshTCPRoute"), "{kept}");
     }
-    // somebody else is faster
+    // a concurrent change comes first
     let other = format!(
         "{} apply -f {} --server http://{}",
         env!("CARGO_BIN_EXE_meshtcp"),
@@ -327,7 +327,7 @@ fn a_bug_report_has_what_is_needed_and_no_secret() {
 
 #[test]
 fn tokens_are_made_looked_at_and_taken_back() {
-    // who comes from this host is not an admin by that alone: tokens count
+    // a connection from this host is not an admin by that alone: tokens are required
     let control_plane = rights::ControlPlane::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let run = |line: &str| control_plane.command(&line.split(' ').collect::<Vec<_>>());
@@ -349,7 +349,7 @@ fn tokens_are_made_looked_at_and_taken_back() {
     does(&format!("token revoke {jo}"), 0, &["is revoked"]);
     does(&format!("token revoke {jo}"), 0, &["was revoked already"]);
     does(&format!("get meshes --token-file {jo}"), 1, &["help: the token is not accepted"]);
-    // the revoked one and the next one stand in one list
+    // the revoked token and the next one are in one list
     let next = made("next", "token create user jo --valid-for 1h");
     does(&format!("get meshes --token-file {next}"), 0, &["default"]);
     does(&format!("token revoke {next}"), 0, &["is revoked"]);
@@ -390,7 +390,7 @@ fn a_shell_completes_kinds_contexts_and_the_names_that_there_are() {
     assert_eq!(asked(&["meshtcp", "delete", "mtcpr", "st"], &server), ["stays"]);
     assert_eq!(asked(&["meshtcp", "get", "meshes", "--context", "pr"], &server), ["prod", "preview"]);
     assert!(asked(&["meshtcp", "token", "cr"], &server).contains(&"create".to_owned()));
-    // somebody accepts and never answers
+    // a server that accepts and never answers
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let began = std::time::Instant::now();
     let server = format!("http://{}", silent.local_addr().unwrap());

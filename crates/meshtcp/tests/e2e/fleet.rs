@@ -1,4 +1,4 @@
-//! Control planes that share a PostgreSQL: one is killed, the database is killed, and nothing that was accepted is lost.
+//! Control planes that share a PostgreSQL: one is killed, the database is killed, and no accepted change is lost.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -19,14 +19,14 @@ use crate::store::ControlPlane;
 const PROXIES: u8 = 50;
 const ROUTE: &str = "/meshes/shop/meshtcproutes/canary";
 
-/// A mesh in which `web-N`, at the address 127.0.1.N, dials `ledger`.
+/// Mesh in which `web-N`, at the address 127.0.1.N, dials `ledger`.
 struct Shop {
-    /// Where every proxy accepts what is meant for `ledger`.
+    /// Port at which every proxy accepts connections for `ledger`.
     outbound: u16,
 }
 
 impl Shop {
-    /// Puts the mesh, with a route to the old one, and starts its backends.
+    /// Puts the mesh, with a route to the old backend, and starts its backends.
     fn open(control_plane: &ControlPlane, proxies: u8) -> Self {
         let [outbound, inbound, old, new] = free_ports();
         control_plane.put("/meshes/shop", &json!({ "type": "Mesh", "name": "shop" }));
@@ -50,7 +50,7 @@ impl Shop {
         (Ipv4Addr::new(127, 0, 1, number), self.outbound).into()
     }
 
-    /// New connections through each of the proxies reach this backend.
+    /// Asserts that new connections through each of the proxies reach this backend.
     fn reaches(&self, proxies: u8, backend: &str) {
         for number in 1..=proxies {
             eventually(&format!("web-{number} leads to {backend}"), || {
@@ -81,8 +81,8 @@ fn proxy(number: u8, control_planes: &str) -> Program {
     Program::start(meshtcp(["proxy", "--proxy", &name, "--control-plane", control_planes, "--workers", "1"]))
 }
 
-/// Puts dataplanes that concern nobody, one after the other, until it fails or is told to stop. Gives those that were
-/// accepted.
+/// Puts Dataplanes that affect no proxy one after the other, until one fails or `stop` is set. Collects the accepted
+/// ones in `accepted`.
 fn writes(api: String, stop: Arc<AtomicBool>, accepted: Arc<Mutex<Vec<String>>>) {
     for number in 0.. {
         let name = format!("spare-{number}");
@@ -156,11 +156,11 @@ fn a_control_plane_is_killed_and_its_proxies_go_on_at_the_other() {
     let spare = there.iter().filter(|name| name.starts_with("spare-")).count();
     assert!(spare <= accepted.len() + 1, "{spare} are there, {} were accepted", accepted.len());
 
-    // what the survivor accepts reaches all
+    // a change accepted by the survivor reaches all proxies
     lives.is_live(lives.put(ROUTE, &route("new")));
     shop.reaches(PROXIES, "new");
 
-    // and what the one that comes back accepts, too, though nobody is attached to it
+    // as does one accepted by the restarted control plane, though no proxy is attached to it
     let back = ControlPlane::start_at(&store, &dies.api, &dies.xds, &[]);
     back.put(ROUTE, &route("old"));
     shop.reaches(PROXIES, "old");
@@ -190,7 +190,7 @@ fn a_database_that_is_away_is_told_proxies_are_served_on_and_it_recovers() {
     }
     open.echo();
     shop.reaches(1, "old");
-    // also who attaches only now gets what was read before
+    // a proxy that attaches only now gets the state read earlier, too
     let second = proxy(2, &control_plane.xds);
     shop.reaches(2, "old");
     // a control plane that is started now waits

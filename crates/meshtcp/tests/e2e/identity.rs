@@ -1,6 +1,6 @@
-//! Proxies that prove to each other who they are: ours and a real Envoy, each as client and as server, and OpenSSL as a stranger.
+//! Mutual authentication of proxies: ours and a real Envoy, each as client and as server, and OpenSSL as a stranger.
 //!
-//! `web` dials `redis`, whose application greets and then echoes. See [`neighbours`] for who stands where.
+//! `web` dials `redis`, whose application greets and then echoes. See [`neighbours`] for the addresses.
 
 mod domains;
 mod egress;

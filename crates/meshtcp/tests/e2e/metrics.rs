@@ -1,4 +1,4 @@
-//! The metrics, the tables that describe them, and the dashboard and the alerts that ask for them.
+//! The metrics, the tables that describe them, and the dashboard and alerts that query them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::program::{Program, Up, ask, eventually, meshtcp};
 use crate::store::ControlPlane;
 use crate::town::Town;
 
-/// The names under which Prometheus keeps what a page serves, and each family's name in the table.
+/// Names under which Prometheus stores the metrics of a page, and each family's name in the table.
 fn served(page: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut series, mut families) = (BTreeSet::new(), BTreeSet::new());
     for line in page.lines() {
@@ -63,7 +63,7 @@ fn of_control_plane() -> String {
             "address": "127.0.0.1", "inbound": [{ "port": port, "tags": { "kuma.io/service": "web" } }],
         } }),
     );
-    // of nobody there would be a metric whether what it needs can be loaded
+    // without a resource that needs a secret there would be no metric about loading it
     control_plane.put(
         "/meshes/default/meshexternalservices/db",
         &json!({ "type": "MeshExternalService", "mesh": "default", "name": "db", "spec": {
@@ -72,7 +72,7 @@ fn of_control_plane() -> String {
             "tls": { "enabled": true, "verification": { "caCert": { "secret": "db-ca" } } },
         } }),
     );
-    // of no rollout there would be no metric of any
+    // without a rollout there would be no metric of rollouts
     let [old, new] = ["web", "web-next"].map(|name| json!({ "kind": "MeshService", "name": name }));
     control_plane.put(
         "/meshes/default/meshtcproutes/next",
@@ -104,7 +104,7 @@ fn of_control_plane() -> String {
     ask(admin, "/metrics").1
 }
 
-/// Every word of a text that names a metric of ours.
+/// Words of a text that name a metric of ours.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     words
@@ -118,7 +118,7 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// The metrics of a table of the guide.
+/// Metrics in a table of the guide.
 fn described(table: &str) -> BTreeSet<String> {
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     let names = rows.map(|(name, _)| name.to_owned());
@@ -204,7 +204,7 @@ fn dashboard_and_alerts_ask_for_what_is_there_and_the_tables_say_all() {
     assert_eq!(described(table), of_control_plane);
 }
 
-/// Whether each bracket of a query is closed.
+/// Asserts that each bracket of a query is closed.
 fn is_balanced(query: &str) {
     let mut open = Vec::new();
     for letter in query.chars() {

@@ -1,4 +1,5 @@
-//! Mirrors as users run them: what clients send reaches both, byte for byte, and nothing that a mirror does is felt.
+//! Mirrors as users run them: data from clients reaches both destinations byte for byte, and no mirror affects a
+//! client.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Write};
@@ -11,7 +12,8 @@ use crate::attach::envoy::{Envoy, Protocol};
 use crate::backend::free_ports;
 use crate::program::{PATIENCE, Program, Up, ask, eventually, meshtcp};
 
-/// `web-1` dials `ledger` and `plain`, which are one place; what `ledger` is sent is copied to `shadow`. `{…}` are ports.
+/// Mesh in which `web-1` dials `ledger` and `plain`, which are one backend; data to `ledger` is copied to `shadow`.
+/// `{…}` are ports.
 const MESH: &str = "
 type: Mesh
 name: default
@@ -36,16 +38,16 @@ spec:
       default: { backendRef: { kind: MeshService, name: shadow }, buffer: {buffer} }
 ";
 
-/// How many bytes a reader saw, and what they add up to.
+/// Number of bytes that a reader received, and their checksum.
 type Sum = (u64, u64);
 
-/// Where `web-1` dials: what is mirrored, and what is not.
+/// Ports at which `web-1` dials the mirrored service and the plain one.
 struct Ports {
     mirrored: u16,
     alone: u16,
 }
 
-/// Writes the mesh into a folder, with what answers and what gets copies.
+/// Writes the mesh into a folder, with the backend and the receiver of copies.
 fn laid(folder: &Path, first: u16, shadow: u16, buffer: &str) -> Ports {
     let [web, mirrored, alone] = free_ports();
     let mut text = MESH.replace("{buffer}", buffer);
@@ -74,7 +76,7 @@ fn served(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     port
 }
 
-/// Reads to the end, says so in one byte, and tells what it read.
+/// Backend that reads to the end, confirms with one byte, and reports what it read.
 fn summing() -> (u16, Receiver<Sum>) {
     let (tell, told) = channel();
     let port = served(move |mut stream| {
@@ -96,7 +98,7 @@ fn echo(mut stream: TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
 }
 
-/// Sends bytes that differ all along, in pieces of a size; waits until they have arrived.
+/// Sends varying bytes in pieces of a size; waits until they have arrived.
 fn send(port: u16, total: usize, piece: usize) -> Sum {
     let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -116,7 +118,7 @@ fn send(port: u16, total: usize, piece: usize) -> Sum {
     (total as u64, sum.finish())
 }
 
-/// The value of a counter of mirrors, by how they ended.
+/// Value of the counter of mirrors that ended in this way.
 fn ended(admin: &str, how: &str) -> u64 {
     let (_, page) = ask(admin, "/metrics");
     let wanted = format!("ended=\"{how}\"");
@@ -126,7 +128,7 @@ fn ended(admin: &str, how: &str) -> u64 {
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-/// A data plane that carries `web-1`; dropping it ends it.
+/// Data plane that carries `web-1`; dropping it ends it.
 struct Carried {
     admin: String,
     _programs: Vec<Program>,
@@ -165,11 +167,11 @@ fn control_plane(folder: &Path) -> (Program, String) {
     (program, xds)
 }
 
-/// Large pieces are spliced by the relay, and small ones are copied.
+/// Sends large pieces, which the relay splices, and small ones, which it copies.
 fn both_get_every_byte(carried: impl FnOnce(&Path) -> Carried) {
     let folder = tempfile::tempdir().unwrap();
     let ((first, firsts), (shadow, shadows)) = (summing(), summing());
-    // this is about what arrives: no scheduler may make the mirror too slow
+    // the test is about the data that arrives: scheduling must not make the mirror too slow
     let ports = laid(folder.path(), first, shadow, "64Mi");
     let carried = carried(folder.path());
     for (total, piece) in [(64 << 20, 1 << 20), (2 << 20, 700)] {
@@ -193,7 +195,7 @@ fn sixty_four_mebibytes_reach_both_through_a_proxy_of_a_control_plane() {
     both_get_every_byte(Carried::by_a_control_plane);
 }
 
-/// The 99th percentile of so many round trips of 4 KiB at each of two ports, over one connection each, in turns.
+/// 99th percentile of `trips` round trips of 4 KiB at each of two ports, over one connection each, in turns.
 fn p99(ports: [u16; 2], trips: usize) -> [Duration; 2] {
     let mut clients = ports.map(|port| {
         let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -227,11 +229,11 @@ fn a_mirror_that_hangs_is_not_felt() {
     });
     let ports = laid(folder.path(), served(echo), hanging, "16Mi");
     let carried = Carried::by_up(folder.path());
-    // nothing reads the 8 MiB that are copied meanwhile
+    // the 8 MiB that are copied meanwhile are not read
     let [with, without] = p99([ports.mirrored, ports.alone], 2_000);
     println!("99 of 100 within {with:?} beside a mirror that hangs, {without:?} without one");
     assert!(with < without * 3 + Duration::from_millis(20), "{with:?} instead of {without:?}");
-    // and one that may keep less is dropped, and not felt either
+    // a mirror with a smaller buffer is dropped, without effect on the client either
     let sent = 64 << 20;
     let (client, mut back) = (TcpStream::connect(("127.0.0.1", ports.mirrored)).unwrap(), vec![0; 1 << 20]);
     std::thread::scope(|scope| {

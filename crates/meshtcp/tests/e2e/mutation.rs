@@ -1,14 +1,14 @@
-//! Ways to break a file of resources, each by a name.
+//! Named ways to break a file of resources.
 
 /// One way to break a file.
 pub(crate) struct Mutation {
-    /// What it is, for messages of the test.
+    /// Name of the mutation, for messages of the test.
     pub(crate) name: &'static str,
-    /// The broken text; `None` where the file has nothing to break in this way.
+    /// Function that returns the broken text; `None`: the file has nothing to break in this way.
     pub(crate) of: fn(&str) -> Option<Vec<u8>>,
 }
 
-/// Every way.
+/// All mutations.
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { name: "bad indentation", of: |text| text_of(edit(text, "name: ", |line| format!(" {line}"))) },
     Mutation {
@@ -80,7 +80,7 @@ fn text_of(text: Option<String>) -> Option<Vec<u8>> {
     text.map(String::into_bytes)
 }
 
-/// The text with the first line that begins with `start` (indentation aside, if `start` has none) made into another.
+/// Replaces the first line that begins with `start` (ignoring indentation, if `start` has none).
 fn edit(text: &str, start: &str, to: impl Fn(&str) -> String) -> Option<String> {
     let at = text.lines().position(|line| line.starts_with(start))?;
     Some(with_line(text, at, &to(text.lines().nth(at)?)))
@@ -91,7 +91,7 @@ fn with_line(text: &str, at: usize, to: &str) -> String {
     lines.map(|(index, line)| if index == at { format!("{to}\n") } else { format!("{line}\n") }).collect()
 }
 
-/// The text with its first line that is indented, and no list item, made into another.
+/// Replaces the first line that is indented and is no list item.
 fn indented(text: &str, to: impl Fn(&str) -> String) -> Option<String> {
     let is_field = |line: &str| line.starts_with("  ") && !line.trim_start().starts_with(['-', '#']);
     let at = text.lines().position(is_field)?;
@@ -121,7 +121,7 @@ fn drop_line(text: &str, start: &str) -> Option<String> {
     )
 }
 
-/// The text with the value behind the first `key` made into another.
+/// Replaces the value behind the first `key`.
 fn edit_value(text: &str, key: &str, value: &str) -> Option<String> {
     let at = text.lines().position(|line| line.trim_start().starts_with(key))?;
     let line = text.lines().nth(at)?;
@@ -129,14 +129,14 @@ fn edit_value(text: &str, key: &str, value: &str) -> Option<String> {
     Some(with_line(text, at, &format!("{}{value}", &line[..start])))
 }
 
-/// The text whose first MeshTCPRoute has `by` instead of the first line with `key` and what is indented below it.
+/// In the first MeshTCPRoute, replaces the first line with `key`, and the lines indented below it, by `by`.
 fn cut_from(text: &str, key: &str, by: &str) -> Option<String> {
-    // a MeshHTTPRoute may do without
+    // in a MeshHTTPRoute it may be optional
     let start = text.find("type: MeshTCPRoute")?;
     Some(format!("{}{}", &text[..start], cut_below(&text[start..], key, by)?))
 }
 
-/// The text whose first line with `key` is `by` instead, and what is indented below it is gone.
+/// Replaces the first line with `key` by `by`, and removes the lines indented below it.
 fn cut_below(text: &str, key: &str, by: &str) -> Option<String> {
     let lines: Vec<&str> = text.lines().collect();
     let at = lines.iter().position(|line| line.trim_start().starts_with(key))?;
@@ -147,13 +147,13 @@ fn cut_below(text: &str, key: &str, by: &str) -> Option<String> {
     Some(kept.map(|line| format!("{line}\n")).collect())
 }
 
-/// The last document once more.
+/// Repeats the last document.
 fn twice(text: &str) -> Option<Vec<u8>> {
     let last = text.rsplit("---\n").next()?;
     Some(format!("{text}---\n{last}").into_bytes())
 }
 
-/// The last name that a backendRef or an outbound refers to becomes one that nobody has.
+/// Changes the last name that a backendRef or an outbound refers to into one that does not exist.
 fn last_reference(text: &str) -> Option<String> {
     let inside = text.find("backendRefs:")?;
     let at = text[inside..].rfind(" name: ")? + inside + " name: ".len();
@@ -161,7 +161,7 @@ fn last_reference(text: &str) -> Option<String> {
     Some(format!("{}nobody-has-this-name{}", &text[..at], &text[end..]))
 }
 
-/// The second inbound gets the port of the first.
+/// Gives the second inbound the port of the first.
 fn two_listeners(text: &str) -> Option<Vec<u8>> {
     let key = "    - port: ";
     let first = text.find(key)? + key.len();

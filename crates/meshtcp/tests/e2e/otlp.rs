@@ -1,5 +1,5 @@
-//! What an OpenTelemetry collector is told: of connections and metrics by who carries them, of changes by who tells proxies of
-//! them; and a collector that takes nothing holds up nobody.
+//! Export to an OpenTelemetry collector: connections and metrics from data planes, changes from the control plane; a
+//! collector that accepts nothing delays neither.
 
 mod collector;
 
@@ -27,7 +27,7 @@ fn text(attributes: &[KeyValue], key: &str) -> String {
     }
 }
 
-/// `meshtcp up` on a town whose `redis` is served, and its admin address.
+/// Starts `meshtcp up` on a town whose `redis` is served; returns it and its admin address.
 fn up(town: &Town, endpoint: &str, more: &[(&str, &str)]) -> (Program, String) {
     serve(town.applications[0], "v1");
     serve(town.applications[1], "v2");
@@ -52,7 +52,7 @@ fn connections_and_metrics_are_told() {
     assert_eq!(program.ends(), 0, "{}", program.printed());
     let Told { resources, spans, records, metrics } = collector.told();
     assert!(resources.iter().all(|it| text(it, "service.name") == "shop"), "{resources:?}");
-    // each is carried by two proxies: one that dials, and one that is dialled
+    // each connection is carried by two proxies: that of the client and that of the server
     let outbound = format!("outbound:127.0.0.1:{}", town.outbound);
     let dialled: Vec<_> =
         records.iter().filter(|it| text(&it.attributes, "meshtcp.listener") == outbound).collect();
@@ -64,7 +64,7 @@ fn connections_and_metrics_are_told() {
         assert_eq!((span.name.as_str(), &span.trace_id), ("connection", &record.trace_id));
     }
     assert_eq!(spans.len(), 10);
-    // the same metrics as whoever scrapes gets
+    // the same metrics as from scraping
     let served = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     for (name, kind) in served {
         let name = if kind == "counter" { name.trim_end_matches("_total") } else { name };
@@ -141,7 +141,7 @@ fn a_collector_that_hangs_holds_up_nobody() {
     let begun = Instant::now();
     program.signal(Signal::TERM);
     assert_eq!(program.ends(), 0, "{}", program.printed());
-    // two seconds for the collector, which does not use them
+    // exiting allows two seconds for the collector, which does not use them
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 

@@ -1,5 +1,5 @@
-//! The page, in a real Chromium: every view, a weight that is changed and seen to take effect, and nothing that the browser or
-//! a reader complains about.
+//! The page in a real Chromium: every view, a changed weight and its effect, and no complaint of the browser or of
+//! usability checks.
 
 mod browser;
 
@@ -20,7 +20,7 @@ use crate::town::{Town, route};
 
 const USABLE: &str = include_str!("page/usable.js");
 
-/// Clients that come and go for as long as it lives; every tenth stays.
+/// Clients that connect and leave for as long as it lives; every tenth stays.
 struct Clients(Arc<AtomicBool>);
 
 impl Clients {
@@ -52,13 +52,13 @@ impl Drop for Clients {
     }
 }
 
-/// Nobody who uses the page complains, and the browser does not.
+/// Asserts that neither the usability checks of the page nor the browser complain.
 fn is_fine(browser: &Browser, view: &str) {
     assert_eq!(browser.run(USABLE), Value::Array(Vec::new()), "{view}");
     assert_eq!(browser.complaints(), Vec::<String>::new(), "{view}");
 }
 
-/// The pictures of the documents are made anew by `UPDATE=1`; otherwise beside the test.
+/// Path of a picture: those of the documents with `UPDATE=1`, otherwise beside the test.
 fn picture(name: &str) -> PathBuf {
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let folder = match std::env::var_os("UPDATE") {
@@ -90,7 +90,7 @@ fn a_weight_is_changed_on_the_page_and_seen_to_take_effect() {
     let browser = Browser::start(1280, 900);
     browser.open(&format!("{server}/gui/?theme=light"));
     browser.awaits_text("canary");
-    // what is seen comes near what is wanted
+    // the observed share comes near the wanted one
     let seen = |least: f64, most: f64| {
         format!(
             "const words = document.querySelector('.split.seen')?.getAttribute('aria-label') ?? ''; \
@@ -169,7 +169,7 @@ fn who_may_only_read_is_offered_nothing_else_and_files_are_shown_as_they_are() {
     browser.awaits_text("It is open.");
     is_fine(&browser, "story, narrow");
 
-    // a reader of a control plane that follows the same files
+    // a read-only user of a control plane that follows the same files
     let mut command =
         meshtcp(["control-plane", &town.path(), "--api", "127.0.0.1:0", "--xds", "127.0.0.1:0"]);
     command.env("MESHTCP_API_LOCALHOST", "reader");

@@ -1,6 +1,7 @@
-//! A panic in any part that is no worker: it is told and counted, that part goes on, and connections do not notice.
+//! Panic in any part other than a worker: it is reported and counted, that part goes on, and connections are
+//! unaffected.
 //!
-//! Debug builds let a part panic whose name is written into a file.
+//! Debug builds make a part panic if its name is in a certain file.
 
 #![cfg(debug_assertions)]
 
@@ -13,7 +14,7 @@ use crate::connection::{Connection, reaches};
 use crate::program::{Program, ask, eventually, meshtcp};
 use crate::town::Town;
 
-/// A program whose parts can be made to panic.
+/// Program whose parts can be made to panic.
 struct Tripped {
     program: Program,
     admin: String,
@@ -36,11 +37,11 @@ impl Tripped {
         line.unwrap_or_else(|| panic!("no number of panics in {text}")).parse().unwrap()
     }
 
-    /// Lets a part panic at its next turn, does what makes it turn, and waits until it was told and counted.
+    /// Makes a part panic at its next turn, triggers the turn, and waits until the panic is reported and counted.
     fn trips(&self, part: &str, mut turn: impl FnMut()) {
         let (mark, before) = (self.program.mark(), self.panics());
         writeln!(self.trip.as_file(), "{part}").unwrap();
-        // longer than the file is left alone
+        // longer than the interval at which the file is read
         std::thread::sleep(std::time::Duration::from_millis(200));
         turn();
         self.program.awaits(mark, part, |line| line.contains("was tripped") && line.contains(part));
@@ -76,7 +77,7 @@ fn parts_of_up_panic_and_connections_go_on() {
         std::fs::read_to_string(&log).is_ok_and(|text| !text.is_empty())
     });
     up.trips("admin", || {
-        // this caller may be the one who has no answer
+        // this caller may be the one that gets no answer
         let _ = std::net::TcpStream::connect(&up.admin);
     });
     assert_eq!(ask(&up.admin, "/ready").0, 200);
@@ -125,7 +126,7 @@ fn parts_of_a_control_plane_and_its_proxy_panic_and_both_go_on() {
     web.trips("admin", || drop(std::net::TcpStream::connect(&web.admin)));
     assert_eq!(ask(&web.admin, "/ready").0, 200);
 
-    // what the proxy cannot even look at is refused, and what comes after it runs
+    // a configuration that the proxy cannot even parse is refused, and the next one is applied
     let refused = control_plane.program.mark();
     let version = next.next().unwrap();
     writeln!(web.trip.as_file(), "discovery-client").unwrap();

@@ -8,26 +8,26 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What never takes so long, however slow the machine.
+/// Time limit of waiting, long enough for any machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where control planes of tests put the sockets for commands.
+/// Folder in which control planes of tests create the sockets for commands.
 pub(crate) const RUNTIME: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/run");
 
-/// Everything a program printed, both streams together, line by line.
+/// Output of a program, both streams together, line by line.
 #[derive(Default)]
 struct Printed {
     lines: Mutex<Vec<String>>,
     more: Condvar,
 }
 
-/// A running program. Dropping it kills it.
+/// Running program; dropping it kills it.
 pub(crate) struct Program {
     child: Child,
     printed: Arc<Printed>,
 }
 
-/// The binary with arguments, ready to be run.
+/// Command that runs the binary with these arguments.
 pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshtcp"));
     command
@@ -36,7 +36,7 @@ pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<It
         .env_remove("MESHTCP_ADMIN")
         .env_remove("MESHTCP_SERVER")
         .env("MESHTCP_RUNTIME_DIR", RUNTIME)
-        // most tests change what they look at by plain requests; who may is told in `rights`
+        // most tests make changes by plain requests; permissions are tested in `rights`
         .env("MESHTCP_API_LOCALHOST", "admin")
         .env("MESHTCP_CONFIG", "/nonexistent/config.yaml")
         // lines as a journal gets them: without the time
@@ -62,7 +62,7 @@ impl Program {
         Self { child, printed }
     }
 
-    /// How many lines were printed so far: a place to wait from.
+    /// Number of lines printed so far: a position to wait from.
     pub(crate) fn mark(&self) -> usize {
         self.printed.lines.lock().unwrap().len()
     }
@@ -82,12 +82,12 @@ impl Program {
         }
     }
 
-    /// Waits for a line with this text.
+    /// Waits for a line since `mark` that contains this text, and returns it.
     pub(crate) fn awaits_text(&self, mark: usize, text: &str) -> String {
         self.awaits(mark, text, |line| line.contains(text))
     }
 
-    /// Everything printed so far.
+    /// Output so far.
     pub(crate) fn printed(&self) -> String {
         self.printed.lines.lock().unwrap().join("\n")
     }
@@ -136,25 +136,25 @@ impl Up {
         Self { program, admin }
     }
 
-    /// Asks the admin server: the status and the body.
+    /// Sends a request to the admin server; returns the status and the body.
     pub(crate) fn ask(&self, path: &str) -> (u16, String) {
         ask(&self.admin, path)
     }
 
-    /// Asks for JSON.
+    /// Sends a request to the admin server; returns the body as JSON.
     pub(crate) fn json(&self, path: &str) -> Value {
         let (status, body) = self.ask(path);
         assert_eq!(status, 200, "{body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"))
     }
 
-    /// Waits until connections may come.
+    /// Waits until it accepts connections.
     pub(crate) fn is_ready(&self) {
         eventually("ready", || self.ask("/ready").0 == 200);
     }
 }
 
-/// Asks an admin server: the status and the body.
+/// Sends a request to an admin server; returns the status and the body.
 pub(crate) fn ask(admin: &str, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(admin).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -166,7 +166,7 @@ pub(crate) fn ask(admin: &str, path: &str) -> (u16, String) {
     (status, body)
 }
 
-/// Waits for something that will be so.
+/// Waits until a condition holds; panics after [`PATIENCE`].
 pub(crate) fn eventually(what: &str, so: impl FnMut() -> bool) {
     let mut so = so;
     let deadline = Instant::now() + PATIENCE;

@@ -11,7 +11,7 @@ use crate::connection::assert_split;
 use crate::program::{PATIENCE, Up, eventually};
 use crate::town::Town;
 
-/// A redis server on loopback that knows its own name. Dropping it ends it.
+/// Redis server on loopback that knows its own name; dropping it ends it.
 pub(crate) struct Redis(Child);
 
 impl Redis {
@@ -46,13 +46,13 @@ impl Drop for Redis {
     }
 }
 
-/// A client that speaks just enough of the redis protocol.
+/// Client that speaks just enough of the redis protocol.
 pub(crate) struct Client {
     read: BufReader<TcpStream>,
     write: TcpStream,
 }
 
-/// Who answers a new connection; `None`: nobody does.
+/// Name of the server that answers a new connection; `None`: none does.
 pub(crate) fn who_answers(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -120,7 +120,7 @@ fn setup() -> Setup {
 }
 
 impl Setup {
-    /// The log lines of the outbound, once there are `count`.
+    /// Log lines of the outbound, once there are `count`.
     fn lines(&self, count: usize) -> Vec<serde_json::Value> {
         let mut lines = Vec::new();
         eventually(&format!("{count} lines in the connection log"), || {
@@ -197,7 +197,7 @@ fn two_hundred_pipelining_clients_live_through_a_hundred_edits() {
         })
         .collect();
 
-    // each edit is in force before the next, and every client did something in between
+    // each edit is in force before the next, and every client made a request in between
     let in_force = |weights: &[u64]| {
         eventually(&format!("weights {weights:?} in force"), || {
             let plan = setup.up.json("/plan?proxy=web-1");

@@ -1,4 +1,4 @@
-//! The commands that talk to a control plane, by what they ask of its REST API and what they make of the answers.
+//! Commands that talk to a control plane: their requests to its REST API, and their use of the answers.
 
 use std::time::Instant;
 
@@ -58,7 +58,7 @@ fn a_control_plane_that_is_starting_is_asked_again_for_a_moment() {
     let (code, out, err) = answer(&server, &["get", "meshes", "-o", "name"]);
     assert_eq!((code, out.as_str(), err.as_str()), (0, "", "no Mesh is there\n"));
     assert!(server.asked().len() >= 4);
-    // longer than that moment
+    // longer than the time for which the command retries
     let (code, _, err) = answer(&StandIn::that_is_starting(10_000), &["get", "meshes"]);
     assert!(code != 0 && err.contains("error:"), "{err}");
 }

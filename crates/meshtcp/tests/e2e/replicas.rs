@@ -1,4 +1,4 @@
-//! Two control planes on one store: whichever is asked knows the proxies of both.
+//! Two control planes on one store: either one knows the proxies of both.
 
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
     let insight = json(&one.api, "/mesh-insights/default");
     assert_eq!(insight["dataplanes"]["online"], 1, "{insight}");
 
-    // a change that is put here is waited for there
+    // a change put at one control plane can be awaited at the other
     let revision = |status: Value| status["revision"].as_u64().unwrap();
     let before = revision(json(&one.api, "/_status?size=0"));
     one.put("/meshes/default/dataplanes/web-1", &dataplane(second));
@@ -50,7 +50,7 @@ fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
     });
     assert_eq!(revision(json(&other.api, "/_status?size=0")), before + 1);
 
-    // it is over when it is over
+    // a connection that has ended is no longer shown
     drop(other);
     eventually("the proxy is not attached", || web()["connection"].is_null());
 }
@@ -100,7 +100,7 @@ fn what_connections_do_is_the_same_whichever_control_plane_is_asked() {
     };
     eventually("both say the same of both", || {
         let [one, other] = [0, 1].map(|at| of_redis(&planes[at]));
-        // `reaches` has asked each at least 12 times
+        // `reaches` has made at least 12 connections through each
         one == other && one.0 == 2 && one.1 == 2 && one.2 == 2 && one.3["opened"].as_u64() >= Some(2 * 12 + 7)
     });
     let names = |plane: &ControlPlane| {
@@ -160,7 +160,7 @@ fn who_is_certified_is_known_whichever_control_plane_made_the_certificate() {
     let overview = json(&one.api, "/meshes/default/dataplanes/redis-1/_overview");
     assert!(overview["dataplaneInsight"]["mTLS"]["issuedBackend"] == "ca-1", "{overview:#}");
 
-    // whoever is asked for new ones, all make them
+    // new certificates can be requested at either: all proxies get some
     let serials = || ["web-1", "redis-1"].map(|name| row(&other, name).map(|row| row["serial"].clone()));
     let before = serials();
     let (status, told) = ask(&one.api, "POST /_identity/_rotate?mesh=default");

@@ -1,4 +1,4 @@
-//! Who may do what on the host of a control plane, and whose pages are answered.
+//! Permissions on the host of a control plane, and Host headers that are accepted.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::town::Town;
 const SECRET: &str = "GET /global-secrets/admin-user-token";
 const MESH: &str = r#"{"type":"Mesh","name":"shop"}"#;
 
-/// A control plane as it is by default.
+/// Control plane with default settings.
 pub(crate) struct ControlPlane {
     program: Program,
     api: String,
@@ -84,7 +84,7 @@ fn what_a_connection_is_worth_is_for_the_operator_to_say_and_more_than_reading_i
         (vec![], [200, 403], false),
         (vec!["--api-localhost", "nobody"], [403, 403], false),
         (vec!["--api-localhost", "admin"], [200, 200], true),
-        // what takes us for Kuma relies on it
+        // clients that take us for Kuma rely on it
         (vec!["--api-product", "Kuma", "--api-version", "2.14.3"], [200, 200], true),
         (vec!["--api-product", "Kuma", "--api-localhost", "reader"], [200, 403], false),
     ] {
@@ -124,7 +124,7 @@ fn an_inbound_of_ours_that_leads_to_the_api_leads_to_no_rights() {
 fn a_socket_that_a_control_plane_left_behind_is_taken_over_by_the_next() {
     let first = ControlPlane::start(&[]);
     let (api, socket) = (first.api.clone(), first.socket.clone());
-    // killed
+    // by a kill
     drop(first);
     assert!(socket.exists());
     let next = ControlPlane::start_at(&api, &[]);
@@ -151,7 +151,7 @@ fn another_user_is_not_served_at_the_socket() {
     let program = Program::start(command);
     let line = program.awaits_text(0, "api for commands of this user: ");
     let socket = line.split_once("unix:").unwrap().1.to_owned();
-    // whatever becomes of the modes of the files
+    // whatever the modes of the files become
     open(&folder.path().join("run"), 0o755);
     open(socket.as_ref(), 0o666);
     let as_user = |user: &str| {

@@ -1,5 +1,5 @@
-//! Rollouts over real redis servers: one that fails is rolled back by itself, one that does not completes, also when who runs it
-//! is killed.
+//! Rollouts over real redis servers: one that fails is rolled back by itself, one that does not completes, even if the
+//! control plane that leads it is killed.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -22,7 +22,8 @@ use crate::store::ControlPlane;
 const ROLLOUT: &str = "/meshes/default/meshtcprollouts/redis";
 const ROUTE: &str = "/meshes/default/meshtcproutes/redis";
 
-/// Passes connections on to a port, and resets so many of a hundred as soon as they come.
+/// Forwards connections to a port, and resets `percent` of a hundred as soon as they are accepted. Returns its own
+/// port.
 fn resetting(to: u16, percent: u64) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -50,10 +51,10 @@ fn pass_on(mut client: TcpStream, to: u16) {
     let _ = server.shutdown(std::net::Shutdown::Write);
 }
 
-/// Clients that ask redis who it is, each over a connection of its own, until they are told to stop.
+/// Clients that ask redis for its name, each over a connection of its own, until they are stopped.
 struct Clients {
     stop: Arc<AtomicBool>,
-    /// How often the first and the second redis answered.
+    /// Number of answers of the first and of the second redis.
     answers: Arc<[AtomicU64; 2]>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -89,7 +90,7 @@ impl Drop for Clients {
     }
 }
 
-/// The name of the redis that answers; `None`: none does.
+/// Name of the redis that answers; `None`: none does.
 fn who(port: u16) -> Option<String> {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).ok()?;
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -106,7 +107,7 @@ fn command(control_plane: &ControlPlane, arguments: &[&str]) -> (i32, String) {
     (status.code().unwrap(), text)
 }
 
-/// Two redis servers, of which the second one resets so many of a hundred connections, and a proxy with a route to them.
+/// Two redis servers, of which the second one resets some of its connections, and a proxy with a route to them.
 struct Town {
     outbound: u16,
     _servers: [Redis; 2],
@@ -178,7 +179,7 @@ fn a_backend_that_resets_a_fifth_of_its_connections_is_rolled_back_by_itself() {
     assert_eq!(command(&control_plane, &["get", "meshtcprollout", "redis"]).0, 1, "nothing was put");
     let (code, text) = command(&control_plane, &start);
     assert_eq!(code, 0, "{text}");
-    // another one about the same destination is refused
+    // another rollout for the same destination is refused
     let other = [&start[..], &["--name", "other"]].concat();
     let (code, text) = command(&control_plane, &other);
     assert_eq!(code, 1, "{text}");
@@ -188,7 +189,7 @@ fn a_backend_that_resets_a_fifth_of_its_connections_is_rolled_back_by_itself() {
     let (code, text) = command(&control_plane, &["rollout", "status", "redis", "--watch"]);
     assert_eq!(code, 1, "it was aborted: {text}");
     assert!(text.contains("step 1 of 2: 20 % to MeshService redis-v2"), "{text}");
-    // a connection that is reset at once may not have been open yet
+    // a connection that is reset at once may be reset before it counts as open
     let aborted = |signal: &str| {
         let words = format!("aborted, 0 % to MeshService redis-v2: {signal} 1.2 times the other side's: ");
         text.contains(&words)
@@ -217,7 +218,7 @@ fn a_rollout_completes_though_who_runs_it_is_killed_in_between() {
     let (code, text) = command(&first, &["rollout", "start", "redis", "--to", "redis-v2", "--steps", steps]);
     assert_eq!(code, 0, "{text}");
     eventually("it is in the second step", || status(&first)["step"] == 1);
-    // the first that came leads
+    // the first control plane leads
     first.program.signal(Signal::KILL);
     drop(first);
     let left = second;
@@ -233,7 +234,7 @@ fn a_rollout_completes_though_who_runs_it_is_killed_in_between() {
     eventually("and goes on so", || clients.answers()[1] > before[1] + 150);
     assert_eq!(clients.answers()[0], settled);
 
-    // the route is asked to say the same, by hand; then the rollout is needed no more
+    // the same weights are set in the route by hand; then the rollout is no longer needed
     let (code, text) = command(&left, &["set", "weight", "redis", "redis-v1=0", "redis-v2=100"]);
     assert_eq!(code, 0, "{text}");
     eventually("it says so", || status(&left)["phase"] == "Adopted");
@@ -302,11 +303,12 @@ fn a_rollback_says_what_is_gone_since_and_the_oldest_that_is_kept_can_come_back(
     let kept: Vec<u64> =
         kept["items"].as_array().unwrap().iter().map(|it| it["revision"].as_u64().unwrap()).collect();
     assert_eq!(kept.len(), 50);
-    // the one before it is gone, and it needs none
+    // the revision before it is no longer kept, and is not needed
     let (code, text) = back(&["--to", &kept.last().unwrap().to_string()]);
     assert!(code == 0 && text.contains("says again what it said"), "{text}");
 
-    // what it names is gone since: it says so, and does it all the same, as whoever wrote it first could
+    // a destination in it has been deleted since: reported, and restored all the same, as the first write was allowed
+    // too
     route["spec"]["to"][0]["rules"][0]["default"]["backendRefs"] =
         json!([{ "kind": "MeshService", "name": "redis-v2", "weight": 1 }]);
     let named = control_plane.put(ROUTE, &route);

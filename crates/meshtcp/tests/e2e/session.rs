@@ -1,5 +1,5 @@
-//! The session in the README, command by command, in an empty directory: what is printed is what the README says, but for
-//! times, numbers of revisions and ports.
+//! The session in the README, command by command, in an empty directory: the output is that of the README except for
+//! times, revisions and ports.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,9 +13,9 @@ use regex_lite::Regex;
 use crate::backend::free_ports;
 use crate::program::{PATIENCE, RUNTIME, eventually};
 
-/// The ports that the README uses. In the test others take their place: these may be somebody's.
+/// Ports that the README uses. The test replaces them, since they may be in use.
 const PORTS: [&str; 5] = ["8000", "8001", "8002", "8003", "9901"];
-/// Commands that only look: what they say may take a moment to become true.
+/// Read-only commands: their output may take a moment to become true.
 const LOOKS: [&str; 6] = [
     "cat ",
     "curl -s localhost:9901/",
@@ -25,14 +25,14 @@ const LOOKS: [&str; 6] = [
     "meshtcp explain ",
 ];
 
-/// A command of the README and what it prints there.
+/// Command of the README and its output there.
 #[derive(Debug)]
 struct Step {
     command: String,
     printed: String,
 }
 
-/// The steps of the `console` blocks, in their order.
+/// Steps of the `console` blocks, in their order.
 fn steps(readme: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     for block in readme.split("```console\n").skip(1) {
@@ -52,7 +52,7 @@ fn steps(readme: &str) -> Vec<Step> {
     steps
 }
 
-/// A shell in an empty directory. What it started ends with it.
+/// Shell in an empty directory; processes that it started end with it.
 struct Shell {
     child: Child,
     input: ChildStdin,
@@ -106,7 +106,7 @@ impl Shell {
         Self { child, input, lines, ports, _folder: folder }
     }
 
-    /// Runs a command, and gives what it prints, in the ports of the README.
+    /// Runs a command, and returns its output with the ports of the README.
     fn run(&mut self, command: &str) -> String {
         let here = self.ports.iter().fold(command.to_owned(), |text, (port, here)| text.replace(port, here));
         writeln!(self.input, "{here}\necho '{END}'").unwrap();
@@ -128,7 +128,7 @@ impl Shell {
         self.ports.iter().fold(printed, |text, (port, here)| text.replace(here.as_str(), port))
     }
 
-    /// Waits for the ports that a command is told to listen on: who reads along types slower than a server starts.
+    /// Waits until the ports that a command listens on accept connections: a reader types slower than a server starts.
     fn wait_for_those_named_in(&self, command: &str) {
         for (port, here) in self.ports.iter().filter(|(port, _)| command.contains(port.as_str())) {
             eventually(&format!("{port} answers"), || {
@@ -146,7 +146,7 @@ impl Drop for Shell {
     }
 }
 
-/// What may be different each time, made equal.
+/// Replaces everything that may differ between runs by fixed text.
 fn masked(text: &str) -> String {
     let masks = [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "TIME"),
@@ -161,7 +161,7 @@ fn masked(text: &str) -> String {
         // the split is exact to one connection
         (r"(?m)^ +(89|90|91) blue$", "90 blue"),
         (r"(?m)^ +(9|10|11) green$", "10 green"),
-        // bytes and milliseconds of `logs`, and how wide their columns are by them
+        // bytes and milliseconds of `logs`, and the column widths that depend on them
         (r" \d+/\d+ +\d+ +", " IN/OUT MS "),
         (r" +\n", "\n"),
         (r"(?m) {2,}(\S)", " $1"),
@@ -213,7 +213,7 @@ fn the_picture_of_the_terminal_shows_what_the_session_prints() {
                 printed = &step.unwrap_or_else(|| panic!("`{command}` is no step of the session")).printed;
                 commands += 1;
             }
-            // what a terminal shows while it is waited for
+            // progress that a terminal shows while waiting
             None if bar.is_match(line) => {}
             None => assert!(printed.lines().any(|it| it == line), "`{line}` is not in\n{printed}"),
         }

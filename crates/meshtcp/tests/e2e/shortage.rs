@@ -1,14 +1,14 @@
-//! A control plane that runs out of file descriptors, and has some again later.
+//! Control plane that runs out of file descriptors, and has some again later.
 
 use std::net::TcpStream;
 use std::process::Command;
 
 use crate::program::{Program, meshtcp};
 
-/// More than a control plane needs for itself.
+/// Limit on file descriptors: more than a control plane needs for itself.
 const DESCRIPTORS: usize = 72;
 
-/// A command that may have only so many descriptors.
+/// The command with that limit on its descriptors.
 fn limited(command: &Command) -> Command {
     let mut limited = Command::new("prlimit");
     limited.arg(format!("--nofile={DESCRIPTORS}")).arg(command.get_program()).args(command.get_args());

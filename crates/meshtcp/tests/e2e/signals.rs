@@ -1,4 +1,4 @@
-//! Every signal that people and service managers send, to each command that goes on until it is told to leave.
+//! Signals that people and service managers send, each to every command that runs until it is stopped.
 
 use rustix::process::Signal;
 
@@ -8,7 +8,7 @@ use crate::program::{Program, Up, eventually, meshtcp};
 use crate::store::ControlPlane;
 use crate::town::Town;
 
-/// Those that ask for nothing, and what is said to them.
+/// Signals without an effect, and the message about each; `None`: no message.
 const IGNORED: [(Signal, Option<&str>); 4] = [
     (Signal::USR1, Some("SIGUSR1 asks for nothing here")),
     (Signal::USR2, Some("SIGUSR2 asks for nothing here")),

@@ -1,4 +1,4 @@
-//! However large or strange a file is: what is said about it is short, and who serves goes on.
+//! Files of any size or strangeness: messages about them are short, and running processes keep serving.
 
 use std::process::Output;
 
@@ -11,10 +11,10 @@ use crate::program::{Up, meshtcp};
 use crate::store::ControlPlane;
 use crate::town::Town;
 
-/// How much is printed about one problem, at most.
+/// Limit on the output about one problem, in bytes.
 const ONE: usize = 2_000;
 
-/// A Dataplane on one long line, with a problem far along it.
+/// Dataplane on one long line, with a problem far along it.
 fn long_line() -> String {
     let labels: Vec<String> = (0..5000).map(|number| format!("\"team-{number}\":\"ledger\"")).collect();
     format!(

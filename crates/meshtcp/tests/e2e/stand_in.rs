@@ -1,5 +1,6 @@
-//! A control plane's REST API in a hundred lines: stores what is put, pages its lists by two, and tells how far a revision
-//! has come. It checks nothing: what the client sends and understands is what is looked at.
+//! Stand-in for a control plane's REST API in a hundred lines: stores resources, pages its lists by two, and reports
+//! the progress of a revision. It checks nothing: the requests of the client, and its use of the answers, are under
+//! test.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-/// The server. Its thread ends with the test.
+/// The server; its thread ends with the test.
 pub(crate) struct StandIn {
     pub(crate) server: String,
     state: Arc<Mutex<State>>,
@@ -20,24 +21,25 @@ struct State {
     revision: u64,
     asked: Vec<String>,
     rollout: Vec<Value>,
-    /// Whether a stream of events stays open when nothing follows.
+    /// `true`: a stream of events stays open after the last event.
     falls_silent: bool,
-    /// How many requests are put off, as by a control plane that has no mesh yet.
+    /// Number of requests still to be put off, as by a control plane that has no mesh yet.
     put_off: u32,
 }
 
 impl StandIn {
-    /// Serves; rollouts are told with these events, the last of which ends the stream.
+    /// Starts one that reports rollouts with these events, the last of which ends the stream.
     pub(crate) fn start(rollout: Vec<Value>) -> Self {
         Self::with(State { rollout, ..State::default() })
     }
 
-    /// Serves; after the events the stream stays open, and nothing comes any more. Without events not even a head comes.
+    /// Starts one whose stream stays open and silent after these events. Without events there is not even a response
+    /// head.
     pub(crate) fn that_falls_silent(rollout: Vec<Value>) -> Self {
         Self::with(State { rollout, falls_silent: true, ..State::default() })
     }
 
-    /// Serves after so many requests; those are put off.
+    /// Starts one that puts off its first `put_off` requests.
     pub(crate) fn that_is_starting(put_off: u32) -> Self {
         Self::with(State { put_off, ..State::default() })
     }
@@ -56,7 +58,7 @@ impl StandIn {
         Self { server, state }
     }
 
-    /// The methods and paths that were asked for since the last look.
+    /// Methods and paths of the requests since the last call.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
     }
@@ -99,7 +101,7 @@ fn serve(mut connection: TcpStream, state: &Mutex<State>) {
             if !text.is_empty() {
                 let _ = write!(connection, "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n\r\n{text}");
             }
-            // until the other side has had enough
+            // until the peer closes the connection
             let _ = reader.read_to_end(&mut Vec::new());
             return;
         }

@@ -1,4 +1,4 @@
-//! Whoever reads what is printed may stop: that costs lines, and neither connections, nor changes, nor the end.
+//! Reader of the output that stops reading: lines are lost, and connections, changes and exit are unaffected.
 
 use std::io::Read as _;
 use std::process::{Child, Stdio};
@@ -11,7 +11,7 @@ use crate::connection::{Connection, reaches};
 use crate::program::{Program, ask, eventually, meshtcp};
 use crate::town::Town;
 
-/// A program whose output nobody reads from some moment on.
+/// Program whose output is no longer read from some moment on.
 struct Unread(Child);
 
 impl Unread {
@@ -19,7 +19,7 @@ impl Unread {
         Self(meshtcp(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    /// Ends by SIGTERM before all patience is lost.
+    /// Ends it by SIGTERM; panics if it takes too long.
     fn leaves(mut self) {
         kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -45,7 +45,7 @@ fn served() -> Town {
     town
 }
 
-/// More lines than a pipe takes.
+/// Causes more log lines than a pipe holds.
 fn fill(outbound: u16) {
     for _ in 0..400 {
         Connection::open(outbound).unwrap().close();

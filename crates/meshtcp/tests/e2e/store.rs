@@ -1,4 +1,4 @@
-//! A control plane with a store: what is put over its API is carried, and a restart keeps it.
+//! Control plane with a store: resources put over its API take effect, and survive a restart.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use crate::program::{PATIENCE, Program, eventually, meshtcp};
 const ROUTE: &str = "/meshes/shop/meshtcproutes/canary";
 const FIRST_TOKEN: &str = "/global-secrets/admin-user-token";
 
-/// A control plane that can be started again at the same addresses.
+/// Control plane that can be restarted at the same addresses.
 pub(crate) struct ControlPlane {
     pub(crate) program: Program,
     pub(crate) api: String,
@@ -29,7 +29,7 @@ impl ControlPlane {
         Self::of(Program::start(meshtcp(fixed.iter().chain(more))))
     }
 
-    /// That of a program.
+    /// Control plane that runs in this program; its addresses are read from the output.
     pub(crate) fn of(program: Program) -> Self {
         let line = program.awaits_text(0, "discovery: ");
         let xds = line.trim_start_matches("discovery: ").split(',').next().unwrap().to_owned();
@@ -46,14 +46,14 @@ impl ControlPlane {
         Self::start_at(store, &self.api, &self.xds, &[])
     }
 
-    /// Puts a document, and gives its revision.
+    /// Puts a document, and returns its revision.
     pub(crate) fn put(&self, path: &str, document: &Value) -> u64 {
         let answer = exchange(&self.api, &format!("PUT {path} {document}"));
         assert!(answer.starts_with("HTTP/1.1 20"), "{path}: {answer}");
         header(&answer, "meshtcp-revision").parse().unwrap()
     }
 
-    /// Puts a document on top of a version, and gives the status.
+    /// Puts a document if its stored version is `version`, and returns the status.
     fn put_on(&self, path: &str, version: &str, document: &Value) -> u16 {
         ask(&self.api, &format!("PUT {path} {document}\nHost: localhost\r\nIf-Match: {version}")).0
     }
@@ -82,20 +82,20 @@ fn header(answer: &str, name: &str) -> String {
     value.unwrap_or_else(|| panic!("{name} is not in {answer}")).to_owned()
 }
 
-/// Sends one letter to whoever connects. Gives its port.
+/// Backend that sends one letter on each connection. Returns its port.
 fn backend(letter: u8) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         while let Ok((mut connection, _)) = listener.accept() {
-            // the other side may have gone
+            // the client may have disconnected
             let _ = connection.write_all(&[letter]);
         }
     });
     port
 }
 
-/// The letter of whoever answers; `None`: nobody does.
+/// Letter from the backend that answers; `None`: none does.
 fn answer(port: u16) -> Option<u8> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -134,13 +134,13 @@ fn route(old: u32, new: u32) -> Value {
     } })
 }
 
-/// Puts a mesh with a split, and attaches a proxy. Gives the proxy and its port.
+/// Puts a mesh with a split, and attaches a proxy. Returns the proxy and its port.
 fn filled(control_plane: &ControlPlane, kind: &str) -> (Program, u16) {
     let api = control_plane.api.as_str();
     let config = json(api, "/config");
     assert_eq!((&config["store"]["type"], &config["apiServer"]["readOnly"]), (&json!(kind), &json!(false)));
     let port = free_port();
-    // nothing can be put into a mesh that is not there
+    // nothing can be put into a mesh that does not exist
     assert_eq!(ask(api, &format!("PUT {ROUTE} {}", route(1, 0))).0, 404);
     control_plane.put("/meshes/shop", &json!({ "type": "Mesh", "name": "shop" }));
     control_plane.put("/meshes/shop/dataplanes/db-old", &server("db-old", backend(b'o')));
@@ -152,7 +152,7 @@ fn filled(control_plane: &ControlPlane, kind: &str) -> (Program, u16) {
     (proxy, port)
 }
 
-/// Moves a split on top of the version that was read, which nobody can do twice.
+/// Changes a split on top of the version that was read; a second change on top of the same version is refused.
 fn moves(control_plane: &ControlPlane, port: u16) {
     eventually("the old one answers", || answer(port) == Some(b'o'));
     let read = control_plane.version(ROUTE);
@@ -176,7 +176,7 @@ fn what_is_put_into_a_file_is_carried_and_a_restart_keeps_it() {
 fn what_is_put_into_a_folder_is_carried_and_a_restart_keeps_it() {
     let folder = tempfile::tempdir().unwrap();
     restart_keeps_it("folder", &format!("folder:{}", folder.path().join("below/store").display()));
-    // where people find it, and can read it
+    // in the documented place, and readable
     let route = folder.path().join("below/store/shop/Dataplane.web-1.yaml");
     assert!(std::fs::read_to_string(route).unwrap().contains("name: web-1"));
 }
@@ -207,7 +207,7 @@ fn restart_keeps_it(kind: &str, store: &str) {
     control_plane.is_live(revision);
     assert_eq!(answer(port), Some(b'o'));
 
-    // without the route the service itself is meant, and nobody offers it
+    // without the route the split service itself is the destination, and it has no endpoint
     let answer = exchange(&control_plane.api, &format!("DELETE {ROUTE}"));
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     control_plane.is_live(header(&answer, "meshtcp-revision").parse().unwrap());
@@ -222,7 +222,7 @@ fn what_is_put_into_memory_is_carried_until_the_end() {
     moves(&control_plane, port);
     let control_plane = control_plane.restarted("memory");
     assert_eq!(ask(&control_plane.api, "GET /meshes/shop").0, 404);
-    // what a proxy runs it keeps
+    // a proxy keeps its running configuration
     assert_eq!(answer(port), Some(b'n'));
 }
 

@@ -1,5 +1,5 @@
-//! What is structured is structured to its last line: what servers write with `--diagnostics json`, and what commands answer with
-//! `-o json`, errors and waiting too.
+//! Structured output to its last line: that of servers with `--diagnostics json`, and answers of commands with `-o
+//! json`, including errors and waiting.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ fn in_json(mut command: Command) -> Program {
     Program::start(command)
 }
 
-/// The events of a program, each of its lines an object with a time, a level and an event.
+/// Events of a program; each of its lines is an object with a time, a level and an event.
 fn events(program: &Program) -> Vec<Value> {
     let read = |line: &str| {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -111,7 +111,7 @@ fn lines_for_people_have_the_time_where_no_terminal_and_no_journal_shows_it() {
     );
 }
 
-/// What a command answers: exit code, its one value, and what it says on standard error.
+/// Answer of a command: exit code, its one value, and its output on standard error.
 fn value(control_plane: &ControlPlane, arguments: &[&str], format: &str) -> (i32, Value, String) {
     let mut command = meshtcp(arguments);
     let output =

@@ -1,4 +1,4 @@
-//! `--takeover`: one process after another, and no connection notices.
+//! `--takeover`: one process after another, unnoticed by connections.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn served() -> Town {
     town
 }
 
-/// Clients that connect, talk and leave without a pause; whatever goes wrong is kept.
+/// Clients that connect, exchange data and leave without a pause; every failure is recorded.
 pub(crate) struct Crowd {
     stop: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
@@ -45,7 +45,7 @@ impl Crowd {
         Self { clients: clients.collect(), stop, served }
     }
 
-    /// Waits until some more were served.
+    /// Waits until some more connections were served.
     pub(crate) fn goes_on(&self) {
         let then = self.served.load(Relaxed);
         eventually("the crowd is served", || self.served.load(Relaxed) > then + 100);
@@ -98,7 +98,7 @@ fn under_load_no_connection_is_refused_and_none_is_cut() {
         crowd.goes_on();
         open.iter_mut().for_each(|(connection, _)| connection.echo());
         next.is_ready();
-        // those that the old process accepted are its own to the end
+        // connections accepted by the old process stay with it to their end
         assert!(running.program.is_running());
         left.push(std::mem::replace(&mut running, next));
     }
@@ -131,8 +131,8 @@ fn a_successor_that_cannot_run_changes_nothing() {
     assert!(up.program.is_running());
 }
 
-/// Two processes of one command line, with and without `--takeover PATH`: the first is asked to leave, and has a connection still.
-/// `start` starts one with further flags, all at one `--admin`.
+/// Runs two processes of one command line, with and without `--takeover PATH`; the first is asked to leave while it
+/// still has a connection. `start` starts one with further flags, all at one `--admin`.
 pub(crate) fn who_leaves_is_followed(outbound: u16, path: &str, start: impl Fn(&[&str]) -> Up) {
     for takeover in [&["--takeover", path][..], &[]] {
         let mut first = start(takeover);
@@ -148,7 +148,7 @@ pub(crate) fn who_leaves_is_followed(outbound: u16, path: &str, start: impl Fn(&
         let next = start(takeover);
         next.program.awaits_text(0, if takeover.is_empty() { "admin: http://" } else { "taken over" });
         next.is_ready();
-        // both would answer by turns
+        // two admin servers would answer by turns
         (0..50).for_each(|_| assert_eq!(next.ask("/ready").0, 200, "{}", next.program.printed()));
         reaches(outbound, &["v1", "v2"]);
         open.echo();
@@ -208,7 +208,7 @@ fn a_path_with_something_else_than_a_dead_socket_of_ours_is_left_alone() {
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
 }
 
-/// A mesh with a service that has a name and a virtual IP, for a proxy whose host redirects connections to these ports.
+/// Mesh with a service that has a name and a virtual IP, for a proxy whose host redirects connections to these ports.
 fn named([inbound, outbound]: [u16; 2]) -> String {
     format!(
         "type: Mesh\nname: default\nmeshServices: {{ mode: Exclusive }}\n---\ntype: HostnameGenerator\nname: local\nspec:\n  \
@@ -220,7 +220,7 @@ fn named([inbound, outbound]: [u16; 2]) -> String {
     )
 }
 
-/// A query for the address of `redis.mesh.local`.
+/// Query for the address of `redis.mesh.local`.
 fn query(id: u16) -> Vec<u8> {
     let [high, low] = id.to_be_bytes();
     let header = [high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];

@@ -1,4 +1,5 @@
-//! TLS on the way to the control plane: who commands and proxies believe, and what they do not say in plain sight.
+//! TLS to the control plane: certificates that commands and proxies trust, and secrets that they do not send in
+//! plaintext.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +15,7 @@ fn answer(command: &mut Command) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// A control plane that speaks nothing but TLS, and wants tokens.
+/// Control plane that speaks nothing but TLS, and requires tokens.
 struct ControlPlane {
     program: Program,
     api: String,
@@ -52,7 +53,7 @@ fn commands_and_proxies_believe_whom_they_are_told_to_believe() {
     let plain = control_plane.api.replace("https://", "http://");
     let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", &plain]));
     assert_eq!(code, 4, "{err}");
-    // the socket speaks plaintext, and is for those who ask for it
+    // the socket speaks plaintext, for commands that ask for plaintext
     let line = control_plane.program.awaits_text(0, "api for commands of this user: ");
     let socket = line.trim_start_matches("api for commands of this user: ");
     assert!(socket.contains("/tls-127.0.0.1:"), "{socket}");
@@ -104,9 +105,9 @@ fn a_certificate_that_signs_itself_is_believed_by_who_has_it() {
         let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file", ca];
         Program::start(meshtcp(fixed))
     };
-    // past TLS, it is asked for the token that it does not have
+    // after the TLS handshake, it is refused for lack of a token
     attach(&pair.certificate).awaits_text(0, "token");
-    // one of the same form that nobody named
+    // a certificate of the same form that is not in --ca-file
     let other = authority.alone("localhost");
     let (code, _, err) = ask(&other.certificate);
     assert!(code == 4 && err.contains("help: its certificate") && !err.contains("running"), "{code}: {err}");
@@ -149,7 +150,7 @@ fn a_renewed_certificate_is_shown_without_a_restart() {
         let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file"];
         Program::start(meshtcp(fixed.iter().chain(&[authority.file().as_str()])))
     };
-    // past TLS, it is asked for the token that it does not have
+    // after the TLS handshake, it is refused for lack of a token
     eventually("discovery shows it, too", || {
         attach(&second).awaits_text(0, "control plane").contains("token")
     });
@@ -167,7 +168,7 @@ fn a_token_is_not_sent_in_plain_sight() {
         assert!(code == 3 && err.contains("plain sight") && err.contains("https://192.0.2.1:5678"), "{err}");
         assert_eq!(out, "");
     }
-    // nobody knows whether there is a tunnel: the control plane warns
+    // the control plane cannot know of a tunnel, so it warns
     let fixed = ["control-plane", "--store", "memory", "--api", "127.0.0.1:0", "--xds", "0.0.0.0:0"];
     Program::start(meshtcp(fixed.iter().chain(&["--dataplane-auth", "token"])))
         .awaits_text(0, "in plaintext");
@@ -198,7 +199,7 @@ fn a_certificate_that_cannot_be_used_is_said_before_anything_is_served() {
     assert!(code == 2 && err.contains("--xds-tls-key"), "{err}");
 }
 
-/// A certificate for 127.0.0.1 that signs itself, and ends so many days from now.
+/// Self-signed certificate for 127.0.0.1 that expires in this number of days.
 fn ending(folder: &Path, days: i64) -> Pair {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
@@ -228,7 +229,7 @@ fn check_says_whom_the_certificate_of_the_api_is_for_and_that_it_ends() {
         let line = line.unwrap_or_else(|| panic!("{out}"));
         assert!(line.starts_with(level) && line.contains("for 127.0.0.1, until 20"), "{line}");
     }
-    // one that has ended is not believed, and that is what is told
+    // an expired certificate is not trusted, and that is reported
     let (code, out, _) = check(-1);
     let line = out.lines().find(|line| line.contains("control plane")).unwrap();
     assert!(code == 4 && line.starts_with("fail"), "{out}");

@@ -1,4 +1,4 @@
-//! `top` on a real terminal: tmux stands for the emulator that people have, and says what is on its screen.
+//! `top` on a real terminal: tmux stands in for a user's terminal emulator, and returns the content of its screen.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::program::{Up, eventually, meshtcp};
 use crate::town::Town;
 
-/// A terminal in which a program runs.
+/// Terminal in which a program runs.
 struct Terminal {
     socket: tempfile::TempDir,
 }
@@ -58,13 +58,13 @@ impl Drop for Terminal {
     }
 }
 
-/// Answers whoever connects to a port, and keeps the connection.
+/// Accepts connections at a port, sends a byte on each, and keeps them open.
 fn serve(port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         while let Ok((mut connection, _)) = listener.accept() {
-            // a client may have gone
+            // the client may have disconnected
             let _ = connection.write_all(b"x");
             kept.push(connection);
         }
@@ -95,7 +95,7 @@ fn connections_are_seen_on_a_terminal_of_any_size() {
     top.press(&["Enter"]);
     let screen = top.shows("backends of ");
     assert!(screen.contains("WANTED"), "{screen}");
-    // wider: what had no room is there
+    // wider: the columns that did not fit are shown
     assert!(!screen.contains("RESETS/S"), "{screen}");
     assert!(top.tmux(&["resize-window", "-x", "200", "-y", "60"]).is_some());
     top.shows("RESETS/S");

@@ -1,22 +1,22 @@
-//! A small mesh in a folder: a client-side proxy `web` that dials `redis`, and any number of versions of `redis`.
+//! Small mesh in a folder: a client-side proxy `web` that dials `redis`, and any number of versions of `redis`.
 
 use std::path::PathBuf;
 
 use crate::backend::free_ports;
 
-/// The folder, and the ports in it.
+/// Folder of the mesh, and its ports.
 pub(crate) struct Town {
     folder: tempfile::TempDir,
-    /// Where `web` dials `redis`.
+    /// Port at which `web` dials `redis`.
     pub(crate) outbound: u16,
-    /// Where the proxy of each version listens.
+    /// Ports at which the proxies of the versions listen.
     pub(crate) inbounds: [u16; 2],
-    /// Where the application behind each version listens.
+    /// Ports at which the applications behind the versions listen.
     pub(crate) applications: [u16; 2],
 }
 
 impl Town {
-    /// Writes a mesh with the versions `v1` and `v2`; no route yet. The applications are up to the caller.
+    /// Writes a mesh with the versions `v1` and `v2`; no route yet. The caller provides the applications.
     pub(crate) fn new() -> Self {
         let [outbound, web, inbound1, inbound2, app1, app2] = free_ports();
         let (inbounds, applications) = ([inbound1, inbound2], [app1, app2]);
@@ -46,7 +46,7 @@ impl Town {
         self.folder.path().join(name)
     }
 
-    /// Writes beside, then renames, as editors do.
+    /// Writes a file beside the old one, then renames it, as editors do.
     pub(crate) fn save(&self, name: &str, text: &str) {
         let beside = self.file(&format!(".{name}.tmp"));
         std::fs::write(&beside, text).unwrap();
@@ -57,13 +57,13 @@ impl Town {
         std::fs::remove_file(self.file(name)).unwrap();
     }
 
-    /// A route of `redis` by weights of its versions.
+    /// Saves a route of `redis` by weights of its versions.
     pub(crate) fn route(&self, weights: &[(&str, u32)]) {
         self.save("route.yaml", &route(weights));
     }
 }
 
-/// The text of a route of `redis` by weights of its versions.
+/// Text of a route of `redis` by weights of its versions.
 pub(crate) fn route(weights: &[(&str, u32)]) -> String {
     let mut text = String::from(
         "type: MeshTCPRoute\nmesh: default\nname: canary\nspec:\n  targetRef:\n    kind: Mesh\n  to:\n    \

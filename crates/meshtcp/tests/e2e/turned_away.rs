@@ -1,4 +1,4 @@
-//! Who may not attach is told: to it, to whoever looks after the control plane, and in status.
+//! Refused attachments: reported to the proxy, in the log of the control plane, and in status.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::program::{Program, eventually, meshtcp};
 use crate::store::ControlPlane;
 
-/// A control plane with `web-1`, whose inbound is `outside`, and its application behind it.
+/// Control plane with `web-1`, whose inbound is `outside`, and its application behind it.
 fn with_web(outside: u16, more: &[&str]) -> ControlPlane {
     let [application] = free_ports();
     serve(application, "web");
@@ -44,7 +44,7 @@ fn a_proxy_that_is_started_twice_is_named_and_the_one_that_carries_keeps_the_nam
     assert!(turned_away[0]["why"].as_str().unwrap().ends_with("is it started twice?"), "{turned_away}");
     assert!(Connection::open(outside).is_some_and(|it| it.backend == "web"));
 
-    // the first leaves, and the second gets the name and the port
+    // the first disconnects, and the second gets the name and the port
     drop(first);
     second.awaits_text(0, "1 listeners opened");
     eventually("nobody is turned away", || status()["turnedAway"] == Value::Array(vec![]));

@@ -1,4 +1,4 @@
-//! `meshtcp up`: it carries, it follows, it leaves.
+//! `meshtcp up`: it carries connections, follows changes, and exits.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -74,7 +74,7 @@ fn a_mesh_that_requires_tls_takes_no_plaintext_and_one_that_allows_both_does() {
     let mark = up.program.mark();
     trusting_in("STRICT");
     up.program.awaits_text(mark, "STRICT");
-    // whoever says nothing is waited for; what speaks no TLS is closed at once
+    // a silent client is waited for; one that sends anything but TLS is closed at once
     eventually("plaintext is closed", || {
         let mut plain = TcpStream::connect(("127.0.0.1", town.inbounds[0])).unwrap();
         let _ = plain.write_all(b"plain");
@@ -90,7 +90,7 @@ fn a_burst_of_saves_ends_at_the_last_one() {
     up.is_ready();
     for number in 0..50 {
         town.route(&[("v1", 50 - number), ("v2", number)]);
-        // written in place: cut to nothing first
+        // written in place: truncated first
         std::fs::write(town.file("route.yaml"), route(&[("v1", number), ("v2", 50 - number)])).unwrap();
     }
     town.route(&[("v2", 1)]);
@@ -307,7 +307,7 @@ fn half_a_file_is_never_in_force() {
     up.is_ready();
     let mark = up.program.mark();
     for _ in 0..5 {
-        // cut to nothing, then written bit by bit: what a slow editor does
+        // truncated, then written piece by piece, as by a slow editor
         let mut file = std::fs::File::create(town.file("route.yaml")).unwrap();
         for bytes in text.as_bytes().chunks(100) {
             std::io::Write::write_all(&mut file, bytes).unwrap();
@@ -371,7 +371,7 @@ fn the_health_of_endpoints_is_told_by_metrics_status_and_command() {
     });
     let down = find(&up, "down").unwrap();
     assert_eq!(down["endpoint"], "192.0.2.1:9");
-    // nobody is there; what the kernel says of that is up to the network
+    // nothing listens there; the kernel's reason depends on the network
     let why = down["why"].as_str().unwrap();
     assert!(!why.is_empty(), "{down}");
     assert!(down["since"].as_str().unwrap().ends_with('Z'), "{down}");

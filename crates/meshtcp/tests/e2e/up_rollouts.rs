@@ -1,4 +1,4 @@
-//! Rollouts that files say: `meshtcp up` runs them, and writes into none of the files.
+//! Rollouts in files: `meshtcp up` runs them, and writes to none of the files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn rollout(steps: &str, more: &str) -> String {
     )
 }
 
-/// A town with a route to the first version, and a place for states.
+/// Town with a route to the first version, and a folder for states.
 struct Stage {
     town: Town,
     states: tempfile::TempDir,
@@ -41,7 +41,7 @@ impl Stage {
         up
     }
 
-    /// What stands in the folder that people edit.
+    /// Content of the folder that users edit.
     fn files(&self) -> BTreeMap<String, String> {
         let entries = std::fs::read_dir(Path::new(&self.town.path())).unwrap().map(|entry| entry.unwrap());
         entries
@@ -53,7 +53,7 @@ impl Stage {
     }
 }
 
-/// `meshtcp rollout`, asking the admin server of an `up`.
+/// Runs `meshtcp rollout` against the admin server of an `up`.
 fn command(up: &Up, arguments: &[&str]) -> (i32, String) {
     let server = format!("http://{}", up.admin);
     let all = [&["rollout"], arguments, &["--server", server.as_str()]].concat();
@@ -82,7 +82,7 @@ fn up_runs_the_rollouts_of_its_files_and_goes_on_after_it_was_killed() {
     let (code, text) = command(&up, &["pause", "canary"]);
     assert!(code == 0 && text.contains("Paused, step 1 of 2"), "{text}");
 
-    // over the network one may look, and no more
+    // over the network access is read-only
     let path = "PUT /meshes/default/meshtcprollouts/canary";
     let asked = r#"{"status":{"asked":{"to":"promote","id":"1"}}}"#;
     let headers = "Host: localhost\r\nContent-Type: application/json";
@@ -106,7 +106,7 @@ fn up_runs_the_rollouts_of_its_files_and_goes_on_after_it_was_killed() {
     let (_, page) = up.ask("/meshes/default/meshtcprollouts");
     assert!(page.contains("promoted by hand"), "{page}");
 
-    // who takes the rollout away, takes its state away
+    // removing the rollout removes its state
     stage.town.remove("rollout.yaml");
     reaches(stage.town.outbound, &["v1"]);
     let state = stage.states.path().join("rollouts");

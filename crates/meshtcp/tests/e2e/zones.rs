@@ -1,6 +1,6 @@
-//! Two zones without a Global: a control plane each, that knows copies of what the other offers.
+//! Two zones without a Global: a control plane each, with copies of what the other zone offers.
 //!
-//! `web` in the east dials `redis`, which is in both or in the west alone. See [`places`] for who stands where.
+//! `web` in the east dials `redis`, which is in both zones or in the west alone. See [`places`] for the addresses.
 
 mod applications;
 mod cut;
@@ -14,7 +14,7 @@ mod tags;
 
 use crate::identity::neighbours::Sort::{self, Envoy, Ours};
 
-/// Who dials, who is the ingress, and who serves: ours and Envoy in every place, beside ours and beside Envoy.
+/// Mixes of client, ingress and server: ours and Envoy in every role, next to ours and next to Envoy.
 const MIXES: [(Sort, Sort, Sort); 4] =
     [(Ours, Ours, Ours), (Envoy, Envoy, Envoy), (Ours, Envoy, Ours), (Envoy, Ours, Envoy)];
 

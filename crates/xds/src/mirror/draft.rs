@@ -1,14 +1,14 @@
-//! What of a draft goes together, and what has to wait.
+//! Consistent parts of a draft, and the resources that have to wait.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::references::{Gap, gaps};
 use super::{Id, Received, Resources};
 
-/// What was taken out of a draft for a while; `None`: that the resource is gone.
+/// Resources taken out of a draft for a while; `None`: the removal of the resource.
 pub(super) type Withheld = BTreeMap<Id, Option<Received>>;
 
-/// Takes what needs something that is not there out of a draft, and the removal of what is still needed.
+/// Withholds resources that need a missing one, and removals of resources that are still needed.
 pub(super) fn withhold(draft: &mut Resources, accepted: &Resources) -> Withheld {
     let mut withheld = Withheld::new();
     loop {
@@ -28,7 +28,7 @@ pub(super) fn withhold(draft: &mut Resources, accepted: &Resources) -> Withheld 
     }
 }
 
-/// Takes the removal of what is needed by something that stays out of a draft. Returns what that was, and what needs it.
+/// Undoes removals of resources that a remaining resource needs. Returns each of them with the resource that needs it.
 pub(super) fn keep_needed(draft: &mut Resources, accepted: &Resources) -> Vec<Gap> {
     let mut kept = Vec::new();
     loop {
@@ -51,7 +51,7 @@ pub(super) fn put_back(draft: &mut Resources, withheld: Withheld) {
     }
 }
 
-/// Makes a resource again what it is among those that were accepted.
+/// Restores the accepted state of a resource.
 pub(super) fn restore(draft: &mut Resources, accepted: &Resources, id: &Id) {
     put(draft, id, find(accepted, id).cloned());
 }

@@ -1,4 +1,4 @@
-//! What L4 messages need of each other.
+//! References between L4 messages.
 
 use prost::Message;
 
@@ -7,7 +7,7 @@ use crate::TypeUrl;
 use crate::order::{L4_CLUSTER, L4_ENDPOINTS, L4_LISTENER, L4_NAMES, L4_ROUTE, L4_SECRET};
 use crate::proto::l4::{Cluster, Endpoints, Listener, Names, Route, Secret};
 
-/// Says why a body is not a message of its type, under its name.
+/// Checks that a body is a message of its type with its name; the error is the reason in words.
 pub(super) fn check(type_url: &TypeUrl, name: &str, body: &[u8]) -> Result<(), String> {
     let own_name = match type_url.as_str() {
         L4_CLUSTER => Cluster::decode(body).map(|cluster| cluster.name),
@@ -25,18 +25,18 @@ pub(super) fn check(type_url: &TypeUrl, name: &str, body: &[u8]) -> Result<(), S
     }
 }
 
-/// Whether everything that is needed is there.
+/// Returns `true` if no needed resource is missing.
 pub(super) fn are_complete(resources: &Resources) -> bool {
     gaps(resources).next().is_none()
 }
 
-/// A resource, and one that it needs and that is not there.
+/// Resource, and a missing one that it needs.
 pub(super) struct Gap {
     pub(super) of: Id,
     pub(super) missing: Id,
 }
 
-/// What is needed and not there.
+/// Resources that are needed and missing.
 pub(super) fn gaps(resources: &Resources) -> impl Iterator<Item = Gap> {
     let is_there =
         |(type_url, name): &Id| resources.get(type_url).is_some_and(|resources| resources.contains_key(name));
@@ -51,7 +51,7 @@ pub(super) fn gaps(resources: &Resources) -> impl Iterator<Item = Gap> {
     })
 }
 
-/// The types and names that a message needs. What does not decode was refused when it arrived.
+/// Types and names that a message needs. A body that does not decode was refused on arrival.
 fn needs(type_url: &TypeUrl, name: &str, body: &[u8]) -> Vec<(&'static str, String)> {
     let mut needs = match type_url.as_str() {
         L4_CLUSTER => vec![(L4_ENDPOINTS, name.to_owned())],

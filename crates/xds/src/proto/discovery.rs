@@ -1,62 +1,62 @@
-//! The messages of `envoy.service.discovery.v3`, with the fields that a control plane or a proxy of ours uses.
+//! Messages of `envoy.service.discovery.v3`, with the fields that our control plane and proxy use.
 //!
-//! Field numbers are those of the xDS protocol; fields that are not declared here are ignored on arrival, as protobuf
-//! has it.
+//! Field numbers are those of the xDS protocol; fields that are not declared here are ignored on arrival, as usual in
+//! protobuf.
 
 use std::collections::BTreeMap;
 
 use prost::bytes::Bytes;
 
-/// A state-of-the-world request: a subscription, or the answer to a response.
+/// State-of-the-world request: a subscription, or the ACK or NACK of a response.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DiscoveryRequest {
-    /// The version that the client accepted last; empty before the first.
+    /// Version that the client accepted last; empty before the first.
     #[prost(string, tag = "1")]
     pub version_info: String,
-    /// Who asks; at least in the first request of a stream.
+    /// Node that sends the request; at least in the first request of a stream.
     #[prost(message, optional, tag = "2")]
     pub node: Option<Node>,
-    /// Which resources; none at first: all, for the types that can be asked for so.
+    /// Names of the resources; empty in the first request: all, for types that support a wildcard.
     #[prost(string, repeated, tag = "3")]
     pub resource_names: Vec<String>,
-    /// The type of the resources.
+    /// Type of the resources.
     #[prost(string, tag = "4")]
     pub type_url: String,
-    /// The response that this answers; empty: none.
+    /// Nonce of the response that this request answers; empty: none.
     #[prost(string, tag = "5")]
     pub response_nonce: String,
-    /// Why that response was refused; absent: it was accepted.
+    /// Reason for refusing that response (NACK); absent: it was accepted (ACK).
     #[prost(message, optional, tag = "6")]
     pub error_detail: Option<Status>,
 }
 
-/// A state-of-the-world response: every subscribed resource of one type.
+/// State-of-the-world response: every subscribed resource of one type.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DiscoveryResponse {
-    /// The version of the resources together.
+    /// Version of the resources together.
     #[prost(string, tag = "1")]
     pub version_info: String,
-    /// The resources.
+    /// Resources of the type that are subscribed to.
     #[prost(message, repeated, tag = "2")]
     pub resources: Vec<Any>,
-    /// Their type.
+    /// Type of the resources.
     #[prost(string, tag = "4")]
     pub type_url: String,
-    /// What the client's answer refers to.
+    /// Nonce that the client's answer repeats.
     #[prost(string, tag = "5")]
     pub nonce: String,
-    /// Who answers.
+    /// Control plane that sends the response.
     #[prost(message, optional, tag = "6")]
     pub control_plane: Option<ControlPlane>,
 }
 
-/// A delta request: a change of subscription, the answer to a response, or both.
+/// Delta request: a change of the subscription, the ACK or NACK of a response, or both.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeltaDiscoveryRequest {
-    /// Who asks; at least in the first request of a stream.
+    /// Node that sends the request; at least in the first request of a stream.
     #[prost(message, optional, tag = "1")]
     pub node: Option<Node>,
-    /// The type of the resources.
+    /// Type of the resources.
     #[prost(string, tag = "2")]
     pub type_url: String,
     /// Names to add; `*`: all.
@@ -65,36 +65,37 @@ pub struct DeltaDiscoveryRequest {
     /// Names to drop; `*`: all that were not added by name.
     #[prost(string, repeated, tag = "4")]
     pub resource_names_unsubscribe: Vec<String>,
-    /// What the client still holds from an earlier stream: versions by name. In the first request of a type only.
+    /// Versions, by name, of the resources that the client holds from an earlier stream. In the first request of a type
+    /// only.
     #[prost(btree_map = "string, string", tag = "5")]
     pub initial_resource_versions: BTreeMap<String, String>,
-    /// The response that this answers; empty: none.
+    /// Nonce of the response that this request answers; empty: none.
     #[prost(string, tag = "6")]
     pub response_nonce: String,
-    /// Why that response was refused; absent: it was accepted.
+    /// Reason for refusing that response (NACK); absent: it was accepted (ACK).
     #[prost(message, optional, tag = "7")]
     pub error_detail: Option<Status>,
 }
 
-/// A delta response: what changed, of one type.
+/// Delta response: the changes of one type.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeltaDiscoveryResponse {
-    /// The version of all resources of the type; for people who look.
+    /// Version of all resources of the type; informational only.
     #[prost(string, tag = "1")]
     pub system_version_info: String,
     /// Resources that are new or changed.
     #[prost(message, repeated, tag = "2")]
     pub resources: Vec<Resource>,
-    /// Their type.
+    /// Type of the resources.
     #[prost(string, tag = "4")]
     pub type_url: String,
-    /// What the client's answer refers to.
+    /// Nonce that the client's answer repeats.
     #[prost(string, tag = "5")]
     pub nonce: String,
-    /// Names of resources that are gone, or never were.
+    /// Names of resources that were removed or never existed.
     #[prost(string, repeated, tag = "6")]
     pub removed_resources: Vec<String>,
-    /// Who answers.
+    /// Control plane that sends the response.
     #[prost(message, optional, tag = "7")]
     pub control_plane: Option<ControlPlane>,
 }
@@ -102,13 +103,13 @@ pub struct DeltaDiscoveryResponse {
 /// One resource in a delta response.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Resource {
-    /// The version of this resource.
+    /// Version of this resource.
     #[prost(string, tag = "1")]
     pub version: String,
-    /// The message.
+    /// Resource message in its `Any` envelope.
     #[prost(message, optional, tag = "2")]
     pub resource: Option<Any>,
-    /// The name, unique in its type.
+    /// Name of the resource, unique in its type.
     #[prost(string, tag = "3")]
     pub name: String,
 }
@@ -116,47 +117,47 @@ pub struct Resource {
 /// `google.protobuf.Any`, without a copy of the message's bytes.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Any {
-    /// The type of the message.
+    /// Type URL of the message.
     #[prost(string, tag = "1")]
     pub type_url: String,
-    /// The encoded message.
+    /// Encoded message.
     #[prost(bytes = "bytes", tag = "2")]
     pub value: Bytes,
 }
 
-/// Where a node says what sort of proxy it is.
+/// Key of the proxy type in the metadata of a node.
 pub const PROXY_SORT: &str = "dataplane.proxyType";
 
-/// Who a proxy says it is, and what else it tells: most of that is nobody's business here, and may be large.
+/// Identity and metadata of a proxy. Most of the metadata is not used here, and it may be large.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Node {
-    /// `<mesh>.<dataplane name>`, `.<name>` of the proxy of a zone.
+    /// Node id: `<mesh>.<dataplane name>`; `.<name>` for a zone proxy.
     #[prost(string, tag = "1")]
     pub id: String,
-    /// The service that the proxy belongs to, for statistics.
+    /// Service that the proxy belongs to, for statistics.
     #[prost(string, tag = "2")]
     pub cluster: String,
-    /// What its operator or its kuma-dp has it say.
+    /// Metadata that the proxy's operator or its kuma-dp configured.
     #[prost(message, optional, tag = "3")]
     pub metadata: Option<Metadata>,
-    /// The program, e.g. `envoy`.
+    /// Name of the program, e.g. `envoy`.
     #[prost(string, tag = "6")]
     pub user_agent_name: String,
-    /// The version of the program, where it says it as text.
+    /// Version of the program, if sent as text.
     #[prost(string, tag = "7")]
     pub user_agent_version: String,
-    /// The version of the program, where it says it in numbers.
+    /// Version of the program, if sent as numbers.
     #[prost(message, optional, tag = "8")]
     pub user_agent_build_version: Option<BuildVersion>,
 }
 
 impl Node {
-    /// What sort of proxy it says that it is: `dataplane`, `ingress` or `egress`; `None`: it does not say.
+    /// Proxy type that the node reports: `dataplane`, `ingress` or `egress`; `None`: it reports none.
     pub fn sort(&self) -> Option<&str> {
         self.text(PROXY_SORT)
     }
 
-    /// The same node, which tells something beside its name.
+    /// Returns the node with one metadata member added.
     #[must_use]
     pub fn telling(mut self, key: &str, value: impl Into<MetadataValue>) -> Self {
         let value = Some(value.into());
@@ -164,12 +165,12 @@ impl Node {
         self
     }
 
-    /// What the proxy tells beside its name under this key; `None`: nothing.
+    /// Value of the metadata member `key`; `None`: there is none.
     pub fn told(&self, key: &str) -> Option<&MetadataValue> {
         self.metadata.as_ref()?.member(key)
     }
 
-    /// A text among what the proxy tells beside its name; `None`: it says no such thing.
+    /// Text value of the metadata member `key`; `None`: it is absent or no text.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.told(key)?.text.as_deref()
     }
@@ -178,13 +179,13 @@ impl Node {
 /// A `google.protobuf.Struct`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Metadata {
-    /// Its members.
+    /// Members of the object.
     #[prost(message, repeated, tag = "1")]
     pub fields: Vec<Member>,
 }
 
 impl Metadata {
-    /// The value of a member; `None`: it has none of that name.
+    /// Returns the value of a member; `None` if there is no member of that name.
     pub fn member(&self, key: &str) -> Option<&MetadataValue> {
         self.fields.iter().find(|field| field.key == key)?.value.as_ref()
     }
@@ -193,30 +194,30 @@ impl Metadata {
 /// A member of a `google.protobuf.Struct`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Member {
-    /// Its name.
+    /// Name of the member.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// What it is.
+    /// Value of the member.
     #[prost(message, optional, tag = "2")]
     pub value: Option<MetadataValue>,
 }
 
-/// A `google.protobuf.Value`: one of these.
+/// A `google.protobuf.Value`: one of the following.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MetadataValue {
-    /// A number.
+    /// Number value.
     #[prost(double, optional, tag = "2")]
     pub number: Option<f64>,
-    /// A text.
+    /// String value.
     #[prost(string, optional, tag = "3")]
     pub text: Option<String>,
-    /// Yes or no.
+    /// Boolean value.
     #[prost(bool, optional, tag = "4")]
     pub flag: Option<bool>,
-    /// An object.
+    /// Object value.
     #[prost(message, optional, tag = "5")]
     pub object: Option<Metadata>,
-    /// A list.
+    /// List value.
     #[prost(message, optional, tag = "6")]
     pub list: Option<List>,
 }
@@ -246,7 +247,7 @@ impl From<&[&str]> for MetadataValue {
     }
 }
 
-/// An object by its members.
+/// Object of the given members.
 impl<const N: usize> From<[(&str, MetadataValue); N]> for MetadataValue {
     fn from(members: [(&str, MetadataValue); N]) -> Self {
         let member = |(key, value): (&str, _)| Member { key: key.to_owned(), value: Some(value) };
@@ -258,12 +259,12 @@ impl<const N: usize> From<[(&str, MetadataValue); N]> for MetadataValue {
 /// A `google.protobuf.ListValue`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct List {
-    /// What is in it.
+    /// Elements of the list.
     #[prost(message, repeated, tag = "1")]
     pub values: Vec<MetadataValue>,
 }
 
-/// The version of a proxy program in numbers.
+/// Version of a proxy program as numbers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct BuildVersion {
     /// Major, minor and patch.
@@ -271,35 +272,35 @@ pub struct BuildVersion {
     pub version: Option<SemanticVersion>,
 }
 
-/// Major, minor and patch.
+/// Semantic version: major, minor and patch.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct SemanticVersion {
-    /// Breaking changes.
+    /// Major number: breaking changes.
     #[prost(uint32, tag = "1")]
     pub major_number: u32,
-    /// Additions.
+    /// Minor number: additions.
     #[prost(uint32, tag = "2")]
     pub minor_number: u32,
-    /// Repairs.
+    /// Patch number: fixes.
     #[prost(uint32, tag = "3")]
     pub patch: u32,
 }
 
-/// `google.rpc.Status`: why a response was refused.
+/// `google.rpc.Status`: the reason why a response was refused.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Status {
-    /// A gRPC status code.
+    /// gRPC status code.
     #[prost(int32, tag = "1")]
     pub code: i32,
-    /// The reason, in the proxy's own words.
+    /// Reason in the proxy's own words.
     #[prost(string, tag = "2")]
     pub message: String,
 }
 
-/// Who a control plane says it is.
+/// Identity of a control plane.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ControlPlane {
-    /// The instance.
+    /// Instance of the control plane.
     #[prost(string, tag = "1")]
     pub identifier: String,
 }

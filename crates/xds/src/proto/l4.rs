@@ -1,4 +1,4 @@
-//! Our own L4 messages: one per thing the operator named, so that a change is as small as what was changed.
+//! Own L4 messages: one per object that the operator names, so that an update is as small as the change.
 //!
 //! | message | named after | changes when |
 //! |---|---|---|
@@ -6,12 +6,12 @@
 //! | [`Route`] | the listener that uses it | a weight, a backendRef or the winning policy changes |
 //! | [`Cluster`] | the destination behind a backendRef | connect settings change |
 //! | [`Endpoints`] | their cluster | a dataplane comes, goes or turns unhealthy |
-//! | [`Names`] | nothing: there is one | a service comes, goes, or gets another host name |
-//! | [`Secret`] | what it proves, or who is believed by it | a certificate is renewed, an authority comes or goes |
+//! | [`Names`] | constant: there is only one | a service comes, goes, or gets another host name |
+//! | [`Secret`] | the identity or the trust that it holds | a certificate is renewed, an authority comes or goes |
 //!
-//! The other way goes a [`TrafficReport`]: what connections did.
+//! [`TrafficReport`]s with the connection counters go the other way, from the proxy to the control plane.
 //!
-//! They are protobuf with additive evolution: an unknown field is ignored, a missing one is its default.
+//! The messages evolve additively as protobuf: an unknown field is ignored, a missing one has its default.
 
 mod cluster;
 mod matches;
@@ -49,109 +49,110 @@ macro_rules! named {
 }
 named!(Listener, Route, Cluster, Endpoints, Names, Secret);
 
-/// Where a proxy accepts connections.
+/// Address at which a proxy accepts connections, with their limits and routes.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listener {
-    /// Unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
+    /// Name of the listener, unique in its proxy, e.g. `outbound:127.0.0.1:13306`.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// Which way connections flow.
+    /// Direction of the connections.
     #[prost(enumeration = "Direction", tag = "2")]
     pub direction: i32,
-    /// The IP address to bind; captured: the original destination that it is for.
+    /// IP address to bind; captured: the original destination that the listener is for.
     #[prost(string, tag = "3")]
     pub address: String,
-    /// The port to bind, 1 to 65535; captured: the port of the original destination, 0 for any.
+    /// Port to bind, 1 to 65535; captured: port of the original destination, 0 for any.
     #[prost(uint32, tag = "4")]
     pub port: u32,
-    /// What a client dials here, in the operator's words: a `kuma.io/service` value or a service's KRI.
+    /// Destination that clients dial here, in the operator's words: a `kuma.io/service` value or a service's KRI.
     #[prost(string, tag = "5")]
     pub destination: String,
-    /// The route of every connection, or of those that no `server_names` entry claims; empty: refuse those.
+    /// Route of connections that no `server_names` entry claims; empty: they are refused.
     #[prost(string, tag = "6")]
     pub route: String,
     /// Routes by TLS server name (gateway listeners with TLS passthrough, zone proxies); most exact name first.
     #[prost(message, repeated, tag = "7")]
     pub server_names: Vec<ServerName>,
-    /// How many connections may live at once; 0: no limit of its own.
+    /// Limit on live connections; 0: no limit of its own.
     #[prost(uint32, tag = "8")]
     pub max_connections: u32,
-    /// Closes a connection on which nothing moved for so long, in milliseconds; 0: never.
+    /// Idle timeout, in milliseconds, after which a connection without traffic is closed; 0: no limit.
     #[prost(uint64, tag = "9")]
     pub idle_timeout_ms: u64,
-    /// How many endpoints to try before a connection is refused; 0 counts as 1.
+    /// Maximum number of endpoints tried before a connection is refused; 0 means 1.
     #[prost(uint32, tag = "10")]
     pub max_connect_attempts: u32,
-    /// Where lines about finished connections go, besides the proxy's own connection log.
+    /// Destinations of access log lines about finished connections, besides the proxy's own connection log.
     #[prost(message, repeated, tag = "11")]
     pub access_logs: Vec<AccessLog>,
-    /// Closes a connection that is this old, in milliseconds since it was accepted; 0: never.
+    /// Maximum age of a connection, in milliseconds since it was accepted; 0: no limit.
     #[prost(uint64, tag = "12")]
     #[serde(skip_serializing_if = "is_default")]
     pub max_age_ms: u64,
-    /// Whether every connection begins with a PROXY protocol header (v1 or v2), which names the client; one that does
-    /// not is refused.
+    /// `true`: every connection begins with a PROXY protocol header (v1 or v2), which names the client; a connection
+    /// without one is refused.
     #[prost(bool, tag = "13")]
     #[serde(skip_serializing_if = "is_default")]
     pub accept_proxy_protocol: bool,
-    /// How TLS of clients is ended; absent: it is passed on as it is.
+    /// TLS termination for clients; absent: TLS is passed through.
     #[prost(message, optional, tag = "14")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
-    /// Who may connect over mesh TLS; absent: whoever gets as far.
+    /// Permissions of peers over mesh TLS; absent: every connection that passes the other checks is allowed.
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
-    /// How connections come to it.
+    /// Way in which connections arrive at the listener.
     #[prost(enumeration = "Arrival", tag = "16")]
     #[serde(serialize_with = "name_of::<_, Arrival>", skip_serializing_if = "is_default")]
     pub arrival: i32,
-    /// Captured: how many leading bits of an original destination must be those of `address`; absent: all of them.
+    /// Captured: number of leading bits of an original destination that must match `address`; absent: all of them.
     #[prost(uint32, optional, tag = "17")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_length: Option<u32>,
-    /// Routes for some connections, in the order in which they are asked: before `server_names` and `route`.
+    /// Routes for connections that match conditions, in the order of evaluation: before `server_names` and `route`.
     #[prost(message, repeated, tag = "30")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub matches: Vec<RouteMatch>,
-    /// Where a copy of what clients send goes; absent: nowhere.
+    /// Mirror that receives a copy of the bytes that clients send; absent: none.
     #[prost(message, optional, tag = "31")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
-    /// Which way its connections take, where the proxy may choose.
+    /// Data path of the connections, where the proxy may choose.
     #[prost(enumeration = "DataPath", tag = "60")]
     #[serde(serialize_with = "name_of::<_, DataPath>", skip_serializing_if = "is_default")]
     pub data_path: i32,
 }
 
-/// Which way connections take.
+/// Data path of connections: through the proxy, or directly in the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[repr(i32)]
 pub enum DataPath {
-    /// Straight to the endpoint where that can be, else through the proxy.
+    /// Directly to the endpoint where possible, else through the proxy.
     Auto = 0,
     /// Through the proxy.
     Relay = 1,
-    /// As `Auto`, and the proxy warns when it cannot.
+    /// Same as `Auto`, with a warning by the proxy where the direct path is not possible.
     Kernel = 2,
 }
 
-/// How connections come to a listener.
+/// Way in which connections arrive at a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[repr(i32)]
 pub enum Arrival {
-    /// Its address and port are opened.
+    /// The proxy listens on its address and port.
     Opened = 0,
-    /// It is not opened. Of the connections that the kernel redirects to another listener of the same proxy and direction, those
-    /// are its own whose original destination it is for.
+    /// Not opened. Of the connections that the kernel redirects to another listener of the same proxy and direction, it
+    /// takes those with a matching original destination.
     Captured = 1,
-    /// Its address and port are opened, and the kernel redirects connections there. Its routes are for those whose original
-    /// destination no captured listener is for; who dials it directly is refused.
+    /// The proxy listens on its address and port, and the kernel redirects connections there. Its routes are for
+    /// connections whose original destination no captured listener matches; connections that dial it directly are
+    /// refused.
     Redirected = 2,
 }
 
-/// Which way the connections of a listener flow.
+/// Direction of the connections of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[repr(i32)]
 pub enum Direction {
@@ -163,43 +164,43 @@ pub enum Direction {
     Gateway = 2,
 }
 
-/// A route for one TLS server name, and how TLS of those who ask for it ends.
+/// Route for one TLS server name, and the termination of its TLS.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerName {
     /// `*`, `*.example.com` or `db.example.com`, in lower case.
     #[prost(string, tag = "1")]
     pub pattern: String,
-    /// The name of the [`Route`].
+    /// Name of the [`Route`].
     #[prost(string, tag = "2")]
     pub route: String,
-    /// How their TLS is ended here; absent: as the listener says.
+    /// TLS termination for this server name; absent: that of the listener.
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServerTls>,
-    /// Who may connect over that; absent: whoever gets as far.
+    /// Permissions of peers over that TLS; absent: every connection that passes the other checks is allowed.
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Permissions>,
 }
 
-/// Where access log lines go.
+/// Destination and format of access log lines.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessLog {
-    /// A file that lines are appended to; empty when `tcp_address` is set.
+    /// File that lines are appended to; empty if `tcp_address` is set.
     #[prost(string, tag = "1")]
     pub file: String,
     /// `host:port` that lines are sent to over TCP.
     #[prost(string, tag = "2")]
     pub tcp_address: String,
-    /// The line as an Envoy-style format string; empty with `json_format` empty too: the default line.
+    /// Envoy-style format string of a line; empty, with `json_format` empty too: the default line.
     #[prost(string, tag = "3")]
     pub plain_format: String,
-    /// The line as a JSON object whose values are format strings.
+    /// Members of a JSON line, whose values are format strings.
     #[prost(message, repeated, tag = "4")]
     pub json_format: Vec<JsonField>,
-    /// The policy that asked for it.
+    /// Policy that configured it.
     #[prost(message, optional, tag = "5")]
     pub origin: Option<Origin>,
 }
@@ -208,89 +209,88 @@ pub struct AccessLog {
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JsonField {
-    /// The member's key.
+    /// Key of the member.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// The member's format string.
+    /// Format string of the member.
     #[prost(string, tag = "2")]
     pub value: String,
 }
 
-/// How the connections of a listener are split, and who said so.
+/// Split of the connections of a listener, and its origin.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Route {
-    /// The name that listeners use.
+    /// Name of the route, which listeners refer to.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// The policy and rule that decided; absent when no policy did and connections go to the dialled service.
+    /// Policy and rule that decided; absent: none did, and connections go to the dialled service.
     #[prost(message, optional, tag = "2")]
     pub origin: Option<Origin>,
-    /// The backends in the order of their backendRefs. None with a weight above 0: connections are refused.
+    /// Backends in the order of their backendRefs. None with a weight above 0: connections are refused.
     #[prost(message, repeated, tag = "3")]
     pub backends: Vec<Backend>,
-    /// Why connections are refused when there is no backend to choose, in words.
+    /// Reason, in words, why connections are refused while there is no backend to choose.
     #[prost(string, tag = "4")]
     pub refusal: String,
-    /// Whether a client keeps its backend.
+    /// Stickiness of a client to its backend.
     #[prost(enumeration = "Sticky", tag = "5")]
     #[serde(serialize_with = "name_of::<_, Sticky>", skip_serializing_if = "is_default")]
     pub sticky: i32,
-    /// What a change of the weights does to connections that live.
+    /// Effect of changed weights on live connections.
     #[prost(enumeration = "Existing", tag = "6")]
     #[serde(serialize_with = "name_of::<_, Existing>", skip_serializing_if = "is_default")]
     pub existing: i32,
-    /// Whether a connect that failed may be tried at another backend of the split, before any byte was sent. The first
+    /// `true`: a failed connect may be retried at another backend of the split, before any byte was sent. The first
     /// choice stays in the connection log.
     #[prost(bool, tag = "7")]
     #[serde(skip_serializing_if = "is_default")]
     pub retry_other_side: bool,
-    /// How long the connections of a backend that was removed may go on, in milliseconds; 0: what
-    /// `existing` says.
+    /// Drain time for the connections of a removed backend, in milliseconds; 0: as `existing` says.
     #[prost(uint64, tag = "8")]
     #[serde(skip_serializing_if = "is_default")]
     pub drain_grace_ms: u64,
 }
 
-/// Whether a client keeps its backend.
+/// Stickiness of a client to its backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum Sticky {
     /// Every connection is drawn anew.
     None = 0,
-    /// Connections from one IP address go to one backend, as long as the weights allow it: when they change, only
+    /// Connections from one IP address go to one backend as long as the weights allow it: when they change, only the
     /// clients that must move do.
     SourceIp = 1,
 }
 
-/// What a change of the weights does to connections that live.
+/// Effect of changed weights on live connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum Existing {
-    /// Nothing: they stay where they are.
+    /// None: connections stay where they are.
     Keep = 0,
-    /// As many as a backend has above its new share are closed, idle ones first, a few at a time.
+    /// Connections of a backend in excess of its new share are closed, idle ones first, a few at a time.
     DrainExcess = 1,
-    /// Those that would go to another backend now, by the draw that they were born with, are closed.
+    /// Connections that would go to another backend now, by their original draw, are closed.
     Close = 2,
 }
 
-/// The policy that a value comes from.
+/// Policy that a value comes from.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
-    /// The kind of the policy, e.g. `MeshTCPRoute`.
+    /// Kind of the policy, e.g. `MeshTCPRoute`.
     #[prost(string, tag = "1")]
     pub kind: String,
-    /// Its mesh.
+    /// Mesh of the policy.
     #[prost(string, tag = "2")]
     pub mesh: String,
-    /// Its name.
+    /// Name of the policy.
     #[prost(string, tag = "3")]
     pub name: String,
-    /// Where in the policy, e.g. `to[0].rules[0]`.
+    /// Position in the policy, e.g. `to[0].rules[0]`.
     #[prost(string, tag = "4")]
     pub rule: String,
 }
@@ -299,43 +299,43 @@ pub struct Origin {
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Backend {
-    /// The backendRef in words, e.g. `MeshServiceSubset redis version=v2`.
+    /// backendRef in words, e.g. `MeshServiceSubset redis version=v2`.
     #[prost(string, tag = "1")]
     pub reference: String,
-    /// Its share is `weight` over the sum of weights; 0 never gets a connection.
+    /// Weight; the share is `weight` over the sum of weights, and 0 never gets a connection.
     #[prost(uint32, tag = "2")]
     pub weight: u32,
-    /// The name of the [`Cluster`]; empty: this share is refused, for the reason in `unavailable`.
+    /// Name of the [`Cluster`]; empty: this share is refused, for the reason in `unavailable`.
     #[prost(string, tag = "3")]
     pub cluster: String,
-    /// Why this side refuses its share, in words; empty when it has a cluster.
+    /// Reason, in words, why this side refuses its share; empty if it has a cluster.
     #[prost(string, tag = "4")]
     pub unavailable: String,
-    /// What its share does while its cluster has no endpoint that is usable: none at all, or none that is healthy.
+    /// Handling of its share while its cluster has no usable endpoint: none at all, or none that is healthy.
     #[prost(enumeration = "WhenDown", tag = "5")]
     #[serde(serialize_with = "name_of::<_, WhenDown>", skip_serializing_if = "is_default")]
     pub when_down: i32,
 }
 
-/// What the share of a backend does while no endpoint of its cluster is usable.
+/// Handling of the share of a backend while no endpoint of its cluster is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum WhenDown {
-    /// It is refused.
+    /// The share is refused.
     Refuse = 0,
-    /// It goes to the other backends, by their weights.
+    /// The share goes to the other backends, by their weights.
     Spill = 1,
 }
 
-/// The endpoints of one cluster.
+/// Endpoints of one cluster.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoints {
-    /// The cluster that they belong to.
+    /// Name of the cluster that they belong to.
     #[prost(string, tag = "1")]
     pub cluster: String,
-    /// The endpoints, sorted by priority, zone, address and port.
+    /// Endpoints, sorted by priority, zone, address and port.
     #[prost(message, repeated, tag = "2")]
     pub endpoints: Vec<Endpoint>,
 }
@@ -344,29 +344,29 @@ pub struct Endpoints {
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// An IP address, or a host name to resolve.
+    /// IP address, or a host name to resolve.
     #[prost(string, tag = "1")]
     pub address: String,
-    /// The port, 1 to 65535.
+    /// Port, 1 to 65535.
     #[prost(uint32, tag = "2")]
     pub port: u32,
-    /// Its share among the endpoints of the same priority; 0 counts as 1.
+    /// Weight among the endpoints of the same priority; 0 means 1.
     #[prost(uint32, tag = "3")]
     pub weight: u32,
-    /// Lower is tried first; higher ones only when no lower one is usable.
+    /// Priority; lower is tried first, a higher one only while no lower one is usable.
     #[prost(uint32, tag = "4")]
     pub priority: u32,
-    /// The zone, where known.
+    /// Zone; empty: unknown.
     #[prost(string, tag = "5")]
     pub zone: String,
 }
 
-/// Whether a field says nothing: such fields are left out of the JSON form.
+/// Returns `true` if a field has its default: such fields are left out of the JSON form.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Writes the number of an enumeration as its name; a number without one stays a number.
+/// Serializes the number of an enumeration as its name; a number without a name stays a number.
 fn name_of<S: Serializer, E: TryFrom<i32> + Serialize>(
     number: &i32,
     serializer: S,
@@ -378,7 +378,7 @@ fn name_of<S: Serializer, E: TryFrom<i32> + Serialize>(
 }
 
 impl Direction {
-    /// `outbound`, `inbound` or `gateway`.
+    /// Returns `outbound`, `inbound` or `gateway`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Direction::Outbound => "outbound",

@@ -1,12 +1,12 @@
-//! When something came to the client, in the order of our responses.
+//! Arrival of a resource at the client, in the order of our responses.
 
-/// When something came to the client.
+/// Point at which something came to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Arrival {
-    /// On an earlier stream of ours.
+    /// On an earlier stream of this control plane.
     Before,
-    /// After that on a stream of somebody else, as far as we know.
+    /// Later, on a stream of another control plane, as far as is known.
     Elsewhere,
-    /// With a response of this stream; they are numbered from 1.
+    /// With a response of this stream, numbered from 1.
     With(u64),
 }

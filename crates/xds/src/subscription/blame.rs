@@ -1,13 +1,13 @@
-//! Which resources a NACK is about: the protocol has only words for that.
+//! Resources that a NACK is about, which the protocol only says in the text of its message.
 
 use std::collections::BTreeSet;
 
-/// The names that a message blames; empty when it blames none.
+/// Names that a message blames; empty if it blames none.
 ///
 /// Envoy writes `Error adding/updating listener(s) NAME: reason`, further ones each on a line of its own, or behind a
 /// comma if they are clusters, and may quote configuration in the reasons. So a name that begins such a part counts; if
-/// none does, one that stands anywhere as a word of its own. One too many is offered again later; one too few would
-/// be taken for accepted.
+/// none does, a name that stands anywhere as a word of its own. One name too many is offered again later; one too few
+/// would be taken for accepted.
 pub(super) fn blamed<'a>(
     message: &str,
     names: impl Iterator<Item = &'a String> + Clone,
@@ -26,7 +26,7 @@ pub(super) fn blamed<'a>(
     if parts.is_empty() { names.filter(is_word).map(String::as_str).collect() } else { parts }
 }
 
-/// What stands before and after each occurrence of a name.
+/// Text before and after each occurrence of a name.
 fn occurrences<'m>(message: &'m str, name: &'m str) -> impl Iterator<Item = (&'m str, &'m str)> {
     let found = message.match_indices(name).filter(|_| !name.is_empty());
     found.map(move |(at, _)| (&message[..at], &message[at + name.len()..]))

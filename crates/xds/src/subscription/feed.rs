@@ -1,4 +1,4 @@
-//! One type on one stream: what the client holds, what it was sent, what it refused.
+//! One type on one stream: the resources that the client holds, was sent and refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,39 +10,39 @@ use super::mentions::mentions;
 use super::refusals::{Blame, Offer, Refusals};
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
 
-/// The state of one type on one stream.
+/// State of one type on one stream.
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) type_url: TypeUrl,
     pub(super) interest: Interest,
-    /// What the client has of what it asked for.
+    /// Resources that the client has, of those it asked for.
     held: BTreeMap<String, Held>,
     pub(super) refusals: Refusals,
-    /// When something last changed at the client.
+    /// Point of the last change at the client.
     changed: Arrival,
-    /// The one response that the client has not answered yet.
+    /// Response that the client has not answered yet; `None`: there is none.
     pub(super) in_flight: Option<InFlight>,
     pub(super) owed: Owed,
-    /// Whether the client brought resources along from an earlier stream.
+    /// `true`: the client brought resources along from an earlier stream.
     pub(super) resumed: bool,
-    /// Whether nothing is said: the client has resources of a type that nobody here knows, and any answer would be that
+    /// `true`: nothing is sent, because the client has resources of an unknown type, and any answer would mean that
     /// they are gone.
     pub(super) is_mute: bool,
-    /// Since when something is ready that another type holds back.
+    /// Time since which a resource is ready that another type holds back; `None`: there is none.
     pub(super) waiting_since: Option<Duration>,
 }
 
 /// One resource at the client.
 #[derive(Debug)]
 struct Held {
-    /// The version it runs; `None` when a refused response leaves that open.
+    /// Version it runs; `None` if a refused response leaves that open.
     version: Option<Version>,
-    /// The last body it is known to have accepted; `None` when that was on a stream we know nothing of.
+    /// Last body it is known to have accepted; `None` if that was on an unknown stream.
     accepted: Option<Versioned>,
     arrival: Arrival,
 }
 
-/// A response that was sent.
+/// Response that was sent and is not answered.
 #[derive(Debug)]
 pub(super) struct InFlight {
     pub(super) arrival: Arrival,
@@ -53,16 +53,16 @@ pub(super) struct InFlight {
     pub(super) removed: BTreeSet<String>,
 }
 
-/// What must be said although nothing changed.
+/// Answers that are owed although nothing changed.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    /// A response, even an empty one.
+    /// `true`: a response is owed, even an empty one.
     pub(super) answer: bool,
-    /// These resources, or that they do not exist.
+    /// Names of resources that are owed, or else the notice that they do not exist.
     pub(super) names: BTreeSet<String>,
 }
 
-/// What a proxy accepted and refused of one type, for its next stream.
+/// Accepted and refused resources of one type, for the proxy's next stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Remembered {
     accepted: BTreeMap<String, Versioned>,
@@ -70,7 +70,7 @@ pub(super) struct Remembered {
 }
 
 impl Feed {
-    /// What the names take that are asked for or owed.
+    /// Bytes taken by the names that are asked for or owed.
     pub(super) fn names_taken(&self) -> usize {
         let owed = self.owed.names.iter().filter(|name| !self.interest.is_named(name));
         self.interest.taken() + owed.map(|name| cost(name)).sum::<usize>()
@@ -91,7 +91,7 @@ impl Feed {
         }
     }
 
-    /// Takes over what a delta client says that it still has.
+    /// Takes over the resources that a delta client reports as held.
     pub(super) fn resume_with_versions(&mut self, initial: BTreeMap<String, String>, past: Remembered) {
         if initial.is_empty() {
             return;
@@ -115,7 +115,7 @@ impl Feed {
         self.changed = self.held.values().map(|held| held.arrival).max().unwrap_or(self.changed);
     }
 
-    /// Takes over what we know that a state-of-the-world client had; it only says that it had something.
+    /// Takes over the remembered resources of a state-of-the-world client, which only says that it had some.
     pub(super) fn resume_from_memory(&mut self, past: Remembered) {
         self.resumed = true;
         self.refusals = past.refusals;
@@ -133,15 +133,15 @@ impl Feed {
         self.held.contains_key(name)
     }
 
-    /// Forgets what the client no longer asks for; it has dropped that by itself.
+    /// Forgets resources that the client no longer asks for; it drops them by itself.
     pub(super) fn forget_uncovered(&mut self) {
         let interest = &self.interest;
         self.held.retain(|name, _| interest.covers(name));
         self.owed.names.retain(|name| interest.covers(name));
     }
 
-    /// The resources to send: new, changed or owed, save for those that are kept back: refused ones, and those that need
-    /// something refused while the client has an older body of them that does not.
+    /// Resources to send: new, changed or owed, except those kept back: refused ones, and those that need a refused
+    /// resource while the client has an older body without that need.
     pub(super) fn changed<'a>(
         &'a self,
         target: &'a ResourceSet,
@@ -158,17 +158,18 @@ impl Feed {
         target.of_type(&self.type_url).filter(|(name, _)| self.interest.covers(name))
     }
 
-    /// What the client has and the target has not.
+    /// Resources that the client has and the target does not.
     fn leftovers<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         self.held.keys().map(String::as_str).filter(|name| target.get(&self.type_url, name).is_none())
     }
 
-    /// What of that is to be removed: all but what the client would not part with.
+    /// Leftovers to be removed: all but those whose removal the client refused.
     pub(super) fn stale<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         self.leftovers(target).filter(|name| !self.refusals.keep_back(name, Offer::Removal))
     }
 
-    /// Whether the client will have something that the target has not, once it has taken what is on its way.
+    /// Returns `true` if the client will have a resource that is not in the target, once it has taken the response in
+    /// flight.
     pub(super) fn will_keep(&self, target: &ResourceSet) -> bool {
         let Some(InFlight { resources, removed, .. }) = &self.in_flight else {
             return self.leftovers(target).next().is_some();
@@ -177,8 +178,8 @@ impl Feed {
             || resources.keys().any(|name| target.get(&self.type_url, name).is_none())
     }
 
-    /// Whether the client will lack something of the target that is not kept back, once it has taken what is on its way.
-    /// What is about to be removed is not there.
+    /// Returns `true` if the client will lack a resource of the target that is not kept back, once it has taken the
+    /// response in flight. A resource about to be removed counts as missing.
     pub(super) fn will_lack(&self, target: &ResourceSet, refused_elsewhere: &[String]) -> bool {
         self.wanted(target).any(|(name, resource)| {
             self.expected(name) != Some(resource.version)
@@ -186,7 +187,7 @@ impl Feed {
         })
     }
 
-    /// What the client will run under a name, once it has taken what is on its way.
+    /// Version that the client will run of a resource, once it has taken the response in flight.
     fn expected(&self, name: &str) -> Option<Version> {
         match &self.in_flight {
             Some(InFlight { removed, .. }) if removed.contains(name) => None,
@@ -197,24 +198,24 @@ impl Feed {
         }
     }
 
-    /// What the client has that came later than something else.
+    /// Resources of the client that arrived later than `other`.
     pub(super) fn arrived_after(&self, other: Arrival) -> impl Iterator<Item = &str> {
         let held = self.held.iter().filter(move |(_, held)| held.version.is_some() && held.arrival > other);
         held.map(|(name, _)| name.as_str())
     }
 
-    /// Whether anything changed at the client later than something else.
+    /// Returns `true` if anything changed at the client later than `other`.
     pub(super) fn changed_after(&self, other: Arrival) -> bool {
         self.changed > other
     }
 
-    /// What was sent on this stream, as far as it was not refused.
+    /// Resources sent on this stream and not refused.
     pub(super) fn sent(&self) -> impl Iterator<Item = &str> {
         let on_its_way = self.in_flight.iter().flat_map(|response| response.resources.keys());
         on_its_way.map(String::as_str).chain(self.arrived_after(Arrival::Elsewhere))
     }
 
-    /// Whether the target still asks for what the client refused.
+    /// Returns `true` if the target still asks for the refused offer.
     pub(super) fn wants(&self, target: &ResourceSet, name: &str, offer: Offer) -> bool {
         let wanted = target.get(&self.type_url, name).filter(|_| self.interest.covers(name));
         match offer {
@@ -223,13 +224,13 @@ impl Feed {
         }
     }
 
-    /// What the client waits for and nobody has.
+    /// Names that the client waits for and the target does not have.
     pub(super) fn missing<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         let names = self.owed.names.iter().map(String::as_str);
         names.filter(|name| !self.holds(name) && target.get(&self.type_url, name).is_none())
     }
 
-    /// Whether the client runs exactly what the target says, and has said so.
+    /// Returns `true` if the client runs exactly the target, and has confirmed it.
     pub(super) fn is_in_sync(&self, target: &ResourceSet) -> bool {
         self.in_flight.is_none()
             && self.changed_or_kept_back(target) == 0
@@ -242,7 +243,8 @@ impl Feed {
         self.wanted(target).filter(|(name, resource)| !runs(*name, resource.version)).count()
     }
 
-    /// Whether the client goes on without something of the target, because it or something it needs was refused.
+    /// Returns `true` if the client goes on without a resource of the target, because it or one that it needs was
+    /// refused.
     pub(super) fn keeps_back(&self, target: &ResourceSet, refused_elsewhere: &[String]) -> bool {
         self.wanted(target).any(|(name, resource)| {
             self.is_refused(name, resource.version) || self.is_kept_back(name, resource, refused_elsewhere)
@@ -258,25 +260,25 @@ impl Feed {
         self.refusals.contain(name, Offer::Version(version))
     }
 
-    /// The names of the target's resources that the client refused.
+    /// Names of the target's resources that the client refused.
     fn refused<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         let refused = self.wanted(target).filter(|(name, resource)| self.is_refused(name, resource.version));
         refused.map(|(name, _)| name)
     }
 
-    /// Those, and the names of what it would not part with.
+    /// Names that the client refused to run or to remove.
     pub(super) fn in_dispute<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         let kept = self.leftovers(target).filter(|name| self.refusals.contain(name, Offer::Removal));
         self.refused(target).chain(kept)
     }
 
-    /// Those of them that the client has no older version of.
+    /// Names of refused resources of which the client has no older version.
     pub(super) fn refused_and_absent<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
         self.refused(target).filter(|name| !self.holds(name))
     }
 
-    /// Everything that a state-of-the-world response has to say: the target, with the last accepted body in place of
-    /// one that must not be sent, and what the client has beyond that, save for what is `removed`.
+    /// Full content of a state-of-the-world response: the target, with the last accepted body in place of one that must
+    /// not be sent, and the client's other resources except those in `removed`.
     pub(super) fn complete(
         &self,
         target: &ResourceSet,
@@ -289,7 +291,7 @@ impl Feed {
             let said = match (self.is_kept_back(name, resource, refused_elsewhere), accepted) {
                 (false, _) => Some(resource),
                 (true, Some(accepted)) => Some(accepted),
-                // The client may run a body that we do not know; leaving the name out would remove that.
+                // The client may run a body unknown here; leaving the name out would remove it.
                 (true, None) => self.resumed.then_some(resource),
             };
             everything.extend(said.map(|said| (name.to_owned(), said.clone())));
@@ -302,7 +304,7 @@ impl Feed {
         everything
     }
 
-    /// The client accepted the response in flight.
+    /// Applies an ACK of the response in flight.
     pub(super) fn accept(&mut self, response: InFlight) {
         if !response.removed.is_empty() {
             self.changed = response.arrival;
@@ -322,17 +324,17 @@ impl Feed {
         }
         let version = resource.version;
         self.refusals.forget(&name, Offer::Version(version));
-        // What the client had already came when it first came.
+        // A resource that the client already had keeps its first arrival.
         let before = self.held.get(&name).filter(|held| held.version == Some(version));
         let arrival = before.map_or(arrival, |held| held.arrival);
         self.changed = self.changed.max(arrival);
         self.held.insert(name, Held { version: Some(version), accepted: Some(resource), arrival });
     }
 
-    /// The client refused the response in flight. Returns the names that it refused.
+    /// Applies a NACK of the response in flight. Returns the names that were refused.
     ///
-    /// Clients apply what is good of a refused response, and say in words what was not: a resource that the message
-    /// names is refused; if it names none, every new one is, and what the client runs of them is open.
+    /// Clients apply the good part of a refused response, and describe the rest in words: a resource that the message
+    /// names is refused; if it names none, every new one is, and the version that the client runs of them is open.
     pub(super) fn refuse(&mut self, response: InFlight, message: &str, now: Duration) -> Vec<String> {
         let InFlight { arrival, resources, removed, .. } = response;
         let runs =
@@ -345,7 +347,7 @@ impl Feed {
         };
         let mut blamed = blamed_of(&mut new.keys().chain(&removed));
         if blamed.is_empty() && new.is_empty() {
-            // Then it is about what it should do without, or about what it has accepted before.
+            // Then it is about a removal, or about a resource that was accepted before.
             blamed.clone_from(&removed);
             if removed.is_empty() {
                 return blamed_of(&mut known.keys()).into_iter().collect();
@@ -383,7 +385,7 @@ impl Feed {
     }
 }
 
-/// The version of a resource, as a client gives it back: one that was sent again has the number of that behind a dot.
+/// Parses a version as a client returns it: one that was sent again has the number of that after a dot.
 fn parsed(version: &str) -> Option<Version> {
     Version::parse(version.split('.').next().unwrap_or_default())
 }

@@ -1,47 +1,47 @@
-//! What a client asked for, of one type.
+//! Interest of a client in the resources of one type.
 
 use std::collections::BTreeSet;
 
-/// All resources of a type, some by name, or both.
+/// Subscription to all resources of a type, to some by name, or both.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     wildcard: bool,
     names: BTreeSet<String>,
-    /// Whether names were ever given: then a list without names asks for nothing instead of for all.
+    /// `true`: names were given before, so that a list without names asks for nothing instead of all.
     named_once: bool,
 }
 
-/// The name that stands for all.
+/// Wildcard name, which stands for all.
 const ALL: &str = "*";
 
-/// What keeping a name takes, in bytes.
+/// Memory cost of a name, in bytes.
 pub(super) fn cost(name: &str) -> usize {
     const OVERHEAD: usize = 64;
     name.len() + OVERHEAD
 }
 
 impl Interest {
-    /// What the names take.
+    /// Memory cost of all names, in bytes.
     pub(super) fn taken(&self) -> usize {
         self.names.iter().map(|name| cost(name)).sum()
     }
 
-    /// Whether it is asked for by its name.
+    /// Returns `true` if the resource is asked for by its name.
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
-    /// Whether a resource is asked for.
+    /// Returns `true` if the resource is asked for, by name or wildcard.
     pub(super) fn covers(&self, name: &str) -> bool {
         self.wildcard || self.names.contains(name)
     }
 
-    /// Whether the type is asked for as a whole.
+    /// Returns `true` if all resources of the type are asked for.
     pub(super) fn is_wildcard(&self) -> bool {
         self.wildcard
     }
 
-    /// Begins a delta subscription: without names it asks for all, if the type can be asked for so.
+    /// Begins a delta subscription: without names it asks for all, if the type supports a wildcard.
     pub(super) fn begin(&mut self, subscribe: &[String], wildcard_type: bool) {
         self.wildcard = wildcard_type && subscribe.is_empty();
     }
@@ -64,7 +64,7 @@ impl Interest {
         }
     }
 
-    /// Replaces everything by the list of a state-of-the-world request. Returns whether something was gained.
+    /// Replaces the interest by the list of a state-of-the-world request. Returns `true` if it gained anything.
     pub(super) fn replace(&mut self, names: Vec<String>, wildcard_type: bool) -> bool {
         if names.is_empty() && !self.named_once {
             let gained = wildcard_type && !self.wildcard;

@@ -1,4 +1,5 @@
-//! When one type has to wait for another: additions for what they need, removals for what may still use them.
+//! Waiting of one type for others: additions for the resources that they need, removals for those that may still use
+//! them.
 
 use std::time::Duration;
 
@@ -7,18 +8,18 @@ use super::feed::Feed;
 use crate::ResourceSet;
 use crate::order::{After, Row};
 
-/// How long one type waits for another: long enough for a proxy to warm up what it was given, short enough that one
-/// cluster that never does cannot hold up the rest.
+/// Maximum time that one type waits for another: long enough for a proxy to warm up new resources, short enough that
+/// one cluster that never warms up does not hold up the rest.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
 impl<P> Subscription<P> {
-    /// What earlier types had refused and the client has no older version of.
+    /// Refused resources of earlier types of which the client has no older version.
     pub(super) fn refused_before(&self, row: Option<&Row>, target: &ResourceSet) -> Vec<String> {
         let earlier = row.into_iter().flat_map(Row::earlier).filter_map(|row| self.feed(row));
         earlier.flat_map(|feed| feed.refused_and_absent(target)).map(str::to_owned).collect()
     }
 
-    /// Until when a type has to wait for those that go before it; `None`: it need not.
+    /// Time until which a type has to wait for earlier types; `None`: it need not wait.
     pub(super) fn wait_for_earlier(
         &self,
         row: Option<&Row>,
@@ -29,7 +30,7 @@ impl<P> Subscription<P> {
         let row = row.filter(|row| row.after != After::Nothing)?;
         let until = feed.waiting_since.unwrap_or(now) + PATIENCE;
         let unfinished = row.earlier().any(|before| match self.feed(before) {
-            // A client that comes back asks for its types in any order; for those by name only if it has names.
+            // A client that returns asks for its types in any order; for those by name only if it has names.
             None => feed.resumed && before.wildcard,
             Some(earlier) => {
                 let refused_before = self.refused_before(Some(before), target);
@@ -46,7 +47,7 @@ impl<P> Subscription<P> {
         (unfinished && now < until).then_some(until)
     }
 
-    /// Whether what is stale of a type may still be used by those that go after it.
+    /// Wait of a type's removals for later types that may still use the resources.
     pub(super) fn wait_for_later(&self, row: Option<&Row>, target: &ResourceSet, now: Duration) -> Wait {
         let Some(row) = row else { return Wait::No };
         let mut wait = Wait::No;
@@ -59,7 +60,7 @@ impl<P> Subscription<P> {
                 continue;
             };
             let refused_before = self.refused_before(Some(after), target);
-            // What belongs to another leaves after it, and all others before what they name.
+            // An owned resource leaves after its owner, and all others before the resources that they name.
             let still_there = !after.belongs_to(row) && later.will_keep(target);
             if still_there
                 || later.keeps_back(target, &refused_before)
@@ -72,7 +73,7 @@ impl<P> Subscription<P> {
         }
         for owner in row.earlier().filter(|owner| row.belongs_to(owner)) {
             let Some(feed) = self.feed(owner) else { continue };
-            // Envoy drops endpoints by itself with their cluster; a proxy of ours is told of both at once.
+            // Envoy drops endpoints by itself with their cluster; our own proxy is told of both at once.
             let stays = match owner.refreshes {
                 Some(_) => feed.in_flight.is_some() || feed.will_keep(target),
                 None => feed.will_keep(target),
@@ -89,7 +90,7 @@ impl<P> Subscription<P> {
     }
 }
 
-/// Whether removals may go.
+/// Wait of removals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wait {
     No,

@@ -1,4 +1,4 @@
-//! The two spellings of discovery, state-of-the-world and delta, as one.
+//! Common form of the two protocol variants, state-of-the-world and delta.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::proto::discovery::{
     Node, Resource, Status,
 };
 
-/// A variant of the discovery protocol: [`Delta`] or [`StateOfTheWorld`].
+/// Variant of the discovery protocol: [`Delta`] or [`StateOfTheWorld`].
 pub trait Protocol: sealed::Protocol {
-    /// What clients send.
+    /// Request of a client.
     type Request: prost::Message + Default + 'static;
-    /// What they get.
+    /// Response to a client.
     type Response: prost::Message + Default + 'static;
 }
 
-/// Responses carry what changed.
+/// Delta variant: responses carry the changes.
 #[derive(Debug)]
 pub enum Delta {}
 
-/// Responses carry everything that is subscribed to.
+/// State-of-the-world variant: responses carry everything that is subscribed to.
 #[derive(Debug)]
 pub enum StateOfTheWorld {}
 
@@ -42,7 +42,7 @@ pub(super) mod sealed {
     use super::{Ask, Push};
 
     pub trait Protocol {
-        /// Whether a response carries everything, so that what is left out is gone.
+        /// `true`: a response carries everything, so that a resource left out is gone.
         const COMPLETE: bool;
         fn ask(request: <Self as super::Protocol>::Request) -> Ask
         where
@@ -53,7 +53,7 @@ pub(super) mod sealed {
     }
 }
 
-/// A request of either protocol.
+/// Request of either variant.
 pub struct Ask {
     pub(super) node: Option<Node>,
     pub(super) type_url: String,
@@ -62,14 +62,14 @@ pub struct Ask {
     pub(super) change: Change,
 }
 
-/// What a request says about the subscription.
+/// Change of the subscription by a request.
 pub(super) enum Change {
     Delta { subscribe: Vec<String>, unsubscribe: Vec<String>, initial: BTreeMap<String, String> },
     Replace { names: Vec<String>, version: String },
 }
 
 impl Change {
-    /// What the names in it take.
+    /// Memory cost of its names, in bytes.
     pub(super) fn cost(&self) -> usize {
         let all = |names: &[String]| names.iter().map(|name| cost(name)).sum::<usize>();
         match self {
@@ -82,7 +82,7 @@ impl Change {
     }
 }
 
-/// A response of either protocol.
+/// Response of either variant.
 pub struct Push {
     pub(super) type_url: TypeUrl,
     pub(super) nonce: String,
@@ -148,7 +148,7 @@ impl sealed::Protocol for StateOfTheWorld {
     }
 
     fn response(push: Push) -> DiscoveryResponse {
-        // What is gone is what is not said, and resources carry their own names.
+        // A resource left out is gone, and resources carry their own names.
         let Push { type_url, nonce, version, resources, removed: _, control_plane } = push;
         DiscoveryResponse {
             version_info: version,

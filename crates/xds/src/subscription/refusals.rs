@@ -1,12 +1,12 @@
-//! What a client refused of one type, and when that is offered again.
+//! Resources of one type that a client refused, and the times at which they are offered again.
 //!
-//! A refusal holds in the circumstances that it was made in: a listener is refused because its cluster is not there yet,
-//! or because a port is taken. So what was refused is offered again, once,
+//! A refusal holds in the circumstances that it was made in: a listener is refused because its cluster is not there
+//! yet, or because a port is taken. So a refused resource is offered again, once,
 //!
-//! * when something that it names has come since, or, if the client would not part with it, when something that may have
-//!   used it has changed since;
-//! * and after a pause, whatever the reason was, since a client may see more than we do. The pause doubles with every
-//!   refusal in the same circumstances, so that what is wrong for good costs next to nothing.
+//! * when something that it names has come since, or, if its removal was refused, when something that may have used it
+//!   has changed since;
+//! * and after a pause, whatever the reason was, since a client may know more than the control plane. The pause doubles
+//!   with every refusal in the same circumstances, so that a permanent fault costs next to nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,22 +18,22 @@ use super::protocol::Protocol;
 use crate::order::Row;
 use crate::{ResourceSet, TypeUrl, Version};
 
-/// How long after its first refusal something is offered again although nothing that it names has changed.
+/// First pause before a refused resource is offered again although nothing that it names has changed.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What that pause grows to.
+/// Longest pause, after doubling.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// What a client was asked to do with a resource.
+/// Offer to a client about a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Offer {
     /// To run this version of it.
     Version(Version),
-    /// To do without it.
+    /// To remove it.
     Removal,
 }
 
-/// The refusals of one type.
+/// Refusals of one type.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals {
     by_name: BTreeMap<String, BTreeMap<Offer, Refusal>>,
@@ -41,34 +41,34 @@ pub(super) struct Refusals {
 
 #[derive(Clone, Debug)]
 struct Refusal {
-    /// When it came to the client.
+    /// Arrival of the refused response at the client.
     arrival: Arrival,
     blame: Blame,
-    /// How often it was refused in these circumstances.
+    /// Number of refusals in the same circumstances.
     times: u32,
     pause: Pause,
 }
 
-/// What a client said a refusal is about.
+/// Scope of a refusal according to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// This resource.
+    /// This resource, named in the message.
     Named,
-    /// Any of the response.
+    /// Any resource of the response.
     Any,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pause {
-    /// It begins when the stream is first asked for a response.
+    /// Begins when the stream is first asked for a response.
     Unbegun,
     Until(Duration),
-    /// It may be offered once more.
+    /// Over: the resource may be offered once more.
     Over,
 }
 
 impl Refusals {
-    /// Notes that the response of an arrival was refused for what it said of a resource.
+    /// Adds a refusal of what the response of `arrival` offered about a resource.
     pub(super) fn add(&mut self, name: &str, offer: Offer, blame: Blame, arrival: Arrival, now: Duration) {
         let before = self.by_name.get(name).and_then(|offers| offers.get(&offer));
         let times = before.map_or(0, |refusal| refusal.times).saturating_add(1);
@@ -79,7 +79,7 @@ impl Refusals {
             .insert(offer, Refusal { arrival, blame, times, pause });
     }
 
-    /// Forgets a refusal, since the client has accepted it now.
+    /// Forgets a refusal, because the client has accepted the offer now.
     pub(super) fn forget(&mut self, name: &str, offer: Offer) {
         let Some(offers) = self.by_name.get_mut(name) else { return };
         offers.remove(&offer);
@@ -88,7 +88,7 @@ impl Refusals {
         }
     }
 
-    /// Forgets those that the client no longer stands by.
+    /// Keeps only refusals that still stand.
     pub(super) fn retain(&mut self, stands: impl Fn(&str, Offer) -> bool) {
         self.by_name.retain(|name, offers| {
             offers.retain(|offer, _| stands(name, *offer));
@@ -96,18 +96,18 @@ impl Refusals {
         });
     }
 
-    /// Whether the client has refused it, and has not accepted it since.
+    /// Returns `true` if the client has refused the offer and not accepted it since.
     pub(super) fn contain(&self, name: &str, offer: Offer) -> bool {
         self.by_name.get(name).is_some_and(|offers| offers.contains_key(&offer))
     }
 
-    /// Whether it must not be offered now.
+    /// Returns `true` if the offer must not be made now.
     pub(super) fn keep_back(&self, name: &str, offer: Offer) -> bool {
         let refusal = self.by_name.get(name).and_then(|offers| offers.get(&offer));
         refusal.is_some_and(|refusal| refusal.pause != Pause::Over)
     }
 
-    /// The same for the next stream, whose time begins at nothing.
+    /// Returns the refusals for the next stream, whose time starts at zero.
     pub(super) fn for_next_stream(&self) -> Self {
         let mut next = self.clone();
         for refusal in next.by_name.values_mut().flat_map(BTreeMap::values_mut) {
@@ -116,8 +116,8 @@ impl Refusals {
         next
     }
 
-    /// Ends the pauses that are over, and says when the next one of what is `wanted` is. What is not wanted any more is
-    /// forgotten when its pause is over.
+    /// Ends the pauses that are over, and returns the end of the next one of the `wanted` offers. Unwanted offers are
+    /// forgotten when their pause is over.
     fn tick(&mut self, now: Duration, wanted: impl Fn(&str, Offer) -> bool) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         self.by_name.retain(|name, offers| {
@@ -139,8 +139,8 @@ impl Refusals {
         next
     }
 
-    /// Ends the pauses of what `is_moved` says, and of all that a refusal was about if it was about any of that. The next
-    /// refusal is the first in other circumstances.
+    /// Ends the pauses of offers that `is_moved` selects, and of all offers of a response that was refused as a whole
+    /// if it selects any of them. The next refusal counts as the first in other circumstances.
     fn offer_again(&mut self, is_moved: impl Fn(&str, Offer, Arrival) -> bool) {
         let mut arrivals = BTreeSet::new();
         for (name, offers) in &mut self.by_name {
@@ -169,7 +169,7 @@ fn length(times: u32) -> Duration {
 }
 
 impl<P: Protocol> Subscription<P> {
-    /// Offers again what was refused before something came that it needs.
+    /// Offers refused resources again if something that they need has arrived since.
     pub(super) fn reconsider(&mut self) {
         let Some(target) = self.target.clone() else { return };
         for (key, row) in self.with_refusals() {
@@ -192,13 +192,13 @@ impl<P: Protocol> Subscription<P> {
         }
     }
 
-    /// Whether the client has accepted something that a resource names, and that was sent after it.
+    /// Returns `true` if the client has accepted a resource that `body` names and that was sent after `arrival`.
     fn has_come_after(&self, arrival: Arrival, row: &Row, body: &[u8]) -> bool {
         let named = row.named().filter_map(|named| self.feed(named));
         named.flat_map(|feed| feed.arrived_after(arrival)).any(|other| mentions(body, other))
     }
 
-    /// Offers again whatever has waited long enough.
+    /// Offers resources again whose pause is over.
     pub(super) fn end_pauses(&mut self, target: &ResourceSet, now: Duration) {
         let feeds = self.feeds.values_mut().filter(|feed| !feed.refusals.is_empty());
         let next = feeds.filter_map(|feed| {

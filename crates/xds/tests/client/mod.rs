@@ -1,5 +1,5 @@
-//! A client that takes resources as Envoy does: what is good of a response at once, and the rest not. It refuses what
-//! names something that is not there, and a strict one does not part with what something names.
+//! Client that takes resources as Envoy does: it applies the good part of a response at once. It refuses references to
+//! missing resources, and a strict client refuses to remove referenced ones.
 
 #![allow(clippy::unwrap_used, reason = "a client that cannot read is a failed test")]
 
@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use meshtcp_xds::order;
 pub(crate) use wire::{Ask, Said, Wire};
 
-/// What the types of a dialect are to each other.
+/// Relations between the types of a dialect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
     pub(crate) clusters: &'static str,
     pub(crate) endpoints: &'static str,
-    /// What names clusters, and then what names that, if there is such.
+    /// Types that name clusters, and then the type that names those, if any.
     pub(crate) users: &'static [&'static str],
-    /// Whether endpoints are asked for by the names of clusters, and wanted again with each change of theirs.
+    /// `true`: endpoints are asked for by the names of clusters, and wanted again with each change of theirs.
     by_name: bool,
 }
 
@@ -40,14 +40,14 @@ impl Dialect {
         [&[self.clusters, self.endpoints], self.users].concat()
     }
 
-    /// The type that a resource of another names.
+    /// Type that a resource of another names.
     fn named_by(&self, type_url: &str) -> Option<&'static str> {
         let at = self.users.iter().position(|user| *user == type_url)?;
         Some(at.checked_sub(1).map_or(self.clusters, |before| self.users[before]))
     }
 }
 
-/// Bodies are `NAME: WORDS`, where users have the names that they use among their words, each before a comma.
+/// Body `NAME: WORDS`; users have the names that they use among the words, each before a comma.
 pub(crate) fn body(name: &str, uses: &[&str], rest: &str) -> String {
     let uses: String = uses.iter().map(|used| format!("{used}, ")).collect();
     format!("{name}: {uses}{rest}")
@@ -64,12 +64,12 @@ fn uses(body: &str) -> Vec<&str> {
 pub(crate) struct Client {
     dialect: Dialect,
     strict: bool,
-    /// By type and name: version and body.
+    /// Version and body, by type and name.
     pub(crate) held: BTreeMap<&'static str, BTreeMap<String, (String, String)>>,
-    /// The last accepted version of a type, and the last nonce.
+    /// Last accepted version of a type, and last nonce.
     versions: BTreeMap<&'static str, String>,
     nonces: BTreeMap<&'static str, String>,
-    /// The clusters whose endpoints are asked for on this stream; `None`: the type was not asked for yet.
+    /// Clusters whose endpoints are asked for on this stream; `None`: the type was not asked for yet.
     asked: Option<BTreeSet<String>>,
 }
 
@@ -79,7 +79,7 @@ impl Client {
         Self { dialect, strict, held, versions, nonces, asked: None }
     }
 
-    /// What a stream begins with.
+    /// First requests of a stream.
     pub(crate) fn connect(&mut self) -> Vec<Ask> {
         self.nonces.clear();
         self.asked = None;
@@ -107,7 +107,7 @@ impl Client {
         }
     }
 
-    /// Asks for the endpoints of the clusters that there are, if that is not what was asked for.
+    /// Request for the endpoints of the present clusters; `None`: it would repeat the last one.
     fn ask_for_endpoints(&mut self) -> Option<Ask> {
         let wanted: BTreeSet<String> = self
             .held
@@ -129,7 +129,7 @@ impl Client {
         })
     }
 
-    /// Takes a response. Returns what is said then.
+    /// Takes a response. Returns the answers.
     pub(crate) fn take(&mut self, said: Said) -> Vec<Ask> {
         let type_url = self.dialect.types().into_iter().find(|known| *known == said.type_url).unwrap();
         let Said { resources, removed, .. } = said;
@@ -173,7 +173,7 @@ impl Client {
         }
         let mut answer = Ask { is_answer: true, ..self.ask(type_url, false) };
         if !errors.is_empty() {
-            // As Envoy words it.
+            // Envoy's wording.
             let separator = if type_url == self.dialect.clusters { ", " } else { "\n" };
             answer.error = Some(format!("Error adding/updating resource(s) {}", errors.join(separator)));
         }

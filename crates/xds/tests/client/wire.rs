@@ -1,4 +1,4 @@
-//! What a client says and hears, in either protocol.
+//! Requests and responses of a client, in either protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,18 +14,18 @@ pub(crate) struct Ask {
     pub(crate) type_url: &'static str,
     pub(crate) nonce: String,
     pub(crate) version: String,
-    /// Whether the nonce is answered, or only quoted.
+    /// `true`: the nonce is answered; `false`: it is only quoted.
     pub(crate) is_answer: bool,
     pub(crate) error: Option<String>,
     /// All names that are asked for.
     pub(crate) names: BTreeSet<String>,
-    /// What has changed of them.
+    /// Names added since the last request.
     pub(crate) subscribe: Vec<String>,
     pub(crate) unsubscribe: Vec<String>,
     pub(crate) initial: BTreeMap<String, String>,
 }
 
-/// A response; `removed` is `None` when what is not said is gone.
+/// A response; `removed` is `None` if a resource left out is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
     pub(crate) type_url: String,
@@ -36,7 +36,7 @@ pub(crate) struct Said {
     pub(crate) removed: Option<Vec<String>>,
 }
 
-/// A protocol as a client needs it.
+/// Protocol in the form that a client needs.
 pub(crate) trait Wire: Protocol {
     fn request(ask: Ask) -> Self::Request;
     fn said(response: Self::Response) -> Said;

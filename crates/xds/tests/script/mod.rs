@@ -1,4 +1,4 @@
-//! A client that says exactly what a test tells it to, and a set that is written in one line.
+//! Client that says exactly what a test tells it to, and a one-line notation of sets.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a script that cannot be said is a failed test")]
@@ -18,7 +18,7 @@ pub(crate) const EDS: &str = meshtcp_xds::order::ENVOY_ENDPOINTS;
 pub(crate) const SDS: &str = meshtcp_xds::order::ENVOY_SECRET;
 pub(crate) const LDS: &str = meshtcp_xds::order::ENVOY_LISTENER;
 
-/// Writes a set: type, name, body.
+/// Set of the given resources: type, name, body.
 pub(crate) fn set(resources: &[(&str, &str, &str)]) -> Arc<ResourceSet> {
     let mut set = ResourceSet::default();
     for (type_url, name, body) in resources {
@@ -27,7 +27,7 @@ pub(crate) fn set(resources: &[(&str, &str, &str)]) -> Arc<ResourceSet> {
     Arc::new(set)
 }
 
-/// The version of a body.
+/// Version of a body.
 pub(crate) fn version(body: &str) -> String {
     Version::of(body.as_bytes()).to_string()
 }
@@ -66,7 +66,7 @@ impl<P: Protocol> Script<P> {
         std::iter::from_fn(|| self.subscription.poll_event()).collect()
     }
 
-    /// Like Envoy: only the first request says who asks.
+    /// Like Envoy: only the first request carries the node.
     fn node(&mut self) -> Option<Node> {
         let first = !std::mem::replace(&mut self.node_sent, true);
         first.then(|| Node { id: "default.web-1".into(), ..Node::default() })
@@ -102,7 +102,7 @@ impl Script<Delta> {
         .unwrap();
     }
 
-    /// Comes back with what an earlier stream left: name and version.
+    /// Resumes with the resources left by an earlier stream: name and version.
     pub(crate) fn resume(&mut self, type_url: &str, names: &[&str], held: &[(&str, String)]) {
         let node = self.node();
         self.request(DeltaDiscoveryRequest {
@@ -118,7 +118,7 @@ impl Script<Delta> {
         .unwrap();
     }
 
-    /// Everything that comes now, in words: `Cluster +a +b -c`.
+    /// All responses due now, in words: `Cluster +a +b -c`.
     pub(crate) fn responses(&mut self) -> Vec<DeltaDiscoveryResponse> {
         std::iter::from_fn(|| self.subscription.poll_response(self.now)).collect()
     }
@@ -141,7 +141,7 @@ impl Script<Delta> {
         .unwrap();
     }
 
-    /// Accepts all that comes until nothing comes any more. Returns it in words.
+    /// Accepts responses until none comes any more. Returns them in words.
     pub(crate) fn settle(&mut self) -> Vec<String> {
         let mut said = Vec::new();
         loop {
@@ -157,7 +157,7 @@ impl Script<Delta> {
     }
 }
 
-/// A delta response in words: the last word of its type, `+` what it brings, `-` what it removes.
+/// Delta response in words: last word of its type, `+` what it brings, `-` what it removes.
 pub(crate) fn words(response: &DeltaDiscoveryResponse) -> String {
     let mut words = vec![short(&response.type_url)];
     words.extend(response.resources.iter().map(|resource| {
@@ -173,7 +173,7 @@ impl Script<StateOfTheWorld> {
         self.subscription.on_request(request, self.now)
     }
 
-    /// The first request of a type on a stream; `version` is empty unless the client had something before.
+    /// First request of a type on a stream; `version` is empty unless the client had resources before.
     pub(crate) fn begin(&mut self, type_url: &str, names: &[&str], version: &str) {
         let node = self.node();
         self.request(DiscoveryRequest {
@@ -217,7 +217,7 @@ impl Script<StateOfTheWorld> {
     }
 }
 
-/// A state-of-the-world response in words: the last word of its type and the bodies.
+/// State-of-the-world response in words: last word of its type, and the bodies.
 pub(crate) fn bodies(response: &DiscoveryResponse) -> String {
     let mut words = vec![short(&response.type_url)];
     words.extend(response.resources.iter().map(|any| String::from_utf8_lossy(&any.value).into_owned()));

@@ -1,8 +1,8 @@
 //! Work of a chosen size, for counting instructions: `workload NAME N`; `workload` alone lists the names, each with a
-//! size that is worth measuring.
+//! size worth measuring.
 //!
-//! Each is one way in which a folder can grow. `tests/growth.rs` asserts that twice as much is at most 2.2 times the
-//! work.
+//! Each workload is one way in which a folder can grow. `tests/growth.rs` asserts that twice the size costs at most 2.2
+//! times the work.
 
 use std::fmt::Write as _;
 
@@ -10,12 +10,12 @@ use meshtcp_doors::budget::{check, plan_proxy};
 
 type Make = fn(usize) -> String;
 
-/// Cheap enough for many of them: among few, one buffer that grows is seen in the sum.
+/// Size of text workloads. Large enough that the growth of a single buffer does not show in the sum.
 const TEXT_SIZE: usize = 256;
-/// Planning costs more.
+/// Size of plan workloads, which cost more per resource.
 const PLAN_SIZE: usize = 32;
 
-/// Text that is read and checked.
+/// Workloads of text that is parsed and validated.
 const TEXTS: [(&str, Make); 9] = [
     ("many-documents", |n| services(n)),
     ("many-backends", |n| route("a", "a", &list(n, |i| format!("{{kind: MeshService, name: s{i}}}")))),
@@ -46,7 +46,7 @@ const TEXTS: [(&str, Make); 9] = [
     ("broken-documents", |n| "---\ntype: [\n".repeat(n)),
 ];
 
-/// Resources that are planned for the proxy `web-1`.
+/// Workloads of resources that are planned for the proxy `web-1`.
 const PLANS: [(&str, Make); 6] = [
     ("services-and-routes", |n| {
         let outbounds = list(n, |i| format!("{{port: {}, tags: {{kuma.io/service: s{i}}}}}", 20000 + i));

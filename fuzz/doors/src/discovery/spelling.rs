@@ -1,4 +1,4 @@
-//! What a client of each protocol says and hears, as one.
+//! Requests and responses of a client, independent of the protocol.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,12 +7,12 @@ use xds::proto::discovery::{
 };
 use xds::{Delta, Protocol, StateOfTheWorld};
 
-/// What a client says; the two protocols spell it differently.
+/// Request of a client; the two protocols encode it differently.
 pub(super) struct Say<'s> {
     pub(super) type_url: &'static str,
     pub(super) subscribe: Vec<String>,
     pub(super) unsubscribe: Vec<String>,
-    /// Everything subscribed to after this.
+    /// All names subscribed to after this request.
     pub(super) names: &'s BTreeSet<String>,
     pub(super) held: BTreeMap<String, String>,
     pub(super) version: String,
@@ -20,7 +20,7 @@ pub(super) struct Say<'s> {
     pub(super) error: Option<Status>,
 }
 
-/// What a client hears.
+/// Response to a client.
 pub(super) struct Heard {
     pub(super) type_url: String,
     pub(super) nonce: String,
@@ -32,7 +32,7 @@ pub(super) struct Heard {
 }
 
 pub(super) trait Spelling: Protocol {
-    /// Whether every request on a stream repeats the last nonce, so that a change of names is an answer too.
+    /// `true`: every request on a stream repeats the last nonce, so that a change of names is an answer, too.
     const REPEATS_NONCE: bool;
     fn spell(say: Say<'_>) -> Self::Request;
     fn hear(response: Self::Response) -> Heard;

@@ -1,4 +1,4 @@
-//! Resources made by choices: mostly valid in their profile, with names from tiny alphabets so that they meet.
+//! Resources made from choices: mostly valid in their profile, with names from tiny alphabets so that they collide.
 
 use model::{Kind, PolicyRole, Profile, RefKind};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ const KINDS: [Kind; 18] = [
     Kind::MeshTimeout,
 ];
 
-/// Makes one resource after the other.
+/// Maker of one resource after the other.
 pub(super) struct Maker<'c, 'b> {
     choices: &'c mut Choices<'b>,
     profile: Profile,
@@ -82,7 +82,7 @@ impl<'c, 'b> Maker<'c, 'b> {
         self.choices.one_of(&NAMES)
     }
 
-    /// The value of a `kuma.io/service` tag; one of them looks like a name, a namespace and more.
+    /// Value of a `kuma.io/service` tag; one of them looks like a name, namespace, `svc` and port.
     fn service(&mut self) -> &'static str {
         self.choices.one_of(&["a", "b", "c", "a_b_svc_80"])
     }
@@ -299,7 +299,7 @@ impl<'c, 'b> Maker<'c, 'b> {
         json!([rule])
     }
 
-    /// A reference with the fields that its kind has in the profile.
+    /// Reference with the fields that its kind has in the profile.
     fn reference(&mut self, kind: RefKind) -> Value {
         let mut reference = json!({"kind": kind.as_str()});
         let takes_labels = self.profile >= Profile::V2_9;

@@ -8,7 +8,7 @@ use super::village::{route, service, version};
 use super::{Kind, Layout, attached};
 use crate::connection::{Connection, reaches, tally};
 
-/// Changes of every sort, one after the other, each of them accepted.
+/// Makes fifty changes of every kind one after the other; each is accepted.
 fn fifty_changes(kind: Kind) {
     let (village, control_plane, proxy) = attached(kind, "web-1");
     for round in 0..10 {
@@ -49,7 +49,8 @@ fn our_own_proxy_accepts_fifty_changes() {
     fifty_changes(Kind::Ours);
 }
 
-/// New connections while the backend is swapped: the old one leaves only when nobody is sent there any more.
+/// Opens new connections while the backend is swapped; the old one stops only when no connection is sent to it any
+/// more.
 fn nobody_fails_in_a_swap(kind: Kind) {
     let (village, control_plane, proxy) = attached(kind, "web-1");
     let port = village.outbound;

@@ -1,4 +1,4 @@
-//! `meshtcp control-plane` on a village, asked over its admin server.
+//! `meshtcp control-plane` on a village, queried over its admin server.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ impl ControlPlane {
         Self::start_at(village, layout, "127.0.0.1:0")
     }
 
-    /// Starts one where proxies look for it.
+    /// Starts one at the address where proxies look for it.
     pub(super) fn start_at(village: &Village, layout: Layout, xds: &str) -> Self {
         Self::start_with(village, &["--xds", xds, "--envoy-split", layout.as_str()])
     }
@@ -26,7 +26,7 @@ impl ControlPlane {
         Self::start_in(&village.path(), more)
     }
 
-    /// The same on any folder.
+    /// Starts one on any folder, with further flags.
     pub(super) fn start_in(folder: &str, more: &[&str]) -> Self {
         let arguments = ["control-plane", folder, "--admin", "127.0.0.1:0"];
         let program = Program::start(meshtcp(arguments.iter().chain(more)));
@@ -45,7 +45,7 @@ impl ControlPlane {
         serde_json::from_str(&body).unwrap()
     }
 
-    /// What is known of a proxy of mesh `default`.
+    /// State of a proxy of mesh `default`.
     pub(super) fn proxy(&self, name: &str) -> Value {
         let status = self.status();
         let wanted = format!("default/{name}");
@@ -62,8 +62,8 @@ impl ControlPlane {
         });
     }
 
-    /// Makes a change, waits until a revision that has it is adopted, and until every proxy that it concerns runs it.
-    /// Returns the rollout.
+    /// Makes a change, then waits until a revision with it is adopted and every proxy concerned runs it. Returns the
+    /// rollout.
     pub(super) fn roll_out(&self, change: impl FnOnce()) -> Value {
         let before = self.status()["revision"].as_u64().unwrap();
         change();
@@ -77,7 +77,7 @@ impl ControlPlane {
         rollout
     }
 
-    /// The sum of a metric over its labels.
+    /// Sum of a metric over its labels.
     pub(super) fn metric(&self, name: &str) -> u64 {
         let (_, body) = ask(&self.admin, "/metrics");
         let lines = body.lines().filter(|line| line.starts_with(name));

@@ -1,4 +1,4 @@
-//! A real Envoy, started from the bootstrap that `meshtcp envoy-bootstrap` prints.
+//! Real Envoy, started from the bootstrap that `meshtcp envoy-bootstrap` prints.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use super::ControlPlane;
 use crate::program::{ask, eventually, meshtcp};
 
-/// How configuration travels to Envoy.
+/// Variant of xDS by which configuration reaches Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Delta,
@@ -22,10 +22,10 @@ impl Protocol {
     }
 }
 
-/// How long an old listener's connections live after a change of it; Kuma starts Envoy with 30.
+/// Time, in seconds, that connections of an old listener live on after it was changed; Kuma starts Envoy with 30.
 pub(super) const DRAIN_SECONDS: u64 = 5;
 
-/// A running Envoy. Dropping it ends it.
+/// Running Envoy; dropping it ends it.
 pub(crate) struct Envoy {
     child: Child,
     admin: String,
@@ -33,12 +33,12 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
-    /// Starts it in the way that Kuma does: what is drained is drained at once.
+    /// Starts it as Kuma does: draining is immediate.
     pub(super) fn start(proxy: &str, control_plane: &ControlPlane, protocol: Protocol) -> Self {
         Self::start_at(proxy, &control_plane.xds, protocol)
     }
 
-    /// The same at these addresses of control planes, separated by commas.
+    /// Starts it with these addresses of control planes, separated by commas.
     pub(crate) fn start_at(proxy: &str, control_planes: &str, protocol: Protocol) -> Self {
         Self::start_from(&bootstrap(proxy, control_planes, protocol, &[]))
     }
@@ -72,18 +72,18 @@ impl Envoy {
         envoy
     }
 
-    /// The sum of all counters and gauges whose names end so.
+    /// Sum of all counters and gauges whose names have this ending.
     pub(crate) fn stat(&self, ending: &str) -> u64 {
         let (_, page) = ask(&self.admin, &format!("/stats?filter={ending}$"));
         page.lines().filter_map(|line| line.split_once(": ")?.1.trim().parse::<u64>().ok()).sum()
     }
 
-    /// What an admin page says.
+    /// Body of an admin page.
     pub(super) fn page(&self, path: &str) -> String {
         ask(&self.admin, path).1
     }
 
-    /// What Envoy logged, for the message of a failed test.
+    /// Log of Envoy, for the message of a failed test.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -96,7 +96,7 @@ impl Drop for Envoy {
     }
 }
 
-/// The bootstrap of a proxy, as a user gets it with these flags.
+/// Bootstrap of a proxy as a user gets it with these flags.
 pub(super) fn bootstrap(proxy: &str, control_plane: &str, protocol: Protocol, more: &[&str]) -> Vec<u8> {
     let arguments = ["envoy-bootstrap", "--proxy", proxy, "--control-plane", control_plane];
     let rest = ["--protocol", protocol.as_str(), "--admin-port", "0"];
@@ -105,7 +105,7 @@ pub(super) fn bootstrap(proxy: &str, control_plane: &str, protocol: Protocol, mo
     output.stdout
 }
 
-/// Finds the Envoy to test with.
+/// Path of the Envoy to test with.
 pub(super) fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("MESHTCP_ENVOY") {
         return path.into();

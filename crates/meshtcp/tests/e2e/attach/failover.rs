@@ -1,4 +1,4 @@
-//! An Envoy that knows two control planes goes to the other one when its own dies.
+//! Failover of an Envoy that knows two control planes when the one in use dies.
 
 use super::envoy::Protocol::{Delta, StateOfTheWorld};
 use super::envoy::{Envoy, Protocol};

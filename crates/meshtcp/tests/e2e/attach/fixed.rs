@@ -1,5 +1,5 @@
-//! What is printed for Envoy is valid in Envoy's own judgement: every bootstrap, and every example without a control
-//! plane.
+//! Validation by Envoy itself of everything that is printed for it: every bootstrap, and every example without a
+//! control plane.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::Layout;
 use super::envoy::{Protocol, binary, bootstrap};
 use crate::program::meshtcp;
 
-/// Has Envoy judge a configuration.
+/// Asserts that Envoy accepts a configuration.
 fn is_valid(what: &str, config: &[u8]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
@@ -27,7 +27,7 @@ fn examples() -> Vec<PathBuf> {
     examples
 }
 
-/// The Dataplanes of an example.
+/// Dataplanes of an example.
 fn proxies(example: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_to_string(example.join("mesh.yaml"))
         .unwrap()

@@ -1,4 +1,4 @@
-//! A control plane of another product: it takes any stream, and knows none of our types.
+//! Control plane of another product: it accepts any stream, and knows none of our types.
 
 use std::convert::Infallible;
 use std::net::TcpListener;
@@ -19,31 +19,31 @@ use xds::proto::discovery::{Any, ControlPlane, DeltaDiscoveryRequest, DeltaDisco
 
 use crate::program::eventually;
 
-/// What it calls itself.
+/// Name by which it identifies itself.
 pub(super) const NAME: &str = "another-control-plane-1";
 
-/// How it answers a type that it does not know.
+/// Answer of the server to a type that it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answers {
-    /// That there is nothing, without a version, and that all the client has is gone: as kuma-cp.
+    /// An empty answer without a version that removes everything the client has, as from kuma-cp.
     Nothing,
-    /// The same with versions that look like ours, and without a name.
+    /// An empty answer with versions that look like ours, and without a name.
     NothingInOurManner,
-    /// Of all of our types it has clusters only.
+    /// Clusters; no other type of ours.
     Half,
-    /// With another type.
+    /// An answer of another type.
     Otherwise,
-    /// It has no such method.
+    /// An error: the method is not implemented.
     NoMethod,
 }
 
-/// The server. Dropping it ends it and all its connections.
+/// The server; dropping it ends it and all its connections.
 pub(super) struct Foreign {
     runtime: Option<Runtime>,
 }
 
 impl Foreign {
-    /// Serves where somebody else may just have been.
+    /// Serves at an address that another server may just have left.
     pub(super) fn start(address: &str, answers: Answers) -> Self {
         let runtime = Runtime::new().unwrap();
         let mut bound = None;

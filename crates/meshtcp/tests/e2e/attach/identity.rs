@@ -1,4 +1,4 @@
-//! A mesh with mTLS: its proxies get certificates, talk to each other through every renewal, and nobody prints a key.
+//! Mesh with mTLS: its proxies get certificates, talk to each other through every renewal, and no key is printed.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -16,15 +16,15 @@ use crate::connection::Connection;
 use crate::program::{ask, eventually, meshtcp};
 use crate::town::Town;
 
-/// Certificates live so short that one is made every few seconds.
+/// Mesh whose certificates live so briefly that one is made every few seconds.
 const MESH: &str = "type: Mesh\nname: default\nmtls:\n  enabledBackend: ca\n  backends:\n    - name: ca\n      \
     type: BACKEND\n      dpCert: { rotation: { expiration: 8s } }\n";
 const PERMISSION: &str = "type: MeshTrafficPermission\nmesh: default\nname: all\nspec:\n  targetRef: { kind: Mesh }\n  \
     from:\n    - targetRef: { kind: Mesh }\n      default: { action: Allow }\n";
-/// How long connections are watched: two renewals and more.
+/// Time for which connections are watched: two renewals and more.
 const WATCHED: Duration = Duration::from_secs(16);
 
-/// A town whose mesh has mTLS by such a backend.
+/// Town whose mesh has mTLS by this backend.
 fn town(backend: &str) -> Town {
     let town = Town::new();
     let before = std::fs::read_to_string(town.file("mesh.yaml")).unwrap();
@@ -40,10 +40,10 @@ fn key(name: &str) -> String {
     std::fs::read_to_string(format!("{folder}/{name}.pem")).unwrap()
 }
 
-/// The serial numbers of what an Envoy proves itself with.
+/// Serial numbers of the certificates that an Envoy presents.
 fn serials(envoy: &Envoy) -> BTreeSet<String> {
     let page = envoy.page("/certs");
-    // the page comes in one chunk, whose length is in front
+    // the page comes in one chunk, preceded by its length
     let page = page.find('{').zip(page.rfind('}')).map_or("", |(from, to)| &page[from..=to]);
     let page: Value = serde_json::from_str(page).unwrap();
     let certificates = page["certificates"].as_array().cloned().unwrap_or_default();
@@ -77,13 +77,13 @@ fn through_renewals(protocol: Protocol) {
         assert_eq!(envoy.stat("update_rejected"), 0, "{}", envoy.log());
         assert_eq!(envoy.stat("listener_manager.listener_modified"), 0, "{}", envoy.log());
     }
-    // nobody without a certificate is heard; Envoy waits for a few bytes before it says so
+    // a client without a certificate gets no data; Envoy waits for a few bytes before it refuses
     let mut stranger = TcpStream::connect(("127.0.0.1", town.inbounds[0])).unwrap();
     stranger.write_all(b"who is there?\n").unwrap();
     let mut heard = Vec::new();
-    // it may be reset
+    // the connection may be reset
     let _ = stranger.read_to_end(&mut heard);
-    // a TLS alert at most
+    // at most a TLS alert
     assert!(heard.first().is_none_or(|kind| *kind == 21), "{heard:?}");
 }
 
@@ -131,7 +131,7 @@ fn a_provided_authority_signs_and_no_secret_is_printed() {
             serde_json::from_str(&said(&["identity", "status", "-o", "json"])).unwrap_or_default();
         report["proxies"][0]["serial"].is_string() && report["proxies"][0]["serial"] != serial
     });
-    // what may have a key in it: logs, pages, answers, what the proxy shows
+    // everything that could contain a key: logs, pages, answers, output of the proxy
     let pages = ["/status", "/plan?dataplane=default/redis-v1", "/metrics"];
     let mut everything: String = pages.iter().map(|page| ask(&control_plane.admin, page).1).collect();
     everything.push_str(&control_plane.program.printed());

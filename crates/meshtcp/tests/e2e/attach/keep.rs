@@ -1,4 +1,4 @@
-//! What a change of weights does to connections that are open: nothing, or, in the reference's layout, their end.
+//! Effect of a change of weights on open connections: none, or, in the reference's layout, their end.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::program::eventually;
 const CONNECTIONS: usize = 20;
 const CHANGES: u32 = 20;
 
-/// Twenty connections, twenty changes, and twice the time after which Envoy ends what it drains.
+/// Opens twenty connections, makes twenty changes, and waits twice the time after which Envoy ends drained connections.
 fn all_live_on(kind: Kind) {
     let (village, control_plane, proxy) = attached(kind, "web-1");
     let weights = |next: u32| route(&[service("ledger", 100 - next), service("next", next)]);

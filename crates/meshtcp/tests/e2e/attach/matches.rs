@@ -1,4 +1,4 @@
-//! Rules for some connections, as data planes carry them: by server name, port, source and identity.
+//! Rules for some connections as data planes carry them: by server name, port, source and identity.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use crate::program::{PATIENCE, Up, eventually};
 
 const NAMES: [&str; 5] = ["ledger", "named", "ported", "near", "known"];
 
-/// A mesh with mTLS, whose `web-1` dials `ledger` at two ports; what it reaches is outside the mesh. `{…}` are ports.
+/// Mesh with mTLS whose `web-1` dials `ledger` at two ports, with destinations outside the mesh. `{…}` are ports.
 const MESH: &str = "
 type: Mesh
 name: default
@@ -42,13 +42,13 @@ spec:
       rules:
 ";
 
-/// Where `web-1` dials `ledger`.
+/// Ports at which `web-1` dials `ledger`.
 struct Ports {
     first: u16,
     second: u16,
 }
 
-/// Writes the mesh into a folder, and starts what it reaches.
+/// Writes the mesh into a folder, and starts its destinations.
 fn laid(folder: &Path) -> Ports {
     let [web, first, second, rest @ ..]: [u16; 8] = free_ports();
     let mut text = MESH.to_owned();
@@ -66,7 +66,7 @@ fn laid(folder: &Path) -> Ports {
     Ports { first, second }
 }
 
-/// Rules, each with its match and where what fits goes.
+/// Saves rules, each with its match and the destination of matching connections.
 fn save(folder: &Path, rules: &[(&str, &str)]) {
     let rule = |(fits, to): &(&str, &str)| {
         format!(
@@ -79,7 +79,7 @@ fn save(folder: &Path, rules: &[(&str, &str)]) {
     std::fs::rename(beside, folder.join("route.yaml")).unwrap();
 }
 
-/// The hello of a TLS client that asks for a name, as short as one can be.
+/// ClientHello of a TLS client that asks for a server name, as short as possible.
 fn hello(name: &str) -> Vec<u8> {
     let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
@@ -90,7 +90,7 @@ fn hello(name: &str) -> Vec<u8> {
     [&[22, 3, 1][..], &vector16(&message)].concat()
 }
 
-/// Who greets a client that comes from an address and says something, or nothing; `-`: nobody.
+/// Name of the backend that greets a client from this address that sends `says`, which may be empty; `-`: none.
 fn reached(from: [u8; 4], port: u16, says: &[u8]) -> String {
     let dial = || {
         let socket = socket(AddressFamily::INET, SocketType::STREAM, None).ok()?;
@@ -110,13 +110,13 @@ const HERE: [u8; 4] = [127, 0, 0, 1];
 const NEAR: [u8; 4] = [127, 5, 0, 1];
 const WEB: &str = "spiffe://default/web";
 
-/// Every match, alone and beside others: what decides is the most exact one, wherever it stands.
+/// Checks every match, alone and beside others: the most exact one decides, whatever its position.
 fn all_matches(folder: &Path, ports: &Ports) {
     let Ports { first, second } = *ports;
     let (name, none) = (hello("db.example.com"), &b"PING\r\n"[..]);
     let settles = |what: &str, rules: &[(&str, &str)], reaches: &[([u8; 4], u16, &[u8], &str)]| {
         save(folder, rules);
-        // in the meantime what was before is carried
+        // until then the previous rules are in force
         let mut seen = Vec::new();
         for look in 0.. {
             seen = reaches.iter().map(|(from, port, says, _)| reached(*from, *port, says)).collect();
@@ -130,7 +130,7 @@ fn all_matches(folder: &Path, ports: &Ports) {
             );
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        // and it stays so
+        // and the result stays the same
         let again: Vec<String> =
             reaches.iter().map(|(from, port, says, _)| reached(*from, *port, says)).collect();
         assert_eq!(again, seen, "{what}");

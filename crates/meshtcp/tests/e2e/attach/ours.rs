@@ -3,7 +3,7 @@
 use super::ControlPlane;
 use crate::program::{Program, meshtcp};
 
-/// A running proxy of our own. Dropping it ends it.
+/// Running proxy of our own; dropping it ends it.
 pub(super) struct Ours {
     _program: Program,
 }

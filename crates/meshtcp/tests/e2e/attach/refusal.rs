@@ -1,4 +1,4 @@
-//! A policy that makes Envoy refuse: told in Envoy's words, and what ran before runs on.
+//! Policy that makes Envoy refuse: reported in Envoy's words, and the previous configuration stays in force.
 
 use super::envoy::Protocol::{self, Delta, StateOfTheWorld};
 use super::village::{route, service};
@@ -6,7 +6,7 @@ use super::{Kind, Layout, attached};
 use crate::connection::reaches;
 use crate::program::eventually;
 
-/// An access log with a format that only Envoy can judge.
+/// Access log with a format that only Envoy can judge.
 const NONSENSE: &str = "type: MeshAccessLog
 mesh: default
 name: nonsense
@@ -43,7 +43,7 @@ fn refusal_is_told(protocol: Protocol, layout: Layout) {
     control_plane.program.awaits_text(0, "MeshTCPRoute default/canary is not live at default/web-1");
     reaches(village.outbound, &["next"]);
 
-    // a good policy instead of it is accepted, and the route that came meanwhile with it
+    // a good policy in its place is accepted, and with it the route that came in between
     village.save("route.yaml", &route(&[service("ledger", 1)]));
     village.remove("log.yaml");
     eventually("Envoy runs everything", || control_plane.proxy("web-1")["inSync"] == true);

@@ -1,4 +1,4 @@
-//! The control plane is killed and comes back.
+//! Control plane that is killed and restarted.
 
 use super::envoy::Protocol::{Delta, StateOfTheWorld};
 use super::village::{route, service};

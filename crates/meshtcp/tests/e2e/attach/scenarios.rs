@@ -1,19 +1,19 @@
-//! The table of scenarios, and every kind of proxy going through it.
+//! Table of scenarios, run with every kind of proxy.
 
 use super::envoy::Protocol::{Delta, StateOfTheWorld};
 use super::village::{external, gateway_route, route, service, version};
 use super::{Attached, Kind, Layout, attached};
 use crate::connection::{assert_split, reaches, tally};
 
-/// How many connections are counted.
+/// Number of connections that are counted per scenario.
 const CONNECTIONS: usize = 600;
 
-/// What is written, and where connections go then.
+/// Resources of a scenario, and the backends that connections reach with them.
 struct Scenario {
     name: &'static str,
-    /// The text of `route.yaml`; `None`: there is none.
+    /// Text of `route.yaml`; `None`: no such file.
     route: Option<String>,
-    /// Who is reached, by share; `-`: the connection is closed.
+    /// Backends reached, each with its share; `-`: the connection is closed.
     reached: &'static [(&'static str, f64)],
 }
 
@@ -21,8 +21,8 @@ fn scenario(name: &'static str, route: Option<String>, reached: &'static [(&'sta
     Scenario { name, route, reached }
 }
 
-/// Kuma reaches a MeshExternalService through a zone egress only, and so does an Envoy that is told what Kuma tells it; our
-/// own proxy needs none.
+/// Returns the shares of a scenario that differ by kind: Kuma reaches a MeshExternalService only through a zone egress,
+/// as does an Envoy configured like Kuma's; our own proxy needs none.
 fn differs(
     kind: Kind,
     envoy: &'static [(&'static str, f64)],
@@ -34,7 +34,7 @@ fn differs(
     }
 }
 
-/// The scenarios of `web-1`, which dials `ledger`. They follow one another, so that each is also a change.
+/// Scenarios of `web-1`, which dials `ledger`. They follow one another, so that each is also a change.
 fn of_a_sidecar(kind: Kind) -> Vec<Scenario> {
     let ledger = |refs: &[String]| Some(route(refs));
     vec![
@@ -67,7 +67,7 @@ fn of_a_sidecar(kind: Kind) -> Vec<Scenario> {
     ]
 }
 
-/// The scenarios of the gateway `edge-1`.
+/// Scenarios of the gateway `edge-1`.
 fn of_a_gateway() -> Vec<Scenario> {
     let edge = |refs: &[String]| Some(gateway_route(refs));
     vec![
@@ -94,7 +94,7 @@ fn play(kind: Kind) {
                 }
                 None => {}
             }
-            // Envoy's workers take over a little after it says that it accepted
+            // Envoy's workers apply a change shortly after it is acknowledged
             let mut names: Vec<&str> = reached.iter().map(|(name, _)| *name).collect();
             names.sort_unstable();
             reaches(port, &names);

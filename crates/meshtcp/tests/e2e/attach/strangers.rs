@@ -1,4 +1,4 @@
-//! Somebody else answers where a control plane of ours was expected.
+//! Foreign server at the address where a control plane of ours was expected.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{ControlPlane, Layout, Village};
 use crate::connection::{Connection, reaches};
 use crate::program::{Program, ask, eventually, meshtcp};
 
-/// A proxy of ours with its admin server.
+/// Proxy of ours with its admin server.
 struct Proxy {
     program: Program,
     admin: String,
@@ -33,7 +33,7 @@ impl Proxy {
     }
 }
 
-/// A proxy that runs and one that starts meet a stranger, and then a control plane of ours.
+/// Connects a running proxy and a starting one to a stranger, and then to a control plane of ours.
 fn what_runs_goes_on(answers: Answers, said: &str) {
     let village = Village::new();
     village.save("route.yaml", &route(&[service("next", 1)]));
@@ -120,7 +120,7 @@ fn of_several_the_one_of_ours_is_found() {
     let _stranger = Foreign::start(&strange, Answers::Nothing);
     let folder = tempfile::tempdir().unwrap();
     let both = format!("{strange},{}", control_plane.xds);
-    // where each begins is drawn
+    // each proxy draws the control plane that it tries first
     for _ in 0..4 {
         let proxy = Proxy::start("web-1", &both, &folder.path().join("state"));
         proxy.program.awaits_text(0, "connected to the control plane");

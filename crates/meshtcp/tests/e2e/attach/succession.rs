@@ -1,4 +1,4 @@
-//! `meshtcp proxy --takeover`: one process after another at the same control plane, and no connection notices.
+//! `meshtcp proxy --takeover`: one process after another at the same control plane, unnoticed by connections.
 
 use super::village::{route, version};
 use super::{ControlPlane, Layout, Village};
@@ -39,11 +39,11 @@ fn under_load_no_connection_is_refused_and_none_is_cut() {
         crowd.goes_on();
         open.iter_mut().for_each(Connection::echo);
         next.is_ready();
-        // those that the old process accepted are its own to the end
+        // connections accepted by the old process stay with it to their end
         assert!(running.program.is_running());
         left.push(std::mem::replace(&mut running, next));
     }
-    // who took over follows the control plane
+    // the process that took over follows the control plane
     control_plane.roll_out(|| village.save("route.yaml", &route(&[version("v1", 0), version("v2", 1)])));
     reaches(village.outbound, &["v2"]);
     open.into_iter().for_each(Connection::close);

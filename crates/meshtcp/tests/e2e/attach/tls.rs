@@ -1,4 +1,4 @@
-//! Envoy attaches over TLS, and only to a control plane whose certificate is signed by the right one and for the right host.
+//! Envoy attaching over TLS: only to a control plane with a certificate by the right CA and for the right host.
 
 use super::envoy::{Protocol, bootstrap};
 use super::village::{route, service};

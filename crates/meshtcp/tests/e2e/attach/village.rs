@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use crate::backend::{free_ports, serve};
 
-/// The mesh in a folder.
+/// Mesh in a folder.
 pub(super) struct Village {
     folder: tempfile::TempDir,
-    /// Where `web-1` dials `ledger`.
+    /// Port at which `web-1` dials `ledger`.
     pub(super) outbound: u16,
-    /// Where `edge-1` accepts.
+    /// Port at which `edge-1` accepts.
     pub(super) gateway: u16,
     mesh: String,
 }
 
-/// The mesh; `{…}` are ports.
+/// Resources of the mesh; `{…}` are ports.
 const MESH: &str = "
 type: Mesh
 name: default
@@ -83,7 +83,7 @@ networking: { address: \"127.0.0.1:{partner}\" }
 ";
 
 impl Village {
-    /// Writes the mesh without any route, and starts its backends, which stand where their proxies would.
+    /// Writes the mesh without any route, and starts its backends, which listen where their proxies would.
     pub(super) fn new() -> Self {
         let ports: [u16; 9] = free_ports();
         let names = ["web", "web-app", "outbound", "gateway", "v1", "v2", "next", "cloud", "partner"];
@@ -108,7 +108,7 @@ impl Village {
         self.folder.path().join(name)
     }
 
-    /// Writes beside, then renames, as editors do.
+    /// Writes a file beside the old one, then renames it, as editors do.
     pub(super) fn save(&self, name: &str, text: &str) {
         let beside = self.file(&format!(".{name}.tmp"));
         std::fs::write(&beside, text).unwrap();
@@ -120,7 +120,7 @@ impl Village {
     }
 }
 
-/// The route of `web-1` to `ledger`, with these lines as its backendRefs.
+/// Route of `web-1` to `ledger` with these lines as its backendRefs.
 pub(super) fn route(backend_refs: &[String]) -> String {
     let head = "type: MeshTCPRoute\nmesh: default\nname: canary\nspec:\n  targetRef: { kind: Mesh }\n  to:\n    \
                 - targetRef: { kind: MeshService, name: ledger }\n      rules:\n        - default:\n            \
@@ -129,7 +129,7 @@ pub(super) fn route(backend_refs: &[String]) -> String {
     format!("{head}{lines}")
 }
 
-/// The route of the gateway `edge-1`.
+/// Route of the gateway `edge-1`.
 pub(super) fn gateway_route(backend_refs: &[String]) -> String {
     let text = route(backend_refs);
     text.replace(
@@ -140,17 +140,17 @@ pub(super) fn gateway_route(backend_refs: &[String]) -> String {
     .replace("name: canary", "name: edge-sql")
 }
 
-/// A backendRef: a service.
+/// backendRef to a service.
 pub(super) fn service(name: &str, weight: u32) -> String {
     format!("{{ kind: MeshService, name: {name}, weight: {weight} }}")
 }
 
-/// A backendRef: a version of `ledger`.
+/// backendRef to a version of `ledger`.
 pub(super) fn version(version: &str, weight: u32) -> String {
     format!("{{ kind: MeshServiceSubset, name: ledger, tags: {{ version: {version} }}, weight: {weight} }}")
 }
 
-/// A backendRef: a service outside the mesh.
+/// backendRef to a service outside the mesh.
 pub(super) fn external(name: &str, weight: u32) -> String {
     format!("{{ kind: MeshExternalService, name: {name}, weight: {weight} }}")
 }

@@ -9,10 +9,10 @@ use super::{Desk, did};
 use crate::api::ask;
 use crate::program::meshtcp;
 
-/// What stands between: the status, the date and the document of an answer, by its path.
+/// Change of an answer on its way: status, date and document, by path.
 type Change = fn(&str, &mut u16, &mut String, &mut Value);
 
-/// A server that answers what a control plane answers, but for a change.
+/// Starts a server that answers like a control plane, except for a change.
 fn changed(api: &str, change: Change) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -37,7 +37,7 @@ fn answer(mut connection: &TcpStream, api: &str, change: Change) {
     change(&path, &mut status, &mut date, &mut document);
     let body = document.to_string();
     let length = body.len();
-    // whoever asked may have gone
+    // the client may have disconnected
     let _ = write!(
         connection,
         "HTTP/1.1 {status} x\r\ndate: {date}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"

@@ -42,7 +42,7 @@ fn fields_of_any_resource_are_set_and_what_is_wrong_with_them_is_told() {
         (&"updated".into(), true),
         "{told}"
     );
-    // what people set in the old way goes on to be set
+    // the old syntax of `set` stays valid
     desk.lines(&[("set weight moves db=30", 0, &["db=30, concerns"])]);
 }
 
@@ -54,7 +54,7 @@ fn what_others_change_meanwhile_stays() {
             let desk = &desk;
             scope.spawn(move || {
                 let place = format!("labels.{label}=yes");
-                // who is overtaken five times gives up, and says so
+                // a command that loses five races gives up, and reports it
                 let set = || desk.run(&["set", "mtcpr", "moves", &place]);
                 eventually(&place, || set().code == 0);
             });

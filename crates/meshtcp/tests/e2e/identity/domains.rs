@@ -1,4 +1,4 @@
-//! Trust domains: which MeshIdentity a proxy gets its certificate by, and whom it believes for that.
+//! Trust domains: the MeshIdentity that a proxy gets its certificate from, and the domains that it trusts.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use super::stranger::{Authority, Server, dials};
 use crate::api;
 use crate::program::eventually;
 
-/// A MeshIdentity for who has these labels.
+/// MeshIdentity for proxies with these labels.
 fn identity(name: &str, labels: &Value, domain: &str, bundled: &Value) -> Value {
     json!({ "type": "MeshIdentity", "mesh": "default", "name": name, "spec": {
         "selector": { "dataplane": { "matchLabels": labels } },
@@ -27,7 +27,7 @@ fn generated(may_sign_itself: bool) -> Value {
     json!({ "insecureAllowSelfSigned": may_sign_itself, "autogenerate": { "enabled": true } })
 }
 
-/// A MeshTrust in an authority.
+/// MeshTrust in an authority.
 fn trust(name: &str, domain: &str, authorities: &[&Authority]) -> Value {
     let bundle =
         |authority: &&Authority| json!({ "type": "Pem", "pem": { "value": authority.certificate() } });
@@ -36,7 +36,7 @@ fn trust(name: &str, domain: &str, authorities: &[&Authority]) -> Value {
             "spec": { "trustDomain": domain, "caBundles": bundles } })
 }
 
-/// The names in the certificate of a proxy.
+/// Names in the certificate of a proxy.
 fn names_of(neighbours: &Neighbours, proxy: &str) -> Vec<String> {
     let report = api::json(&neighbours.control_plane.api, "/_identity");
     let rows = report["proxies"].as_array().cloned().unwrap_or_default();
@@ -113,7 +113,7 @@ fn who_has_the_ca_of_the_mesh_and_who_has_an_identity_believe_each_other_by_a_tr
         exclusive["meshServices"] = json!({ "mode": "Exclusive" });
         let neighbours = Neighbours::open(client, server, &exclusive);
         let authority = neighbours.authority();
-        // redis goes over to an identity, which comes with a MeshTrust
+        // redis moves to an identity, which brings a MeshTrust
         put_identity(
             &neighbours,
             &identity("identity", &json!({ "app": "redis" }), "own.example", &generated(true)),
@@ -123,7 +123,7 @@ fn who_has_the_ca_of_the_mesh_and_who_has_an_identity_believe_each_other_by_a_tr
         });
         lets_in_everybody(&neighbours, &["default", "own.example"]);
         neighbours.reaches("from the mesh to the identity").echo();
-        // the first of several names decides of which domain a client is
+        // the first of several names decides the domain of a client
         let of_two = ["spiffe://default/web", "spiffe://default/web-admin", "kuma://kuma.io/service/web"];
         let web = authority.signs("web", &of_two, 1);
         assert!(dials(neighbours.inbound, Some(&web), &[]).is_served(), "{}", neighbours.logs());
@@ -173,7 +173,7 @@ fn the_key_of_an_identity_is_changed_and_no_connection_fails() {
     neighbours.are_in_sync();
     let mut lasting = neighbours.reaches("by the first");
     provided(&second);
-    // others are told to believe the second before anything is signed by it
+    // proxies are told to trust the second CA before it signs anything
     let stranger = second.signs("stranger", &["spiffe://own.example/workload/stranger"], 1);
     let is_signed_by_second = || dials(neighbours.inbound, Some(&stranger), &[]).is_served();
     let until = Instant::now() + Duration::from_secs(60);
@@ -219,7 +219,7 @@ fn another_domain_is_believed_when_there_is_a_trust_for_it() {
         put_trust(&neighbours, &east);
         eventually("who comes from the east is let in", || comes_in(&neighbours));
 
-        // and as a server: whoever is dialled has to be of a domain that is trusted, and be redis
+        // and as a client: a dialled server must be of a trusted domain, and be redis
         neighbours.redis = None;
         let server = Server::start(neighbours.inbound, &redis, &east);
         let say = |neighbours: &Neighbours| {

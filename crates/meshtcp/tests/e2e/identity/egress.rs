@@ -1,4 +1,4 @@
-//! The egress of a zone, which is ours: it ends the TLS of the mesh, asks who may leave, and dials a service outside by TLS.
+//! Zone egress, which is ours: it terminates the mesh's TLS, checks who may leave, and dials a service outside by TLS.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::backend::free_ports;
 use crate::program::eventually;
 use crate::store::ControlPlane;
 
-/// A client, the egress, and a control plane.
+/// Client, egress and control plane.
 struct Way {
     control_plane: ControlPlane,
     web: Proxy,

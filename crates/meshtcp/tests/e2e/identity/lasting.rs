@@ -1,4 +1,4 @@
-//! What changes under connections that live.
+//! Changes under live connections.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -53,7 +53,7 @@ fn a_mesh_becomes_strict_by_way_of_permissive_and_cuts_nobody() {
     }
 }
 
-/// Whether a plaintext client at the inbound that says nothing is greeted. Our proxy waits a moment for a hello.
+/// Returns `true` if a silent plaintext client at the inbound is greeted. Our proxy first waits a moment for a hello.
 fn greets(neighbours: &Neighbours) -> bool {
     let plain = neighbours.plain();
     plain.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
@@ -109,7 +109,7 @@ fn clients_stay_in_plaintext_until_every_instance_can_end_tls() {
         let neighbours =
             Neighbours::start(client, Sort::Ours, &serde_json::json!({ "type": "Mesh", "name": "default" }));
         neighbours.permit(&[(None, "Allow")]);
-        // a second instance, whose proxy is not there yet
+        // a second instance, whose proxy is not running yet
         let [port] = crate::backend::free_ports();
         let second = serde_json::json!({ "type": "Dataplane", "mesh": "default", "name": "redis-2", "networking": {
             "address": "127.0.0.1",
@@ -185,7 +185,7 @@ fn a_ca_that_is_lost_takes_nobodys_certificate() {
         assert_eq!(status, 200, "{body}");
     }
     neighbours.dial().expect("who has a certificate keeps it").echo();
-    // one that comes now gets none, and what is no TLS goes nowhere
+    // a proxy that starts now gets no certificate, and plaintext is not passed on
     neighbours.redis = None;
     neighbours.redis =
         Some(super::neighbours::Proxy::start(Sort::Ours, "redis-1", &neighbours.control_plane));

@@ -1,4 +1,4 @@
-//! Which TLS is spoken.
+//! TLS versions that a MeshTLS allows.
 
 use serde_json::json;
 

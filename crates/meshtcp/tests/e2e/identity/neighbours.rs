@@ -1,4 +1,4 @@
-//! A control plane, `web` beside a client, and `redis` beside an application that greets and echoes.
+//! Control plane, `web` beside a client, and `redis` beside an application that greets and echoes.
 
 use std::net::TcpStream;
 
@@ -14,14 +14,14 @@ use crate::connection::Connection;
 use crate::program::{Program, eventually, meshtcp};
 use crate::store::ControlPlane;
 
-/// Whose data plane a proxy is.
+/// Data plane that a proxy runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     Ours,
     Envoy,
 }
 
-/// A running proxy, of either sort. Held until the end of the test.
+/// Running proxy of either sort; held until the end of the test.
 pub(crate) enum Proxy {
     Ours(Program),
     Envoy(Envoy),
@@ -39,7 +39,7 @@ impl Proxy {
         }
     }
 
-    /// What it printed, for the message of a failed test.
+    /// Its output, for the message of a failed test.
     pub(crate) fn log(&self) -> String {
         match self {
             Self::Ours(program) => program.printed(),
@@ -48,14 +48,14 @@ impl Proxy {
     }
 }
 
-/// The two neighbours, and what the mesh says of them.
+/// The two neighbours, and their mesh.
 pub(super) struct Neighbours {
     pub(super) control_plane: ControlPlane,
     pub(super) web: Option<Proxy>,
     pub(super) redis: Option<Proxy>,
-    /// Where the client of `web` dials `redis`.
+    /// Port at which the client of `web` dials `redis`.
     pub(super) outbound: u16,
-    /// Where the proxy of `redis` takes connections of the mesh.
+    /// Port at which the proxy of `redis` accepts connections of the mesh.
     pub(super) inbound: u16,
 }
 
@@ -69,14 +69,14 @@ pub(super) fn of_every_pair(test: impl Fn(Sort, Sort)) {
     }
 }
 
-/// A mesh with a `builtin` CA.
+/// Mesh with a `builtin` CA.
 pub(super) fn mesh(mode: &str, expiration: &str) -> Value {
     json!({ "type": "Mesh", "name": "default", "mtls": { "enabledBackend": "ca-1", "backends": [{
         "name": "ca-1", "type": "builtin", "mode": mode, "dpCert": { "rotation": { "expiration": expiration } },
     }] } })
 }
 
-/// A permission for `redis`: who (a service, or everybody), and what.
+/// Permission for `redis`: clients (a service, or all) and their action.
 pub(super) fn permission(rules: &[(Option<&str>, &str)]) -> Value {
     let from = |(who, action): &(Option<&str>, &str)| {
         let target = match who {
@@ -92,7 +92,7 @@ pub(super) fn permission(rules: &[(Option<&str>, &str)]) -> Value {
 }
 
 impl Neighbours {
-    /// Starts all of it in a mesh that says this, and waits until both proxies run what they should.
+    /// Starts all of it in this mesh, and waits until both proxies run what they should.
     pub(super) fn start(client: Sort, server: Sort, mesh: &Value) -> Self {
         let mut it = Self::without_proxies("memory", mesh);
         it.attach(client, server);
@@ -106,7 +106,7 @@ impl Neighbours {
         self.are_in_sync();
     }
 
-    /// Ends the control plane, does something, and starts another at its addresses.
+    /// Ends the control plane, runs `meanwhile`, and starts another at its addresses.
     pub(super) fn restart_control_plane(&mut self, store: &str, meanwhile: impl FnOnce(&Self)) {
         self.control_plane.program.signal(rustix::process::Signal::TERM);
         assert_eq!(self.control_plane.program.ends(), 0, "{}", self.control_plane.program.printed());
@@ -115,7 +115,7 @@ impl Neighbours {
         self.control_plane = ControlPlane::start_at(store, &api, &xds, &[]);
     }
 
-    /// A mesh of real services whose proxies have identities of their workloads.
+    /// Starts a mesh of real services whose proxies have identities of their workloads.
     pub(super) fn of_workloads(client: Sort, server: Sort) -> Self {
         let mesh = json!({ "type": "Mesh", "name": "default", "meshServices": { "mode": "Exclusive" } });
         let outbound = json!({ "backendRef": { "kind": "MeshService", "name": "redis", "port": 6379 } });
@@ -140,7 +140,7 @@ impl Neighbours {
         it
     }
 
-    /// The control plane and the application alone.
+    /// Starts the control plane and the application alone.
     pub(super) fn without_proxies(store: &str, mesh: &Value) -> Self {
         Self::with_outbound(store, mesh, json!({ "tags": { "kuma.io/service": "redis" } }))
     }
@@ -173,7 +173,7 @@ impl Neighbours {
         it
     }
 
-    /// The same with everybody let in.
+    /// Starts all of it with a permission for everybody.
     pub(super) fn open(client: Sort, server: Sort, mesh: &Value) -> Self {
         let it = Self::start(client, server, mesh);
         it.permit(&[(None, "Allow")]);
@@ -217,7 +217,7 @@ impl Neighbours {
         reached.unwrap()
     }
 
-    /// Waits until the client of `web` is not let in any more: it is not answered, whatever it hears.
+    /// Waits until the client of `web` is refused: it gets no echo, whatever it reads.
     pub(super) fn is_kept_out(&self, what: &str) {
         eventually(what, || self.dial().is_none_or(|mut connection| connection.lives().is_none()));
     }
@@ -228,12 +228,12 @@ impl Neighbours {
         Some(connection)
     }
 
-    /// A plain client at the inbound of `redis`.
+    /// Plaintext client at the inbound of `redis`.
     pub(super) fn plain(&self) -> TcpStream {
         TcpStream::connect(("127.0.0.1", self.inbound)).unwrap()
     }
 
-    /// The CA of the mesh, from where the control plane keeps it.
+    /// CA of the mesh, read from the secrets of the control plane.
     pub(super) fn authority(&self) -> Authority {
         let part = |part: &str| {
             let path = format!("/meshes/default/secrets/default.ca-builtin-{part}-ca-1");
@@ -243,7 +243,7 @@ impl Neighbours {
         Authority::of(&part("cert"), &part("key"))
     }
 
-    /// What both proxies printed.
+    /// Output of both proxies.
     pub(super) fn logs(&self) -> String {
         [&self.web, &self.redis].into_iter().flatten().map(Proxy::log).collect::<Vec<_>>().join("\n----\n")
     }

@@ -1,4 +1,5 @@
-//! A service outside the mesh that wants TLS and a certificate: what proxies need for it comes from a secret, the document and a file.
+//! Service outside the mesh that requires TLS and a client certificate: the parts that proxies need come from a secret,
+//! the document and a file.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,7 +18,7 @@ use crate::store::ControlPlane;
 pub(super) const DB: &str = "db.example.com";
 const SECRET: &str = "/meshes/default/secrets/db-ca";
 
-/// What a service behind an outbound says to a line.
+/// Answer of the service behind an outbound to a line.
 pub(super) fn said(outbound: u16) -> Option<String> {
     let mut client = TcpStream::connect(("127.0.0.1", outbound)).ok()?;
     client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -27,13 +28,13 @@ pub(super) fn said(outbound: u16) -> Option<String> {
     Some(String::from_utf8_lossy(&said).into_owned())
 }
 
-/// Stores who vouches for the service.
+/// Stores the CA of the service as a secret.
 pub(super) fn put_authority(control_plane: &ControlPlane, authority: &Authority) {
     let data = STANDARD.encode(authority.certificate());
     control_plane.put(SECRET, &json!({ "type": "Secret", "mesh": "default", "name": "db-ca", "data": data }));
 }
 
-/// A sidecar of 2.8, which dials services outside the mesh itself, and a control plane.
+/// Sidecar of 2.8, which dials services outside the mesh itself, and a control plane.
 struct Town {
     control_plane: ControlPlane,
     proxy: Proxy,
@@ -86,7 +87,7 @@ impl Town {
         eventually(what, || said(self.outbound).is_none());
     }
 
-    /// Why a part of what is needed cannot be loaded, as the API tells it.
+    /// Reason, from the API, why a part cannot be loaded; `None`: it can.
     fn why(&self, part: &str) -> Option<String> {
         let report = api::json(&self.control_plane.api, "/_identity");
         let row = report["outside"].as_array()?.iter().find(|row| row["part"] == part)?;

@@ -1,4 +1,4 @@
-//! Who may talk to whom.
+//! Permissions between services.
 
 use super::neighbours::{Neighbours, Sort, mesh};
 use super::of_every_pair;
@@ -33,7 +33,7 @@ fn a_service_is_kept_out_of_what_the_mesh_may_have() {
         let api = own.signs("api", &["spiffe://default/api", "kuma://kuma.io/service/api"], 1);
         let heard = dials(neighbours.inbound, Some(&api), &[]);
         assert!(heard.is_served(), "{heard:?}");
-        // whoever is web and something else besides is web
+        // a client that is web and also another service is web
         let both = own.signs("both", &["spiffe://default/api", "spiffe://default/web"], 1);
         assert!(!dials(neighbours.inbound, Some(&both), &[]).is_served());
 

@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::program::PATIENCE;
 
-/// A CA whose key is known.
+/// CA whose key is known.
 pub(super) struct Authority {
     folder: tempfile::TempDir,
 }
 
-/// A certificate and its key, in one file.
+/// Certificate and its key, in one file.
 pub(super) struct Certificate {
     file: PathBuf,
 }
 
 impl Authority {
-    /// The CA with this certificate and key, in PEM.
+    /// CA with this certificate and key, in PEM.
     pub(super) fn of(certificate: &[u8], key: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), certificate).unwrap();
@@ -26,7 +26,7 @@ impl Authority {
         Self { folder }
     }
 
-    /// Another one that says of itself what the CA of the mesh says.
+    /// Another CA with the same name as the CA of the mesh.
     pub(super) fn another() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let it = Self { folder };
@@ -53,13 +53,13 @@ impl Authority {
         it
     }
 
-    /// Signs a certificate for these URIs that is valid for so many days; for none: that has expired.
+    /// Signs a certificate for these URIs that is valid for `days` days; 0: an expired one.
     pub(super) fn signs(&self, name: &str, uris: &[&str], days: u32) -> Certificate {
         let names: Vec<String> = uris.iter().map(|uri| format!("URI:{uri}")).collect();
         self.issues(name, &names, days)
     }
 
-    /// The same for names of any sort, each behind the word for it.
+    /// Signs a certificate for names of any type, each with its type in front, like [`Self::signs`].
     pub(super) fn issues(&self, name: &str, names: &[String], days: u32) -> Certificate {
         let [key, request, extensions, certificate] =
             ["key", "csr", "ext", "pem"].map(|ending| format!("{name}.{ending}"));
@@ -75,7 +75,7 @@ impl Authority {
         }
         std::fs::write(self.path(&extensions), wanted).unwrap();
         let valid: Vec<String> = match days {
-            // `x509 -req` knows no date in the past but by its length
+            // `x509 -req` takes a date in the past only as a negative length
             0 => vec!["-days".into(), "-1".into()],
             days => vec!["-days".into(), days.to_string()],
         };
@@ -116,30 +116,30 @@ impl Authority {
 }
 
 impl Certificate {
-    /// The certificate and its key, in PEM.
+    /// Certificate and its key, in PEM.
     pub(super) fn text(&self) -> String {
         std::fs::read_to_string(&self.file).unwrap()
     }
 }
 
-/// What a client of OpenSSL heard.
+/// Output of a client of OpenSSL.
 #[derive(Clone, Debug)]
 pub(super) struct Heard {
-    /// What the application said.
+    /// Data from the application.
     pub(super) text: String,
-    /// What OpenSSL said about the session.
+    /// Messages of OpenSSL about the session.
     #[expect(dead_code, reason = "shown when a test fails")]
     session: String,
 }
 
 impl Heard {
-    /// Whether the application greeted and echoed.
+    /// Returns `true` if the application greeted and echoed.
     pub(super) fn is_served(&self) -> bool {
         self.text.starts_with("redis\nhello\n")
     }
 }
 
-/// Dials as a client with these further flags, says a line, and listens until there is an echo, an end, or nothing for a while.
+/// Dials as a client with further flags, sends a line, and reads until an echo, the end, or silence for a while.
 pub(super) fn dials(port: u16, certificate: Option<&Certificate>, more: &[&str]) -> Heard {
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new("openssl");
@@ -150,7 +150,7 @@ pub(super) fn dials(port: u16, certificate: Option<&Certificate>, more: &[&str])
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut child = Running(child);
     let mut stdin = child.0.stdin.take().unwrap();
-    // it may have ended already
+    // the client may have ended already
     let _ = stdin.write_all(b"hello\n");
     let texts = [reader(child.0.stdout.take().unwrap()), reader(child.0.stderr.take().unwrap())];
     let deadline = Instant::now() + PATIENCE;
@@ -161,13 +161,13 @@ pub(super) fn dials(port: u16, certificate: Option<&Certificate>, more: &[&str])
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    // what it said last is on its way
+    // its last output may still be on its way
     std::thread::sleep(Duration::from_millis(50));
     let [text, session] = texts.map(|text| text.lock().unwrap().clone());
     Heard { text, session }
 }
 
-/// The serial of the certificate that is shown at a port; `None`: none is.
+/// Serial number of the certificate that is presented at a port; `None`: none is.
 pub(super) fn serial(port: u16) -> Option<String> {
     let address = format!("127.0.0.1:{port}");
     let shown = Command::new("openssl")
@@ -188,7 +188,7 @@ pub(super) fn serial(port: u16) -> Option<String> {
     Some(String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned())
 }
 
-/// A server of OpenSSL that shows a certificate, wants one of its clients, and greets as `who`. Held until the end.
+/// Server of OpenSSL that presents a certificate, requires one of its clients, and greets as `who`. Held until the end.
 pub(super) struct Server {
     _child: Running,
     text: std::sync::Arc<std::sync::Mutex<String>>,
@@ -214,13 +214,14 @@ impl Server {
         Self { _child: child, text }
     }
 
-    /// What clients said to it.
+    /// Data that clients sent to it.
     pub(super) fn heard(&self) -> String {
         self.text.lock().unwrap().clone()
     }
 }
 
-/// A server of OpenSSL that says each line backwards, to whom shows a certificate of an authority. Held until the end.
+/// Server of OpenSSL that sends each line back reversed, to clients with a certificate of this authority. Held until
+/// the end.
 pub(super) struct Backwards {
     _child: Running,
 }

@@ -1,4 +1,4 @@
-//! Who is no proxy of the mesh, or pretends to be one.
+//! Clients that are not proxies of the mesh, or pretend to be.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

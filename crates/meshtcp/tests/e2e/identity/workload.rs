@@ -13,7 +13,7 @@ use crate::program::{Program, eventually, meshtcp};
 
 const WEB: &str = "spiffe://default.default.mesh.local/workload/web";
 
-/// A permission for whoever has the label `app: redis`, or for everybody's inbounds.
+/// Permission for proxies with the label `app: redis`, or for all inbounds.
 fn permission(is_for_redis: bool, rules: &Value) -> Value {
     let target = match is_for_redis {
         true => json!({ "kind": "Dataplane", "labels": { "app": "redis" } }),
@@ -91,7 +91,7 @@ fn an_identity_that_loses_its_ca_keeps_what_it_issued() {
     assert!(!hears(&neighbours), "never in plaintext");
 }
 
-/// Whether a plaintext client at the inbound is heard.
+/// Returns `true` if a plaintext client at the inbound gets data.
 fn hears(neighbours: &Neighbours) -> bool {
     let mut plain = neighbours.plain();
     plain.set_read_timeout(Some(Duration::from_secs(1))).unwrap();

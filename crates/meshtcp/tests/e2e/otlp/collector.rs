@@ -1,4 +1,4 @@
-//! A collector that speaks OTLP over HTTP.
+//! Collector that speaks OTLP over HTTP.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,17 +14,17 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// What it was told.
+/// Data that it received.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     pub(super) resources: Vec<Vec<KeyValue>>,
     pub(super) spans: Vec<Span>,
     pub(super) records: Vec<LogRecord>,
-    /// The names.
+    /// Names of metrics.
     pub(super) metrics: BTreeSet<String>,
 }
 
-/// A collector that takes everything.
+/// Collector that accepts everything.
 pub(super) struct Collector {
     address: SocketAddr,
     told: Arc<Mutex<Told>>,
@@ -54,7 +54,7 @@ impl Collector {
     }
 }
 
-/// `None`: there is no request any more.
+/// Reads and answers one request; `None`: there are no more.
 fn take_one(mut stream: &TcpStream, told: &Mutex<Told>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let (mut path, mut length) = (String::new(), 0);

@@ -1,4 +1,4 @@
-//! A real Chromium, driven over WebDriver.
+//! Real Chromium, driven over WebDriver.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use crate::program::PATIENCE;
 
-/// How WebDriver names an element.
+/// Key of an element reference in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A browser with one window. Dropping it closes both.
+/// Browser with one window; dropping it closes both.
 pub(super) struct Browser {
     driver: Child,
     address: String,
@@ -23,11 +23,11 @@ pub(super) struct Browser {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// One browser at a time is enough for a machine.
+/// Lock that limits a machine to one browser at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Browser {
-    /// Starts one of a size.
+    /// Starts one with a window of this size, in pixels.
     pub(super) fn start(width: u32, height: u32) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = Command::new("chromedriver")
@@ -43,7 +43,7 @@ impl Browser {
                 port.trim_end_matches('.').parse::<u16>().ok()
             })
             .expect("chromedriver says its port");
-        // it goes on to write
+        // it keeps writing
         std::thread::spawn(move || lines.for_each(drop));
         let mut browser =
             Self { driver, address: format!("127.0.0.1:{port}"), session: String::new(), _turn: turn };
@@ -70,12 +70,12 @@ impl Browser {
         self.command("url", &json!({ "url": url }));
     }
 
-    /// Runs a script and gives what it returns.
+    /// Runs a script and returns its result.
     pub(super) fn run(&self, script: &str) -> Value {
         self.command("execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Waits until a script says something else than false or nothing.
+    /// Waits until a script returns something other than false or null, and returns it.
     pub(super) fn awaits(&self, what: &str, script: &str) -> Value {
         let begin = Instant::now();
         loop {
@@ -89,7 +89,7 @@ impl Browser {
         }
     }
 
-    /// Waits until a text stands on the page.
+    /// Waits until a text is on the page.
     pub(super) fn awaits_text(&self, text: &str) {
         let text = json!(text);
         self.awaits(&format!("{text}"), &format!("return document.body.innerText.includes({text})"));
@@ -106,14 +106,14 @@ impl Browser {
         self.command(&format!("element/{element}/click"), &json!({}));
     }
 
-    /// Types in the place of what stands there.
+    /// Replaces the content of a field by typing.
     pub(super) fn types(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.command(&format!("element/{element}/clear"), &json!({}));
         self.command(&format!("element/{element}/value"), &json!({ "text": text }));
     }
 
-    /// What the page complained about since this was asked last.
+    /// Messages that the page logged since the last call.
     pub(super) fn complaints(&self) -> Vec<String> {
         let entries = self.command("se/log", &json!({ "type": "browser" }));
         let entries = entries.as_array().unwrap().iter();
@@ -121,7 +121,7 @@ impl Browser {
         severe.map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// Writes what is seen to a file.
+    /// Writes a screenshot to a file.
     pub(super) fn photograph(&self, file: &Path) {
         let picture = self.ask("GET", &format!("{}/screenshot", self.session), &Value::Null);
         let picture = base64::prelude::BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
@@ -142,7 +142,7 @@ impl Browser {
             body.len()
         )
         .unwrap();
-        // it keeps the connection open, whatever it is told
+        // the driver keeps the connection open, whatever the request says
         let mut answer = BufReader::new(connection);
         let mut length = 0;
         loop {
@@ -169,7 +169,7 @@ impl Drop for Browser {
         if !std::thread::panicking() && !self.session.is_empty() {
             self.ask("DELETE", &self.session, &Value::Null);
         }
-        // its browser goes with it
+        // ends its browser as well
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }

@@ -1,4 +1,5 @@
-//! Real servers in both zones: redis and PostgreSQL, nine of ten connections here and one across, and an ingress that is killed.
+//! Real servers in both zones: redis and PostgreSQL, nine of ten connections here and one across, and an ingress that
+//! is killed.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -14,7 +15,7 @@ use crate::identity::neighbours::Sort;
 use crate::program::eventually;
 use crate::redis::{Client, Redis, who_answers};
 
-/// A Dataplane beside a server that runs.
+/// Dataplane beside a running server.
 fn beside(name: &str, service: &str, version: &str, application: u16) -> Value {
     let [port] = free_ports();
     let tags = json!({ "kuma.io/service": service, "kuma.io/protocol": "tcp", "version": version });
@@ -23,7 +24,7 @@ fn beside(name: &str, service: &str, version: &str, application: u16) -> Value {
     } })
 }
 
-/// Nine of ten stay in the east; what cannot be taken by a side goes to the other.
+/// Route that keeps nine of ten connections in the east; connections that one side cannot take go to the other.
 fn route(service: &str) -> Value {
     let side = |version: &str, weight: u32| json!({ "kind": "MeshServiceSubset", "name": service, "tags": { "version": version }, "weight": weight });
     json!({ "type": "MeshTCPRoute", "mesh": "default", "name": service, "labels": { "meshtcp.io/on-unavailable": "spill" }, "spec": {
@@ -42,7 +43,7 @@ fn checks() -> Value {
     } })
 }
 
-/// `service` in both zones, at these applications.
+/// Starts `service` in both zones, at these applications.
 fn across((dials, gate, serves): (Sort, Sort, Sort), service: &str, applications: [u16; 2]) -> Places {
     let mut places = Places::of(&json!({}));
     let [east, west] = applications;
@@ -85,8 +86,8 @@ fn redis_is_split_over_zones_and_goes_on_when_the_ingress_is_killed() {
         }
         places.west.kill("ZoneIngress/zi-west");
         if mix.0 == Sort::Ours {
-            // an Envoy keeps the share of a side that is down
-            // ten in a hundred would go west: so many in a row are no luck
+            // an Envoy keeps the share of a side that is down; ten in a hundred would go west: this many in a row are
+            // not by chance
             eventually("all stay in the east", || (0..150).all(|_| who(&places) == "east"));
         }
         assert_eq!(stays.who(), "east", "who is served here notices nothing");

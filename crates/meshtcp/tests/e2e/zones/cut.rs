@@ -1,6 +1,6 @@
-//! A zone that is cut off: packets to its ingress are dropped, nobody says so, and after a while they arrive again.
+//! Zone that is cut off: packets to its ingress are dropped silently, and after a while they arrive again.
 //!
-//! What is measured is printed. The figures of the guide are measured with longer times, by `MESHTCP_FIGURES=yes`.
+//! Measurements are printed. Those of the guide use longer times, set by `MESHTCP_FIGURES=yes`.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -15,26 +15,26 @@ use crate::connection::{Connection, reaches};
 use crate::identity::neighbours::Sort;
 use crate::program::eventually;
 
-/// Where the ingress of the west is: nobody else is there.
+/// Address of the ingress of the west; used by nothing else.
 const GATE: &str = "127.0.0.2";
-/// How often a client dials.
+/// Interval at which a client dials.
 const EVERY: Duration = Duration::from_millis(100);
 
 fn makes_figures() -> bool {
     std::env::var_os("MESHTCP_FIGURES").is_some()
 }
 
-/// What all times are multiples of that are set here.
+/// Unit of all times that are set here.
 fn unit() -> Duration {
     Duration::from_millis(if makes_figures() { 1000 } else { 500 })
 }
 
-/// How long the zone is cut off.
+/// Time for which the zone is cut off.
 fn long() -> Duration {
     Duration::from_secs(if makes_figures() { 12 } else { 4 })
 }
 
-/// How soon something has happened that takes a unit or two, on a machine that has other things to do.
+/// Upper bound for an effect that takes a unit or two, on a busy machine.
 fn soon() -> Duration {
     2 * unit() + Duration::from_millis(1500)
 }
@@ -57,7 +57,7 @@ fn heal() {
     nft("delete table inet cut");
 }
 
-/// One connection that a client dialled: when, who answered, and after how long.
+/// One connection that a client dialled: start, duration, and the backend that answered.
 #[derive(Clone, Debug)]
 struct Dial {
     begun: Instant,
@@ -65,7 +65,7 @@ struct Dial {
     who: Option<String>,
 }
 
-/// A client that dials as often, whatever became of the connections before.
+/// Client that dials at this interval, whatever happens to earlier connections.
 struct Client {
     port: u16,
     dials: Arc<Mutex<Vec<Dial>>>,
@@ -81,7 +81,7 @@ impl Client {
         self.dials_until(Instant::now() + long, |_| false);
     }
 
-    /// Dials until then, or until somebody was heard of whom it waits for.
+    /// Dials until `then`, or until a connection satisfies `is_heard`.
     fn dials_until(&mut self, then: Instant, is_heard: impl Fn(&Dial) -> bool) {
         while Instant::now() < then && !self.dials.lock().unwrap().iter().any(&is_heard) {
             let (port, dials) = (self.port, Arc::clone(&self.dials));
@@ -102,21 +102,21 @@ impl Client {
     }
 }
 
-/// What an outage came to.
+/// Measurements of an outage.
 #[derive(Debug)]
 struct Outage {
-    /// How long after the first dropped packet a client last dialled in vain, or waited for longer than half a second.
+    /// Time from the first dropped packet to the last dial that failed or waited for longer than half a second.
     until_elsewhere: Duration,
-    /// The longest that a client waited.
+    /// Longest wait of a client.
     longest: Duration,
-    /// How many nobody answered, of those that dialled meanwhile.
+    /// Number of connections dialled meanwhile that were not answered.
     lost: usize,
     dialled: usize,
-    /// How long after the last dropped packet the west was dialled again; `None`: it was not.
+    /// Time from the last dropped packet to the next dial that reached the west; `None`: none did.
     until_back: Option<Duration>,
 }
 
-/// `redis` in both zones, and `web` in the east; with these policies.
+/// Starts `redis` in both zones, and `web` in the east, with these policies.
 fn places(dials: Sort, policies: &[Value]) -> Places {
     let mut places = Places::of(&json!({}));
     places.gate_address = GATE;
@@ -177,7 +177,7 @@ fn policy(kind: &str, said: &Value) -> Value {
     } })
 }
 
-/// What is set where nothing is, in units.
+/// MeshTimeout with the default connect timeout, in units instead of seconds.
 fn gives_up() -> Value {
     policy("MeshTimeout", &json!({ "connectionTimeout": written(5 * unit()) }))
 }
@@ -233,7 +233,7 @@ fn lasts_without_a_zone(dials: Sort) {
         return;
     }
     let told = |what: &str, outage: &Outage| println!("figures: {dials:?}, {what}: {outage:.1?}");
-    // nobody says anything: each share of the west waits for its connect timeout
+    // the loss is silent: each connection for the west waits for its connect timeout
     let plain = outage(dials, &[gives_up()]);
     told("nothing set", &plain);
     assert!(plain.lost < plain.dialled * 3 / 4, "the share of the east goes on: {plain:?}");

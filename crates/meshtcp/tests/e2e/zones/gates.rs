@@ -1,4 +1,4 @@
-//! What the gates of a zone take, and what they do not.
+//! Connections that the ingress and egress of a zone accept, and those that they refuse.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -19,7 +19,7 @@ fn to_redis(places: &Places) -> Value {
     json!({ "port": places.outbound, "tags": { "kuma.io/service": "redis" } })
 }
 
-/// What a client hears that says something at the ingress, and then nothing.
+/// Data that a client receives that sends something to the ingress, and then nothing.
 fn hears(port: u16, says: &[u8]) -> String {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -30,7 +30,7 @@ fn hears(port: u16, says: &[u8]) -> String {
     String::from_utf8_lossy(&heard).into_owned()
 }
 
-/// Whether a session begins with whoever is asked for by a name.
+/// Returns `true` if a TLS session begins with the server that a server name asks for.
 fn begins(port: u16, server_name: &str) -> bool {
     let output = Command::new("openssl")
         .args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-servername", server_name])
@@ -134,7 +134,7 @@ fn what_is_known_of_an_ingress_is_told() {
     assert_eq!(attached, 1, "{overview:#}");
     places.west.ends_proxies();
     eventually("it is said to be away", || places.west.proxy("ZoneIngress/zi-west")["connection"].is_null());
-    // nobody is asked to serve what is not there any more
+    // a server that was deleted is not dialled any more
     places.west.delete(&json!({ "type": "Dataplane", "mesh": "default", "name": "redis-w" }));
     eventually("nothing is offered", || {
         let ingress = places.west.get("/zoneingresses/zi-west");

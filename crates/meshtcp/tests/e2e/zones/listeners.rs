@@ -10,12 +10,12 @@ use crate::connection::{Connection, reaches, tally};
 use crate::identity::neighbours::Sort;
 use crate::program::eventually;
 
-/// The releases that have them.
+/// Releases that have them.
 const PROFILES: [&str; 2] = ["2.14", "3"];
-/// The port of `redis` in the mesh, whatever its instances listen on.
+/// Port of `redis` in the mesh, whatever its instances listen on.
 const PORT: u16 = 6379;
 
-/// A zone whose workloads get identities: who wants none lacks the label. Everybody else is let in.
+/// Starts a zone whose workloads get identities, except those without the label. Every client is let in.
 fn zone(profile: &str, name: &str) -> Zone {
     let zone = Zone::start_by(profile, name);
     let mut mesh = json!({ "type": "Mesh", "name": "default" });
@@ -35,13 +35,13 @@ fn zone(profile: &str, name: &str) -> Zone {
     zone
 }
 
-/// Who may connect to whom, by identities.
+/// MeshTrafficPermission by identities of clients.
 fn permits(allow: &Value) -> Value {
     json!({ "type": "MeshTrafficPermission", "mesh": "default", "name": "all",
             "spec": { "targetRef": { "kind": "Mesh" }, "rules": [{ "default": { "allow": allow } }] } })
 }
 
-/// What a control plane stores, without what it adds itself.
+/// Stored document, without the fields that the control plane adds itself.
 fn as_written(zone: &Zone, path: &str) -> Value {
     let mut document = zone.get(path);
     for computed in ["creationTime", "modificationTime", "kri", "labels", "status"] {
@@ -50,7 +50,7 @@ fn as_written(zone: &Zone, path: &str) -> Value {
     document
 }
 
-/// Has one zone believe the identities of another.
+/// Makes one zone trust the identities of another.
 fn trusts(zone: &Zone, other: &Zone, called: &str) {
     let path = "/meshes/default/meshtrusts/identity";
     eventually("there is a MeshTrust", || ask(&other.control_plane.api, &format!("GET {path}")).0 == 200);
@@ -60,7 +60,7 @@ fn trusts(zone: &Zone, other: &Zone, called: &str) {
     zone.put(&trust);
 }
 
-/// `redis` of a zone, which greets with its name, behind a Dataplane with these labels.
+/// Starts `redis` of a zone, which greets with its name, behind a Dataplane with these labels.
 fn serves(zone: &mut Zone, sort: Sort, greets: &str) {
     let [port, application] = free_ports();
     serve(application, greets);
@@ -82,7 +82,7 @@ fn serves(zone: &mut Zone, sort: Sort, greets: &str) {
     zone.attach(sort, "redis-1");
 }
 
-/// A zone proxy without an identity, with one listener; gives its port.
+/// Starts a zone proxy without an identity, with one listener; returns its port.
 fn ingress(zone: &mut Zone, sort: Sort) -> u16 {
     let [port] = free_ports();
     let listener =
@@ -93,7 +93,7 @@ fn ingress(zone: &mut Zone, sort: Sort) -> u16 {
     port
 }
 
-/// Tells a zone of `redis` in another one, as soon as that says who it is.
+/// Copies the service `redis` of another zone, as soon as it has an identity.
 fn copies_service(zone: &Zone, other: &Zone, from: &str) {
     let path = "/meshes/default/meshservices/redis";
     let said = || other.get(path)["spec"].clone();
@@ -108,15 +108,15 @@ fn copies_service(zone: &Zone, other: &Zone, from: &str) {
     );
 }
 
-/// Tells a zone where another one is dialled.
+/// Puts the address at which another zone is dialled.
 fn copies_address(zone: &Zone, from: &str, port: u16) {
     zone.put(&json!({ "type": "MeshZoneAddress", "mesh": "default", "name": format!("{from}-1"),
                       "labels": { "kuma.io/origin": "global", "kuma.io/zone": from },
                       "spec": { "address": "127.0.0.1", "port": port } }));
 }
 
-/// `web`, which dials a service through the first of two ports. Without an identity it has what a CA of the mesh gives, if there
-/// is one.
+/// Dataplane `web`, which dials a service through the first of two ports. Without an identity it has a certificate by
+/// the CA of the mesh, if there is one.
 fn web([outbound, own]: [u16; 2], identified: bool, service: &Value) -> Value {
     let mut labels = json!({ "app": "web", "kuma.io/workload": "web" });
     if identified {
@@ -135,7 +135,7 @@ fn redis_of(zone: &str) -> Value {
     json!({ "kind": "MeshService", "labels": labels, "port": PORT })
 }
 
-/// Two zones that believe each other, `redis` in the west behind a zone proxy without a key, and what the east knows of it.
+/// Two zones that trust each other, `redis` in the west behind a zone proxy without a key, and its copies in the east.
 fn both(profile: &str, (_, gate, server): (Sort, Sort, Sort)) -> (Zone, Zone) {
     let (east, mut west) = (zone(profile, "east"), zone(profile, "west"));
     trusts(&east, &west, "west");
@@ -179,7 +179,7 @@ fn who_has_no_identity_yet_asks_such_a_zone_proxy_for_a_name_that_it_does_not_kn
     }
 }
 
-/// What stands for `redis` of all zones.
+/// MeshMultiZoneService that stands for `redis` of all zones.
 fn everywhere() -> Value {
     json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
         "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
@@ -248,8 +248,8 @@ fn a_way_out_is_open_to_the_service_whose_name_is_permitted_and_to_no_other() {
         outbounds.push(json!({ "port": to_shop, "backendRef": service("shop") }));
         east.put(&web);
         east.attach(dials, "web-1");
-        // until there are identities nothing is secured; an Envoy asks who may with the first byte of the client, and a server
-        // may have spoken before
+        // without identities nothing is secured; an Envoy checks permissions at the first byte of the client, and a
+        // server may have sent data before
         eventually("the other is closed", || {
             Connection::open(to_shop).is_none_or(|mut shop| shop.lives().is_none())
         });

@@ -1,4 +1,4 @@
-//! An ingress that is advertised by a host name.
+//! Ingress that is advertised by a host name.
 
 use std::process::{Command, Stdio};
 
@@ -40,7 +40,7 @@ fn child_with_a_name() {
         let mut named = places.west.get("/zoneingresses/zi-west");
         named["networking"]["advertisedAddress"] = "gate.test".into();
         places.copy(named.clone());
-        // another name leads nowhere, and costs nobody but itself
+        // a name that does not resolve affects only its own ingress
         named["name"] = "zi-lost".into();
         named["networking"]["advertisedAddress"] = "lost.invalid".into();
         places.copy(named);
@@ -53,19 +53,19 @@ fn child_with_a_name() {
         });
         places.east.delete(&json!({ "type": "ZoneIngress", "name": "zi-lost" }));
         reaches(places.outbound, &["west"]);
-        // nobody knows the name any more: it keeps the address that it had
+        // the name no longer resolves: the ingress keeps its previous address
         say("");
         eventually("that nobody answers is told", || {
             places.east.control_plane.program.printed().contains("which it had before")
         });
         reaches(places.outbound, &["west"]);
-        // as it does for a control plane that has never heard of another
+        // also after a restart of a control plane that has never resolved another
         places.east.restart_control_plane(&store, "east");
         places.east.is_in_sync("default/web-1");
         let told = places.east.control_plane.program.printed();
         assert!(told.contains("which it had before"), "{told}");
         assert_eq!(tally(places.outbound, 20).get("west"), Some(&20), "{dials:?}");
-        // and goes to another as soon as there is one
+        // and moves to another address as soon as there is one
         say("127.0.0.1 gate.test\n");
         places.gate_address = "127.0.0.1";
         places.west.kill("ZoneIngress/zi-west");

@@ -1,4 +1,4 @@
-//! What leaves a zone by its egress.
+//! Connections that leave a zone by its egress.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::backend::{free_ports, serve};
 use crate::connection::{Connection, reaches, tally};
 use crate::identity::neighbours::Sort::{self, Envoy, Ours};
 
-/// Who dials, and who is the egress.
+/// Pairs of client and egress.
 const PAIRS: [(Sort, Sort); 4] = [(Ours, Ours), (Envoy, Envoy), (Ours, Envoy), (Envoy, Ours)];
 
 fn egress() -> Value {
@@ -15,7 +15,7 @@ fn egress() -> Value {
     json!({ "type": "ZoneEgress", "name": "ze-1", "networking": { "address": "127.0.0.1", "port": port } })
 }
 
-/// `web`, which dials `bank` outside the mesh, in a zone with so many egresses.
+/// Zone with `web`, which dials `bank` outside the mesh, and with these egresses.
 fn to_bank(mesh_says: &Value, egresses: &[Sort]) -> (Zone, u16) {
     let mut east = Zone::start("east");
     let [outside, outbound] = free_ports();
@@ -41,7 +41,8 @@ fn to_bank(mesh_says: &Value, egresses: &[Sort]) -> (Zone, u16) {
     (east, outbound)
 }
 
-/// Whether nobody gets through. An Envoy asks who may with the first byte of the client, and a server may have spoken before.
+/// Returns `true` if no data gets through. An Envoy checks permissions at the first byte of the client, and a server
+/// may have sent data before.
 fn is_closed(outbound: u16) -> bool {
     Connection::open(outbound).is_none_or(|mut connection| connection.lives().is_none())
 }
@@ -60,7 +61,7 @@ fn nobody_leaves_where_the_mesh_forbids_it_or_proves_nothing() {
     let (mut east, outbound) = to_bank(&json!({}), &[Sort::Ours]);
     east.attach(Envoy, "web-1");
     assert!(is_closed(outbound), "an egress serves only meshes with TLS");
-    // ours needs no egress where none could carry it
+    // ours dials directly where no egress could carry it
     let (mut east, outbound) = to_bank(&json!({}), &[Sort::Ours]);
     east.attach(Ours, "web-1");
     reaches(outbound, &["bank"]);

@@ -1,5 +1,5 @@
-//! A zone in the east with `web`, and one in the west behind an ingress. What one zone offers is carried to the other by hand, as
-//! a Global would.
+//! A zone in the east with `web`, and one in the west behind an ingress. The test copies resources between zones, as a
+//! Global would.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::identity::neighbours::{Proxy, Sort};
 use crate::program::eventually;
 use crate::store::ControlPlane;
 
-/// A zone: its control plane, and the proxies that run there.
+/// Zone: its control plane, and the proxies that run there.
 pub(super) struct Zone {
     pub(super) control_plane: ControlPlane,
     proxies: Vec<(String, Proxy)>,
@@ -20,7 +20,7 @@ impl Zone {
         Self::start_by("2.14", name)
     }
 
-    /// The same by the rules of another release.
+    /// Starts one by the rules of another release.
     pub(super) fn start_by(profile: &str, name: &str) -> Self {
         Self::start_with("memory", profile, name)
     }
@@ -39,13 +39,13 @@ impl Zone {
             ControlPlane::start_at(store, &api, &xds, &["--zone", name, "--profile", "2.14"]);
     }
 
-    /// Puts a document where it belongs.
+    /// Puts a document at the path that its type, mesh and name give.
     pub(super) fn put(&self, document: &Value) {
         let (path, _) = place(document);
         self.control_plane.put(&path, document);
     }
 
-    /// Takes away what is there under the name of a document.
+    /// Deletes the resource with the type, mesh and name of a document.
     pub(super) fn delete(&self, document: &Value) {
         let (path, _) = place(document);
         let (status, body) = ask(&self.control_plane.api, &format!("DELETE {path}"));
@@ -70,14 +70,14 @@ impl Zone {
         });
     }
 
-    /// Ends one of its proxies as a crash does.
+    /// Kills one of its proxies.
     pub(super) fn kill(&mut self, proxy: &str) {
         let before = self.proxies.len();
         self.proxies.retain(|(name, _)| name != proxy);
         assert_eq!(self.proxies.len() + 1, before, "{proxy} runs");
     }
 
-    /// What a proxy printed, its connection log among it.
+    /// Output of a proxy, including its connection log.
     pub(super) fn log(&self, proxy: &str) -> String {
         self.proxies.iter().find(|(name, _)| name == proxy).unwrap().1.log()
     }
@@ -87,14 +87,14 @@ impl Zone {
         self.proxies.clear();
     }
 
-    /// What is known of a proxy.
+    /// State of a proxy.
     pub(super) fn proxy(&self, named: &str) -> Value {
         let status = get(&self.control_plane.api, "/_status?what=proxies");
         let proxies = status["proxies"].as_array().cloned().unwrap_or_default();
         proxies.into_iter().find(|it| it["proxy"] == named).unwrap_or_default()
     }
 
-    /// What is stored.
+    /// Stored resource at a path.
     pub(super) fn get(&self, path: &str) -> Value {
         get(&self.control_plane.api, path)
     }
@@ -117,15 +117,15 @@ fn place(document: &Value) -> (String, String) {
 pub(super) struct Places {
     pub(super) east: Zone,
     pub(super) west: Zone,
-    /// Where `web` dials.
+    /// Port at which `web` dials.
     pub(super) outbound: u16,
-    /// Where the ingress is dialled.
+    /// Port of the ingress.
     pub(super) gate: u16,
-    /// At which address.
+    /// Address of the ingress.
     pub(super) gate_address: &'static str,
 }
 
-/// How proxies of a mesh trust each other here.
+/// Mesh with the mutual TLS that tests of zones use.
 pub(super) fn mesh(name: &str, more: &Value) -> Value {
     let mut mesh = json!({ "type": "Mesh", "name": name, "mtls": { "enabledBackend": "ca-1", "backends": [
         { "name": "ca-1", "type": "builtin" },
@@ -136,7 +136,7 @@ pub(super) fn mesh(name: &str, more: &Value) -> Value {
     mesh
 }
 
-/// Whose every connection is let in.
+/// MeshTrafficPermission that lets every connection in.
 pub(super) fn permission(mesh: &str) -> Value {
     json!({ "type": "MeshTrafficPermission", "mesh": mesh, "name": "all", "spec": {
         "targetRef": { "kind": "Mesh" },
@@ -144,7 +144,7 @@ pub(super) fn permission(mesh: &str) -> Value {
     } })
 }
 
-/// A Dataplane whose application greets with a name, at an inbound for each set of tags.
+/// Dataplane whose application greets with a name, with an inbound for each set of tags.
 pub(super) fn server(mesh: &str, name: &str, greets: &str, tags: &[Value]) -> Value {
     let inbound = |tags: &Value| {
         let [port, application] = free_ports();
@@ -160,7 +160,7 @@ pub(super) fn redis(version: &str) -> Value {
     json!({ "kuma.io/service": "redis", "kuma.io/protocol": "tcp", "version": version })
 }
 
-/// A Dataplane that dials through one outbound.
+/// Dataplane that dials through one outbound.
 pub(super) fn client(mesh: &str, name: &str, outbound: &Value) -> Value {
     let [own] = free_ports();
     json!({ "type": "Dataplane", "mesh": mesh, "name": name, "networking": {
@@ -171,17 +171,17 @@ pub(super) fn client(mesh: &str, name: &str, outbound: &Value) -> Value {
 }
 
 impl Places {
-    /// Both control planes, whose mesh says this, with everybody let in; nobody dials or serves yet.
+    /// Starts both control planes with this mesh, and a permission for everybody; no clients and servers yet.
     pub(super) fn of(more: &Value) -> Self {
         Self::by("2.14", more)
     }
 
-    /// The same by the rules of another release.
+    /// Starts both by the rules of another release.
     pub(super) fn by(profile: &str, more: &Value) -> Self {
         Self::on("memory", profile, more)
     }
 
-    /// The same where the east has its resources in a store.
+    /// Starts both by the rules of a release, the east with its resources in a store.
     pub(super) fn on(store: &str, profile: &str, more: &Value) -> Self {
         let [outbound, gate] = free_ports();
         let (east, west) = (Zone::start_with(store, profile, "east"), Zone::start_by(profile, "west"));
@@ -190,7 +190,7 @@ impl Places {
         it
     }
 
-    /// Makes a mesh in both zones, with the CA of the west.
+    /// Creates a mesh in both zones, with the CA of the west.
     pub(super) fn share(&self, name: &str, more: &Value) {
         self.west.put(&mesh(name, more));
         self.east.put(&json!({ "type": "Mesh", "name": name }));
@@ -208,7 +208,7 @@ impl Places {
         }
     }
 
-    /// The ingress of the west; `None`: no other zone can dial it.
+    /// ZoneIngress of the west; `advertised`: the port that other zones dial, `None`: they cannot.
     pub(super) fn ingress(&self, advertised: Option<u16>) -> Value {
         let mut networking = json!({ "address": self.gate_address, "port": self.gate });
         if let Some(port) = advertised {
@@ -225,7 +225,7 @@ impl Places {
         self.west.attach(sort, "ZoneIngress/zi-west");
     }
 
-    /// Waits until the west offers so many tag sets, and tells the east.
+    /// Waits until the west offers this number of tag sets, and copies its ingress to the east.
     pub(super) fn carry(&self, offered: usize) {
         let mut ingress = Value::Null;
         eventually("the west says what it offers", || {
@@ -235,14 +235,14 @@ impl Places {
         self.copy(ingress);
     }
 
-    /// Tells the east of a ZoneIngress of the west.
+    /// Copies a ZoneIngress of the west to the east.
     pub(super) fn copy(&self, mut ingress: Value) {
         ingress["zone"] = "west".into();
         ingress.as_object_mut().unwrap().remove("labels");
         self.east.put(&ingress);
     }
 
-    /// What the proxies of both zones printed.
+    /// Output of the proxies of both zones.
     pub(super) fn logs(&self) -> String {
         let all = self.east.proxies.iter().chain(&self.west.proxies);
         all.map(|(_, proxy)| proxy.log()).collect::<Vec<_>>().join("\n----\n")

@@ -11,7 +11,7 @@ use crate::program::eventually;
 
 const PORT: u16 = 6379;
 
-/// The MeshService `redis` of a zone.
+/// MeshService `redis` of a zone.
 fn service(target: u64, state: &str) -> Value {
     json!({ "type": "MeshService", "mesh": "default", "name": "redis", "labels": { "app": "redis" }, "spec": {
         "selector": { "dataplaneTags": { "kuma.io/service": "redis" } },
@@ -21,7 +21,7 @@ fn service(target: u64, state: &str) -> Value {
     } })
 }
 
-/// What the east knows of the service of the west.
+/// Copy in the east of the service of the west.
 fn copy(state: &str) -> Value {
     let mut copy = service(u64::from(PORT), state);
     copy["name"] = "redis-of-west".into();
@@ -30,7 +30,7 @@ fn copy(state: &str) -> Value {
     copy
 }
 
-/// `redis` in the west, behind an ingress that the east knows.
+/// Starts `redis` in the west, behind an ingress that the east knows.
 fn west((_, gate, serves): (Sort, Sort, Sort), more: &Value) -> Places {
     let mut places = Places::of(more);
     let dataplane = server("default", "redis-w", "west", &[redis("v1")]);
@@ -47,14 +47,14 @@ fn a_service_of_another_zone_is_dialled_as_itself_and_nobody_else() {
     of_every_mix(|mix| {
         let mut places = west(mix, &json!({}));
         places.east.put(&copy("Available"));
-        // what is of another zone is found by its labels
+        // resources of another zone are selected by their labels
         let labels = json!({ "kuma.io/display-name": "redis", "kuma.io/zone": "west" });
         let backend = json!({ "kind": "MeshService", "labels": labels, "port": PORT });
         let outbound = json!({ "port": places.outbound, "backendRef": backend });
         places.east.put(&client("default", "web-1", &outbound));
         places.east.attach(mix.0, "web-1");
         reaches(places.outbound, &["west"]);
-        // behind the ingress somebody else answers now
+        // the service behind the ingress now has another identity
         let mut other = copy("Available");
         other["spec"]["identities"][0]["value"] = "postgres".into();
         places.east.put(&other);
@@ -62,7 +62,7 @@ fn a_service_of_another_zone_is_dialled_as_itself_and_nobody_else() {
     });
 }
 
-/// What stands for `redis` of both zones.
+/// MeshMultiZoneService that stands for `redis` of both zones.
 fn everywhere() -> Value {
     json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
         "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
@@ -116,7 +116,7 @@ fn a_service_of_several_zones_is_dialled_here_while_it_is_here() {
         reaches(places.outbound, &["west"]);
         say(&places, "Ready");
         reaches(places.outbound, &["east"]);
-        // the other zone says that it has nobody
+        // the other zone reports that it has no instance
         places.east.put(&copy("Unavailable"));
         say(&places, "NotReady");
         reaches(places.outbound, &["-"]);

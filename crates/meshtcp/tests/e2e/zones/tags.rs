@@ -12,7 +12,7 @@ fn outbound(places: &Places) -> Value {
     json!({ "port": places.outbound, "tags": { "kuma.io/service": "redis" } })
 }
 
-/// One instance of `redis` in the east, and so many in the west.
+/// Starts one instance of `redis` in the east, and `in_the_west` ones in the west.
 fn both((dials, gate, serves): (Sort, Sort, Sort), more: &Value, in_the_west: usize) -> Places {
     let mut places = Places::of(more);
     places.west.put(&server("default", "redis-w", "west", &vec![redis("v1"); in_the_west]));
@@ -106,7 +106,7 @@ fn a_dead_ingress_is_passed_over_when_another_leads_to_the_same_zone() {
     eventually("who is left serves", || tally(places.outbound, 20).get("east") == Some(&20));
 }
 
-/// A split of `redis` to both of its versions.
+/// Split of `redis` to both of its versions.
 fn versions() -> Value {
     let version = |version: &str| json!({ "kind": "MeshServiceSubset", "name": "redis", "tags": { "version": version }, "weight": 50 });
     json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "split", "spec": {
@@ -155,11 +155,11 @@ fn through_the_egress_where_the_mesh_says_so_and_end_to_end() {
             places.west.log("ZoneIngress/zi-west").contains(asked)
         });
         if egress == Sort::Ours {
-            // it sees a server name, and passes on what it cannot read
+            // it sees the server name, and forwards data that it cannot decrypt
             eventually("so has the egress", || places.east.log("ZoneEgress/ze-east").contains(asked));
             assert!(!places.east.log("ZoneEgress/ze-east").contains("backend_peer"));
         }
-        // without the egress nobody gets through
+        // without the egress no connection gets through
         places.east.kill("ZoneEgress/ze-east");
         reaches(places.outbound, &["-"]);
     }

@@ -1,199 +1,198 @@
-//! The destination behind a backendRef: how its endpoints are chosen, watched, limited and dialled.
+//! Destination behind a backendRef: load balancing, health checks, limits and connect settings of its endpoints.
 
 use serde::Serialize;
 
 use super::{ClientTls, OutsideTls, is_default, name_of};
 
-/// A group of endpoints that offer the same destination.
+/// Group of endpoints that offer the same destination.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
-    /// Unique in its proxy.
+    /// Name of the cluster, unique in its proxy.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// How long establishing a connection to an endpoint may take, in milliseconds; 0 is the default of 5000.
+    /// Connect timeout of one endpoint, in milliseconds; 0: the default of 5000.
     #[prost(uint64, tag = "2")]
     pub connect_timeout_ms: u64,
-    /// Why the endpoints of this cluster cannot be dialled by this proxy, e.g. because TLS is required; empty: they can.
+    /// Reason why this proxy cannot dial the endpoints of this cluster, e.g. because TLS is required; empty: it can.
     #[prost(string, tag = "3")]
     pub undialable: String,
-    /// How one of its endpoints is chosen; absent: round robin.
+    /// Load balancing among its endpoints; absent: round robin.
     #[prost(message, optional, tag = "4")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balancing: Option<Balancing>,
-    /// How many connections to its endpoints may live at once; 0: no limit. What is above is refused at once.
+    /// Limit on live connections to its endpoints; 0: no limit. Connections above it are refused at once.
     #[prost(uint32, tag = "5")]
     #[serde(skip_serializing_if = "is_default")]
     pub max_connections: u32,
-    /// How many connections to its endpoints may be on the way to being established at once; 0: no limit.
+    /// Limit on connections to its endpoints that are being established; 0: no limit.
     #[prost(uint32, tag = "6")]
     #[serde(skip_serializing_if = "is_default")]
     pub max_pending_connections: u32,
-    /// How its endpoints are checked; absent: they are not, and count as healthy.
+    /// Active health checks of its endpoints; absent: none, and every endpoint counts as healthy.
     #[prost(message, optional, tag = "7")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
-    /// When an endpoint that fails connections is left out for a while; absent: never.
+    /// Outlier detection, which ejects an endpoint that fails connections for a while; absent: none.
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outlier: Option<OutlierDetection>,
-    /// The header that is written to an endpoint first, to say who the client is.
+    /// PROXY protocol header that is written to an endpoint first, with the client's address.
     #[prost(enumeration = "ProxyProtocol", tag = "9")]
     #[serde(serialize_with = "name_of::<_, ProxyProtocol>", skip_serializing_if = "is_default")]
     pub proxy_protocol: i32,
-    /// TCP keepalive on connections to endpoints; absent: off, as the kernel has it.
+    /// TCP keepalive on connections to endpoints; absent: off, the kernel's default.
     #[prost(message, optional, tag = "10")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keepalive: Option<Keepalive>,
-    /// How long sent bytes may stay unacknowledged before the connection counts as broken (`TCP_USER_TIMEOUT`), in
-    /// milliseconds; 0: as the kernel has it.
+    /// Timeout for unacknowledged bytes before the connection counts as broken (`TCP_USER_TIMEOUT`), in milliseconds;
+    /// 0: the kernel's default.
     #[prost(uint64, tag = "11")]
     #[serde(skip_serializing_if = "is_default")]
     pub user_timeout_ms: u64,
-    /// A priority is left for the next one when fewer than this share of its endpoints are usable, in percent; 0: when
-    /// none is.
+    /// Share of usable endpoints, in percent, below which a priority fails over to the next; 0: when none is usable.
     #[prost(uint32, tag = "12")]
     #[serde(skip_serializing_if = "is_default")]
     pub failover_threshold_percent: u32,
-    /// Below this share of healthy endpoints, in percent, all count as healthy, because so many failures at once
+    /// Share of healthy endpoints, in percent, below which all count as healthy, because so many failures at once
     /// rather speak of the checks; absent: 50, and 0: never.
     #[prost(uint32, optional, tag = "13")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub panic_threshold_percent: Option<u32>,
-    /// Refuses connections below the panic threshold, instead of sending them to endpoints that failed.
+    /// `true`: connections are refused below the panic threshold, instead of being sent to endpoints that failed.
     #[prost(bool, tag = "14")]
     #[serde(skip_serializing_if = "is_default")]
     pub fail_on_panic: bool,
-    /// TLS that connections to endpoints begin with; absent: none.
+    /// TLS on connections to endpoints; absent: none.
     #[prost(message, optional, tag = "15")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ClientTls>,
-    /// Dials the original destination of a connection that was redirected, instead of endpoints.
+    /// `true`: the original destination of a redirected connection is dialled instead of endpoints.
     #[prost(bool, tag = "16")]
     #[serde(skip_serializing_if = "is_default")]
     pub original_destination: bool,
-    /// The IP address that is dialled from; empty: as the kernel has it.
+    /// Source IP address of connections to endpoints; empty: the kernel's choice.
     #[prost(string, tag = "17")]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source_address: String,
-    /// TLS to a service outside the mesh that connections to endpoints begin with; absent: none. Not with `tls`.
+    /// TLS to a service outside the mesh on connections to endpoints; absent: none. Not together with `tls`.
     #[prost(message, optional, tag = "18")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outside_tls: Option<OutsideTls>,
 }
 
-/// How one endpoint of a cluster is chosen.
+/// Load balancing among the endpoints of a cluster.
 #[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Balancing {
-    /// By which rule.
+    /// Load balancing policy.
     #[prost(enumeration = "BalancingPolicy", tag = "1")]
     #[serde(serialize_with = "name_of::<_, BalancingPolicy>")]
     pub policy: i32,
-    /// Least connections: how many endpoints are drawn, of which the one with the fewest connections is taken; 0 is the
-    /// default of 2.
+    /// Least connections: number of endpoints that are drawn, of which the one with the fewest connections is taken; 0:
+    /// the default of 2.
     #[prost(uint32, tag = "2")]
     #[serde(skip_serializing_if = "is_default")]
     pub choice_count: u32,
-    /// Ring hash: how many places the ring has at least; 0: no bound, and 128 for each unit of weight.
+    /// Ring hash: minimum number of places on the ring; 0: no minimum, and 128 for each unit of weight.
     #[prost(uint32, tag = "3")]
     #[serde(skip_serializing_if = "is_default")]
     pub min_ring_size: u32,
-    /// Ring hash: how many places the ring has at most; 0 is the default of 65536.
+    /// Ring hash: maximum number of places on the ring; 0: the default of 65536.
     #[prost(uint32, tag = "4")]
     #[serde(skip_serializing_if = "is_default")]
     pub max_ring_size: u32,
-    /// Maglev: how many places the table has, a prime; 0 is the default of 65537.
+    /// Maglev: number of places in the table, a prime; 0: the default of 65537.
     #[prost(uint32, tag = "5")]
     #[serde(skip_serializing_if = "is_default")]
     pub table_size: u32,
-    /// How long the share of an endpoint that is new, or healthy again, grows up to its weight, in milliseconds; 0: it
-    /// has it at once. Not with a hash.
+    /// Slow start, in milliseconds: time in which the share of an endpoint that is new, or healthy again, grows up to
+    /// its weight; 0: none, it has its share at once. Not with a hash.
     #[prost(uint64, tag = "6")]
     #[serde(skip_serializing_if = "is_default")]
     pub slow_start_ms: u64,
 }
 
-/// By which rule an endpoint is chosen.
+/// Load balancing policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum BalancingPolicy {
-    /// In turn, by weight.
+    /// Round robin: in turn, by weight.
     RoundRobin = 0,
-    /// The one with the fewest connections, of a few that are drawn.
+    /// Least connections: the endpoint with the fewest connections of a few that are drawn.
     LeastConnections = 1,
-    /// At random, by weight.
+    /// Random, by weight.
     Random = 2,
-    /// By the client's address, on a ring of hashes (ketama).
+    /// Ring hash (ketama) of the client's address.
     RingHash = 3,
-    /// By the client's address, in a Maglev table.
+    /// Maglev table lookup by the client's address.
     Maglev = 4,
 }
 
-/// How the endpoints of a cluster are checked: with connections that the proxy opens itself.
+/// Active health checks of the endpoints of a cluster, over connections that the proxy opens itself.
 #[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
-    /// The time between two checks of one endpoint, in milliseconds; never 0.
+    /// Interval between two checks of one endpoint, in milliseconds; never 0.
     #[prost(uint64, tag = "1")]
     pub interval_ms: u64,
-    /// How long one check may take, in milliseconds; never 0.
+    /// Timeout of one check, in milliseconds; never 0.
     #[prost(uint64, tag = "2")]
     pub timeout_ms: u64,
-    /// An endpoint is unhealthy after so many failed checks in a row; never 0.
+    /// Number of failed checks in a row after which an endpoint is unhealthy; never 0.
     #[prost(uint32, tag = "3")]
     pub unhealthy_threshold: u32,
-    /// An endpoint is healthy again after so many good checks in a row; never 0.
+    /// Number of good checks in a row after which an endpoint is healthy again; never 0.
     #[prost(uint32, tag = "4")]
     pub healthy_threshold: u32,
-    /// The first check happens at a random time within so many milliseconds.
+    /// Maximum random delay of the first check, in milliseconds.
     #[prost(uint64, tag = "5")]
     #[serde(skip_serializing_if = "is_default")]
     pub initial_jitter_ms: u64,
-    /// A random time of up to so many milliseconds is added to each interval.
+    /// Maximum random time added to each interval, in milliseconds.
     #[prost(uint64, tag = "6")]
     #[serde(skip_serializing_if = "is_default")]
     pub interval_jitter_ms: u64,
-    /// A random time of up to this share of the interval, in percent, is added to each interval.
+    /// Maximum random time added to each interval, in percent of the interval.
     #[prost(uint32, tag = "7")]
     #[serde(skip_serializing_if = "is_default")]
     pub interval_jitter_percent: u32,
-    /// What is sent once connected; empty: nothing, connecting is the check.
+    /// Bytes sent once connected; empty: none, connecting is the check.
     #[prost(bytes = "vec", tag = "8")]
     #[serde(skip_serializing_if = "is_default")]
     pub send: Vec<u8>,
-    /// What must come back: each of these, in this order, with anything between them; none: nothing is read.
+    /// Byte strings that must be received, in this order, with anything between them; none: nothing is read.
     #[prost(bytes = "vec", repeated, tag = "9")]
     #[serde(skip_serializing_if = "is_default")]
     pub receive: Vec<Vec<u8>>,
 }
 
-/// When an endpoint that fails connections of clients is left out for a while.
+/// Outlier detection: ejection of an endpoint that fails connections of clients, for a while.
 #[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlierDetection {
-    /// How often ejected endpoints are looked at, to be let in again, in milliseconds; never 0.
+    /// Interval between two looks at ejected endpoints, to let them in again, in milliseconds; never 0.
     #[prost(uint64, tag = "1")]
     pub interval_ms: u64,
-    /// How long an endpoint is left out, times the number of times that it already was, in milliseconds; never 0.
+    /// Base ejection time, in milliseconds, multiplied by the number of earlier ejections of the endpoint; never 0.
     #[prost(uint64, tag = "2")]
     pub base_ejection_ms: u64,
-    /// How many endpoints of the cluster may be left out at once, in percent. One always may, the last one never.
+    /// Maximum share of the cluster's endpoints ejected at once, in percent. One always may be, the last one never.
     #[prost(uint32, tag = "3")]
     pub max_ejection_percent: u32,
-    /// An endpoint is left out after so many failures in a row (connects that failed or timed out, and connections that
-    /// it reset before it sent a byte); 0: failures in a row do not count.
+    /// Number of failures in a row after which an endpoint is ejected (connects that failed or timed out, and
+    /// connections that it reset before it sent a byte); 0: failures in a row do not count.
     #[prost(uint32, tag = "4")]
     pub consecutive_failures: u32,
 }
 
-/// The header that tells an endpoint who the client is.
+/// Version of the PROXY protocol header that tells an endpoint the client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum ProxyProtocol {
-    /// None: the endpoint sees the proxy's address.
+    /// No header: the endpoint sees the proxy's address.
     None = 0,
     /// Version 1: one line of text.
     V1 = 1,
@@ -205,14 +204,14 @@ pub enum ProxyProtocol {
 #[derive(Clone, PartialEq, Eq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Keepalive {
-    /// The first probe is sent after so many milliseconds without traffic; 0: as the kernel has it.
+    /// Time without traffic before the first probe, in milliseconds; 0: the kernel's default.
     #[prost(uint64, tag = "1")]
     pub idle_ms: u64,
-    /// The time between probes that are not answered, in milliseconds; 0: as the kernel has it.
+    /// Interval between unanswered probes, in milliseconds; 0: the kernel's default.
     #[prost(uint64, tag = "2")]
     #[serde(skip_serializing_if = "is_default")]
     pub interval_ms: u64,
-    /// The connection is broken after so many unanswered probes; 0: as the kernel has it.
+    /// Number of unanswered probes after which the connection is broken; 0: the kernel's default.
     #[prost(uint32, tag = "3")]
     #[serde(skip_serializing_if = "is_default")]
     pub probes: u32,

@@ -1,30 +1,30 @@
-//! Which connections a rule of a route is for.
+//! Conditions under which a rule of a route applies to a connection.
 
 use serde::Serialize;
 
-/// A route for connections that fit all that is asked.
+/// Route for connections that meet all of its conditions.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteMatch {
-    /// The name of the `Route`.
+    /// Name of the `Route`.
     #[prost(string, tag = "1")]
     pub route: String,
-    /// The TLS server name, as the pattern of a `ServerName`; empty: it is not asked for, and no hello awaited.
+    /// TLS server name, as the pattern of a `ServerName`; empty: not a condition, and no hello is awaited.
     #[prost(string, tag = "2")]
     pub server_name: String,
-    /// Where connections come from; absent: from anywhere.
+    /// Source network of the connection; absent: any.
     #[prost(message, optional, tag = "3")]
     pub source: Option<Network>,
 }
 
-/// IP addresses that begin alike.
+/// IP network: the addresses that share a prefix.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Network {
-    /// One of them.
+    /// One address of the network.
     #[prost(string, tag = "1")]
     pub address: String,
-    /// How many leading bits they share.
+    /// Number of leading bits that the addresses share.
     #[prost(uint32, tag = "2")]
     pub prefix_length: u32,
 }

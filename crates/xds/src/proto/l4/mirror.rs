@@ -1,29 +1,29 @@
-//! Where a second copy of what clients send goes.
+//! Mirror: a second copy of the bytes that clients send.
 
 use serde::Serialize;
 
 use super::Origin;
 
-/// A mirror of the connections of a listener: what clients send is copied to it, and what it answers is thrown away.
+/// Mirror of the connections of a listener: the bytes of clients are copied to it, and its answers are discarded.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mirror {
-    /// The backendRef in words.
+    /// backendRef in words.
     #[prost(string, tag = "1")]
     pub reference: String,
-    /// The name of the `Cluster`; empty: nothing is copied, for the reason in `unavailable`.
+    /// Name of the `Cluster`; empty: nothing is copied, for the reason in `unavailable`.
     #[prost(string, tag = "2")]
     pub cluster: String,
-    /// Why nothing is copied, in words; empty when it has a cluster.
+    /// Reason, in words, why nothing is copied; empty if it has a cluster.
     #[prost(string, tag = "3")]
     pub unavailable: String,
-    /// Of how many of 10,000 connections.
+    /// Number of mirrored connections per 10,000.
     #[prost(uint32, tag = "4")]
     pub of_10_000: u32,
-    /// How many bytes may wait for it, before it is dropped.
+    /// Limit on bytes that wait for the mirror, before it is dropped.
     #[prost(uint32, tag = "5")]
     pub buffer: u32,
-    /// The policy that asked for it.
+    /// Policy that configured it.
     #[prost(message, optional, tag = "6")]
     pub origin: Option<Origin>,
 }

@@ -2,20 +2,20 @@
 
 use serde::Serialize;
 
-/// The host names under which a proxy dials services by virtual IP: one message, called `names`.
+/// Host names under which a proxy dials services by virtual IP: one message, called `names`.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Names {
-    /// The names, sorted.
+    /// Host names, sorted.
     #[prost(message, repeated, tag = "1")]
     pub names: Vec<HostName>,
 }
 
-/// A host name, and where it leads.
+/// Host name and its addresses.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HostName {
-    /// The name in lower case, without a dot at its end, e.g. `redis.svc.mesh.local`.
+    /// Name in lower case, without a dot at its end, e.g. `redis.svc.mesh.local`.
     #[prost(string, tag = "1")]
     pub name: String,
     /// IP addresses, sorted.
@@ -24,6 +24,6 @@ pub struct HostName {
 }
 
 impl Names {
-    /// What the only one is called.
+    /// Name of the only message of this type.
     pub const ONLY: &'static str = "names";
 }

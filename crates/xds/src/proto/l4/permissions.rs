@@ -1,71 +1,71 @@
-//! Who may connect over mesh TLS.
+//! Permissions of peers to connect over mesh TLS.
 
 use serde::Serialize;
 
 use super::{Origin, name_of};
 
-/// Who may connect over mesh TLS: the first rule that fits decides, and whom none fits may not.
+/// Permissions of peers over mesh TLS: the first rule that matches decides; a peer that none matches is denied.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Permissions {
-    /// The rules, in the order in which they are asked.
+    /// Rules, in the order of evaluation.
     #[prost(message, repeated, tag = "1")]
     pub rules: Vec<PermissionRule>,
-    /// Who is counted as if they might not connect, whatever the rules say.
+    /// Peers that are counted as if they were denied, whatever the rules say.
     #[prost(message, repeated, tag = "2")]
     pub shadow_denied: Vec<Peer>,
 }
 
-/// What is done with some peers.
+/// Decision about some peers.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionRule {
-    /// Whom it fits: any of these.
+    /// Peers that the rule matches: any of these.
     #[prost(message, repeated, tag = "1")]
     pub peers: Vec<Peer>,
-    /// Whether they may connect.
+    /// `true`: the peers may connect; `false`: they are denied.
     #[prost(bool, tag = "2")]
     pub allows: bool,
-    /// The policy that says so.
+    /// Policy that the rule comes from.
     #[prost(message, optional, tag = "3")]
     pub origin: Option<Origin>,
 }
 
-/// Peers by what is known of them.
+/// Peers, selected by conditions.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Peer {
-    /// All of them must hold; none: everybody.
+    /// Conditions, all of which must hold; none: every peer.
     #[prost(message, repeated, tag = "1")]
     pub conditions: Vec<PeerCondition>,
 }
 
-/// One thing that must be so.
+/// One condition of a peer.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerCondition {
-    /// What is compared.
+    /// Fact that is compared.
     #[prost(enumeration = "PeerFact", tag = "1")]
     #[serde(serialize_with = "name_of::<_, PeerFact>")]
     pub fact: i32,
-    /// With what.
+    /// Value that it is compared with.
     #[prost(string, tag = "2")]
     pub value: String,
 }
 
-/// What is known of a peer, and how it is compared.
+/// Fact about a peer, and its comparison with the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[repr(i32)]
 pub enum PeerFact {
-    /// One of the URI SANs of its certificate is the value.
+    /// The value equals one of the URI SANs of its certificate.
     HasName = 0,
-    /// None of them is.
+    /// The value equals none of the URI SANs of its certificate.
     LacksName = 1,
-    /// Its URI SANs, joined by commas, are the value.
+    /// The value equals its URI SANs, joined by commas.
     IdentityIs = 2,
-    /// Its URI SANs, joined by commas, begin with the value.
+    /// The value is a prefix of its URI SANs, joined by commas.
     IdentityBegins = 3,
-    /// The server name that it asked for is the value, whatever the case.
+    /// The value equals the server name that it asked for, ignoring case.
     ServerNameIs = 4,
 }

@@ -1,66 +1,66 @@
-//! What a proxy proves itself with, and whom it believes. Its key is in no debug output, and in no JSON.
+//! Certificates that a proxy presents, and authorities that it trusts. A key is in no debug output, and in no JSON.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// A certificate with its key, or the authorities that are believed. Has a life of its own: a renewal changes nothing else.
+/// Certificate with its key, or trusted authorities. A resource of its own, so that a renewal changes nothing else.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Secret {
-    /// The name that listeners and clusters use; the same that an Envoy is told.
+    /// Name that listeners and clusters refer to; the same as for an Envoy.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// The certificate; absent where the secret says whom to believe.
+    /// Certificate with its key; absent in a secret that holds trusted authorities.
     #[prost(message, optional, tag = "2")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// Whom to believe; absent where the secret is a certificate.
+    /// Trusted authorities; absent in a secret that holds a certificate.
     #[prost(message, optional, tag = "3")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust: Option<Trust>,
 }
 
-/// A certificate and its key.
+/// Certificate and its private key.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[prost(skip_debug)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
-    /// The certificate, and the authorities between it and one that is believed, in PEM.
+    /// Certificate and the intermediate authorities up to a trusted one, in PEM.
     #[prost(string, tag = "1")]
     pub chain_pem: String,
-    /// Its private key, in PEM.
+    /// Private key of the certificate, in PEM.
     #[prost(string, tag = "2")]
     #[serde(skip)]
     pub key_pem: String,
 }
 
-/// The authorities that are believed; without any, nobody is.
+/// Trusted authorities; empty: no peer is trusted.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trust {
-    /// Authorities that are believed for every name, in PEM; used where there are no domains.
+    /// Authorities that are trusted for every name, in PEM; used only without `domains`.
     #[prost(string, tag = "1")]
     pub anchors_pem: String,
-    /// Authorities by trust domain, sorted; where there are some, the first URI name of a peer says whose are asked.
+    /// Authorities by trust domain, sorted; if there are any, the first URI name of a peer selects the domain.
     #[prost(message, repeated, tag = "2")]
     pub domains: Vec<TrustDomain>,
 }
 
-/// The authorities of a trust domain.
+/// Authorities of a trust domain.
 #[derive(Clone, PartialEq, prost::Message, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TrustDomain {
-    /// Its name, as behind `spiffe://`.
+    /// Name of the trust domain, as behind `spiffe://`.
     #[prost(string, tag = "1")]
     pub domain: String,
-    /// Its authorities, in PEM.
+    /// Authorities of the trust domain, in PEM.
     #[prost(string, tag = "2")]
     pub anchors_pem: String,
 }
 
 impl fmt::Debug for Certificate {
-    /// Never the key.
+    /// Formats the certificate without its key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate").field("chain_pem", &self.chain_pem).finish_non_exhaustive()
     }
