@@ -1,4 +1,4 @@
-//! What a view read, and what a change touches: only where they meet must a proxy be planned again.
+//! Reads of a view, and changes of a snapshot: a proxy is planned again only where they meet.
 //!
 //! Both are sets of hashes of the questions that can be asked of a snapshot: for a resource by its identifier, for the
 //! Dataplanes with a tag, for the policies that may select a proxy with a label, for everything of a kind, … Two
@@ -14,7 +14,7 @@ use crate::hosts::{Host, Hosts};
 use crate::matching::condition_of;
 use crate::snapshot::Snapshot;
 
-/// What was read through a view. Eight bytes a question.
+/// Questions that were read through a view. Eight bytes per question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads(Box<[u64]>);
 
@@ -29,7 +29,7 @@ impl Reads {
         Self(questions.into())
     }
 
-    /// Whether a change may change what was computed from the view.
+    /// Returns `true` if a change may change what was computed from the view.
     pub fn meet(&self, Touched(touched): &Touched) -> bool {
         if touched.len() < self.0.len() {
             touched.iter().any(|question| self.0.binary_search(question).is_ok())
@@ -40,12 +40,12 @@ impl Reads {
 }
 
 impl Touched {
-    /// Whether nothing is different.
+    /// Returns `true` if no answer differs.
     pub fn is_nothing(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Notes that a resource came, went, or was or became like this.
+    /// Adds a resource that was added, removed, or changed from or to this.
     fn add(&mut self, resource: &Resource, profile: Profile) {
         let kind = resource.kind();
         let (mesh, name) = (resource.meta().mesh.as_str(), resource.meta().name.as_str());
@@ -73,7 +73,7 @@ impl Touched {
 }
 
 impl Snapshot {
-    /// Which questions are answered otherwise than by an earlier snapshot of the same context.
+    /// Returns the questions whose answers differ from those of an earlier snapshot of the same context.
     pub fn touched_since(&self, before: &Snapshot) -> Touched {
         let mut touched = Touched::default();
         let mut services = BTreeSet::new();
@@ -87,7 +87,7 @@ impl Snapshot {
             };
             let was = if order.is_le() { old.next() } else { None };
             let is = if order.is_ge() { new.next() } else { None };
-            // most resources are the very same
+            // most resources are the same allocation
             if was.zip(is).is_some_and(|(was, is)| std::sync::Arc::ptr_eq(was, is) || was == is) {
                 continue;
             }
@@ -115,13 +115,13 @@ impl Snapshot {
         touched
     }
 
-    /// Whether an inbound of some Dataplane of a mesh has the tag of a service.
+    /// Returns `true` if an inbound of some Dataplane of a mesh has the tag of a service.
     pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
         self.dataplanes_with_tags(mesh, &Tags::from_iter([(SERVICE_TAG, service)])).next().is_some()
     }
 }
 
-/// The services that the inbounds of a Dataplane offer by tag.
+/// Returns the services that the inbounds of a Dataplane offer by tag.
 fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
     let dataplane = match resource.spec() {
         Spec::Dataplane(dataplane) => Some(dataplane),
@@ -133,7 +133,7 @@ fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
         .filter_map(|inbound| inbound.tags.service())
 }
 
-/// Where a resource stands in a snapshot.
+/// Place of a resource in a snapshot.
 fn place(resource: &Resource) -> (Kind, &str, &str) {
     (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
@@ -164,7 +164,8 @@ pub(crate) fn with_tags(mesh: &str, tags: &Tags) -> u64 {
     exact.map_or_else(|| in_mesh(Kind::Dataplane, mesh), |pair| with_tag(mesh, pair))
 }
 
-/// Whether any Dataplane of a mesh offers a service by tag: one instance more or less of many leaves the answer as it was.
+/// The presence of a Dataplane of a mesh that offers a service by tag: one instance more or less of many leaves the
+/// answer as it was.
 pub(crate) fn offered(mesh: &str, service: &str) -> u64 {
     hash("offered", Kind::Dataplane, &[mesh, service])
 }
@@ -189,7 +190,7 @@ pub(crate) fn tag_addresses(mesh: &str) -> u64 {
     hash("tag addresses", Kind::Dataplane, &[mesh])
 }
 
-/// What a host name stands for.
+/// The address that a host name resolves to.
 pub(crate) fn host(name: &str) -> u64 {
     hash("host", Kind::Dataplane, &[name])
 }
