@@ -1,4 +1,4 @@
-//! Whose turn it is while endpoints start slowly, fail over from near to far ones, or are limited.
+//! Turns of endpoints during slow start, failover from near to far ones, and limits.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -15,7 +15,7 @@ use support::{
 };
 use xds::proto::l4;
 
-/// How many of so many connections each server gets, by the name that it sends first.
+/// Returns the number of connections that each server gets, by the name that it sends first.
 fn met(address: SocketAddr, connections: usize) -> BTreeMap<char, usize> {
     let mut met = BTreeMap::new();
     for _ in 0..connections {
