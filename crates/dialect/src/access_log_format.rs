@@ -1,4 +1,4 @@
-//! Access log formats: the mesh's own placeholders are filled in, everything else is left to the proxy.
+//! Access log formats: fills in the mesh's own placeholders, and leaves everything else to the proxy.
 
 use plan::Proxy;
 

@@ -161,7 +161,7 @@ fn server(letter: u8) -> SocketAddr {
     address
 }
 
-/// The hello of a client that asks for a name, as short as one can be.
+/// Shortest client hello with a server name.
 fn hello(name: &str) -> Vec<u8> {
     let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());

@@ -6,8 +6,7 @@
 //!
 //! * [`name`] — text with a role: mesh, proxy, resource, service
 //! * [`mod@reference`] — references: targets of policies ([`TargetRef`]), backends ([`BackendRef`]), and
-//! identifiers
-//! of resources ([`ResourceId`])
+//!   identifiers of resources ([`ResourceId`])
 //! * [`kind`] — the table of kinds
 //! * [`key`] — keys of resources
 //! * [`resource`] — resources: metadata and body

@@ -20,9 +20,9 @@ const LOOKED_AT: usize = 200_000;
 pub struct Place<'a> {
     /// Address of its host.
     pub host: &'a str,
-    /// Its listeners.
+    /// Listeners of the proxy.
     pub listeners: &'a [Arc<Listener>],
-    /// Its clusters, by name.
+    /// Clusters of the proxy, by name.
     pub clusters: &'a BTreeMap<String, Arc<Cluster>>,
 }
 
@@ -153,7 +153,7 @@ fn led_to(
         there.filter(move |at| {
             let Stop { place: at, listener } = stops[*at];
             let bound = &places[at].listeners[listener].bind.address;
-            // a loopback address is another one on each host; proxies that have one are all on this
+            // a loopback address differs by host; proxies that have one are all on this host
             let (here, there) = (place.host, places[at].host);
             let is_here = at == stop.place || here == there || is_loopback(here) && is_loopback(there);
             answers(bound, address) && (is_here || !is_loopback(address))

@@ -19,7 +19,7 @@ pub(crate) use condition::{condition_of, index_target};
 /// Policies of one kind that select a proxy.
 #[derive(Clone, Debug, Default)]
 pub struct Matched<'a> {
-    /// All of them, least important first.
+    /// All policies, least important first.
     pub policies: Vec<&'a Resource>,
     /// Policies by inbound (for a builtin gateway: by the address and port of its listeners), least important
     /// first. Inbounds that no policy selects have no entry.

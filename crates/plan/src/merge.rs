@@ -1,7 +1,7 @@
-//! From the policies that speak about a proxy to rules about its destinations.
+//! Merging of the policies that select a proxy into rules about its destinations.
 //!
 //! * [`tag`] — rules about destinations by tag, also for gateway listeners
-//! * [`resource`] — rules about real destinations, and [`resolve`] which of them an item means
+//! * [`resource`] — rules about real destinations; [`resolve`] finds those of an item
 //! * [`conf`], [`http`] — how the confs of items are merged
 //! * [`backend_ref`] — the meaning of a backendRef
 

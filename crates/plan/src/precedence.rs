@@ -8,7 +8,7 @@ use model::{Origin, PolicyRole, Profile, RefKind, Resource, TargetRef};
 
 /// Importance of a policy among those that select a proxy (spec 03 §3).
 ///
-/// The fields stand in the order of the specification. A step that a profile does not have gets the same value for every
+/// The fields are in the order of the specification. A step that a profile does not have gets the same value for every
 /// policy. Policies that tie in everything keep store order: sort stably.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Precedence<'a> {

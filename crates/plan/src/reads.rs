@@ -138,59 +138,59 @@ fn place(resource: &Resource) -> (Kind, &str, &str) {
     (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
 
-/// All resources of a kind, whatever their mesh.
+/// Question for all resources of a kind, whatever their mesh.
 pub(crate) fn everywhere(kind: Kind) -> u64 {
     hash("everywhere", kind, &[])
 }
 
-/// All resources of a kind in a mesh; of a kind of global scope the mesh is empty.
+/// Question for all resources of a kind in a mesh; of a kind of global scope the mesh is empty.
 pub(crate) fn in_mesh(kind: Kind, mesh: &str) -> u64 {
     hash("in mesh", kind, &[mesh])
 }
 
-/// The resource with this stored name.
+/// Question for the resource with this stored name.
 pub(crate) fn named(kind: Kind, mesh: &str, name: &str) -> u64 {
     hash("named", kind, &[mesh, name])
 }
 
-/// The resource with this identifier, whatever its section.
+/// Question for the resource with this identifier, whatever its section.
 pub(crate) fn by_id(ResourceId { kind, mesh, zone, namespace, name, section: _ }: &ResourceId) -> u64 {
     hash("id", *kind, &[mesh, zone, namespace, name])
 }
 
-/// The Dataplanes of a mesh with an inbound that has all these tags: one of them is enough to find the question by.
+/// Question for the Dataplanes of a mesh with an inbound that has all these tags: one tag is enough to find it by.
 pub(crate) fn with_tags(mesh: &str, tags: &Tags) -> u64 {
     let exact = tags.iter().find(|(_, value)| *value != "*");
     exact.map_or_else(|| in_mesh(Kind::Dataplane, mesh), |pair| with_tag(mesh, pair))
 }
 
-/// The presence of a Dataplane of a mesh that offers a service by tag: one instance more or less of many leaves the
-/// answer as it was.
+/// Question for the presence of a Dataplane of a mesh that offers a service by tag: one instance more or
+/// less of many leaves the answer as it was.
 pub(crate) fn offered(mesh: &str, service: &str) -> u64 {
     hash("offered", Kind::Dataplane, &[mesh, service])
 }
 
-/// The resources of a kind in a mesh with all these labels.
+/// Question for the resources of a kind in a mesh with all these labels.
 pub(crate) fn with_labels(kind: Kind, mesh: &str, labels: &Labels) -> u64 {
     labels.iter().next().map_or_else(|| in_mesh(kind, mesh), |pair| with_label(kind, mesh, pair))
 }
 
-/// The policies of a kind in a mesh that may select proxies which fulfil a condition.
+/// Question for the policies of a kind in a mesh that may select proxies which fulfil a condition.
 pub(crate) fn policies(kind: Kind, mesh: &str, key: &str, value: &str) -> u64 {
     hash("policies", kind, &[mesh, key, value])
 }
 
-/// The zone proxies that are listeners of Dataplanes of a mesh.
+/// Question for the zone proxies that are listeners of Dataplanes of a mesh.
 pub(crate) fn zone_proxies(mesh: &str) -> u64 {
     hash("zone proxies", Kind::Dataplane, &[mesh])
 }
 
-/// The virtual IPs of the tag-based services of a mesh.
+/// Question for the virtual IPs of the tag-based services of a mesh.
 pub(crate) fn tag_addresses(mesh: &str) -> u64 {
     hash("tag addresses", Kind::Dataplane, &[mesh])
 }
 
-/// The address that a host name resolves to.
+/// Question for the address that a host name resolves to.
 pub(crate) fn host(name: &str) -> u64 {
     hash("host", Kind::Dataplane, &[name])
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  View ──dialled──▶ what the application dials
-//!         ──owner──▶ who decides, and the backendRefs
+//!         ──owner──▶ the deciding policy, and its backendRefs
 //!         ──split──▶ backends, each with its fate ──clusters──▶ endpoints, TLS
 //! ```
 

@@ -62,8 +62,8 @@ proptest! {
         }
     }
 
-    /// Precedence is an order: sorting any arrangement of policies by it gives the same sequence of ranks, and each rank is
-    /// comparable with each other in one way only.
+    /// Precedence is an order: sorting any arrangement of policies by it gives the same sequence of ranks, and each
+    /// rank is comparable with each other in one way only.
     #[test]
     fn precedence_is_a_total_order(
         (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),

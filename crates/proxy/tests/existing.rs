@@ -154,7 +154,7 @@ fn those_that_would_go_elsewhere_are_closed_and_no_others() {
     assert_eq!(after.len(), 100 - expected);
     assert!(!after.iter().any(elsewhere));
     assert_eq!(streams.iter().filter(|stream| lives(stream)).count(), 100 - expected);
-    // and by nothing
+    // without any weight all are closed
     weigh(&mut mesh, [0, 0]);
     proxy.apply(mesh.config());
     assert_eq!(counters(&proxy).active, 0);
@@ -242,7 +242,7 @@ fn what_was_spilled_is_not_drained_while_it_would_only_spill_back() {
     // longer than several turns of a drain take
     std::thread::sleep(Duration::from_millis(600));
     assert!(streams.iter().all(lives));
-    // and when it is there again the next change brings the shares about
+    // when it is back, the next change restores the shares
     let back = std::net::TcpListener::bind(dead).unwrap();
     let _back = Server::on(back, support::echo);
     wait_until("it is found up", || !is_down());

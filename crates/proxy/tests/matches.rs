@@ -61,7 +61,7 @@ fn letter(mut client: &TcpStream) -> char {
     char::from(letter[0])
 }
 
-/// The hello of a client that asks for a name, as short as one can be.
+/// Shortest client hello with a server name.
 fn hello(name: &str) -> Vec<u8> {
     let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());

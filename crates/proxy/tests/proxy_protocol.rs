@@ -84,7 +84,8 @@ fn a_backend_that_speaks_first_got_the_header_before() {
     assert!(greeting.starts_with("PROXY TCP4 127.0.0.1 "), "{greeting}");
 }
 
-/// Starts a server that accepts only a header without a client's address (UNKNOWN or LOCAL), then `PING`, and answers `PONG`.
+/// Starts a server that accepts only a header without a client's address (UNKNOWN or LOCAL), then `PING`, and
+/// answers `PONG`.
 fn strict(header: &'static [u8], question: &'static [u8]) -> Server {
     Server::start(move |mut stream| {
         let mut received = vec![0; header.len() + question.len()];

@@ -65,7 +65,7 @@ fn a_new_endpoint_begins_with_a_tenth_of_its_share_and_gets_all_of_it() {
     assert!((6..=14).contains(&shares[&'n']), "{shares:?}");
     assert_eq!(health(&proxy).endpoints.iter().map(|it| it.warmth).max(), Some(100));
     assert_eq!(health(&proxy).endpoints.iter().map(|it| it.warmth).min(), Some(10));
-    // the same one, in a window that is soon over
+    // the same endpoint, with a short slow start
     mesh.clusters[0].0.balancing = hour.map(|balancing| l4::Balancing { slow_start_ms: 100, ..balancing });
     proxy.apply(mesh.config());
     wait_until("it is warm", || health(&proxy).endpoints.iter().all(|it| it.warmth == 100));

@@ -3,7 +3,7 @@
 use crate::reference::Tags;
 use crate::topology::ExternalTls;
 
-/// An ExternalService.
+/// ExternalService: a service outside the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalService {
     /// Tags, with `kuma.io/service` among them.

@@ -2,7 +2,7 @@
 
 use crate::reference::Tags;
 
-/// A MeshGateway.
+/// MeshGateway: the listeners of the gateway dataplanes that it selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeshGateway {
     /// Selectors of gateway dataplanes, any of which must match their tags.

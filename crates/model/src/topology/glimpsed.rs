@@ -1,4 +1,4 @@
-//! Kinds of which routing TCP needs a field or two.
+//! Kinds of which TCP routing needs only a field or two.
 
 use crate::reference::Tags;
 

@@ -43,7 +43,7 @@ impl View<'_> {
     ///
     /// ```text
     ///  legacy  MeshServiceSubset; MeshService without port (2.12+: and without sectionName), 2.14 and before
-    ///  real    MeshService with port, MeshExternalService (2.8+), MeshMultiZoneService (2.9+); in profile 3 all of them
+    ///  real    MeshService with port, MeshExternalService (2.8+), MeshMultiZoneService (2.9+); in profile 3 all
     /// ```
     pub fn resolve_backend_ref(&self, backend: &BackendRef, origin: &PolicyOrigin) -> Destined {
         let BackendRef { target, weight: _, port } = backend;

@@ -167,8 +167,9 @@ impl Choice {
         self.cluster.cell().cluster()
     }
 
-    /// Returns `true` if the endpoint may have the address of the listener itself: connections dialled from a
-    /// source address of the cluster's own are not redirected, and the original destination is never a listener of this proxy.
+    /// Returns `true` if the endpoint may have the address of the listener itself: connections dialled from the
+    /// cluster's own source address are not redirected, and the original destination is never a listener of this
+    /// proxy.
     pub(super) fn leads_past_rules(&self) -> bool {
         self.cluster_config().source.is_some() || self.is_original()
     }

@@ -2,8 +2,8 @@
 //!
 //! A change of weights, or of which backend has endpoints, is then an endpoint update, which leaves listeners and
 //! connections alone. Statistics stay readable by backend: the locality's zone and the host name of every endpoint are
-//! the name of the backend's own cluster, so the admin page `/clusters` tells backends apart, and so do the statistics of
-//! each endpoint: `envoy_cluster_endpoint_cx_total{envoy_endpoint_hostname="redis-39497412ae74cdb7"}`.
+//! the name of the backend's own cluster, so the admin page `/clusters` distinguishes backends, and so do the
+//! statistics of each endpoint: `envoy_cluster_endpoint_cx_total{envoy_endpoint_hostname="redis-39497412ae74cdb7"}`.
 //!
 //! Envoy identifies a host of a cluster by its address only, and has one connect timeout and one list of priorities
 //! per cluster; and EDS endpoints are not resolved. A split that needs more than that cannot be expressed this way;
