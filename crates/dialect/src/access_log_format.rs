@@ -1,19 +1,19 @@
-//! Access log formats: the mesh's own placeholders are filled in, everything else is left to the proxy.
+//! Access log formats: fills in the mesh's own placeholders, and leaves everything else to the proxy.
 
 use plan::Proxy;
 
-/// What the mesh's placeholders stand for on one listener.
+/// Values of the mesh's placeholders on one listener.
 pub(crate) struct Placeholders<'a> {
-    /// The proxy.
+    /// Proxy that writes the lines.
     pub(crate) proxy: &'a Proxy,
-    /// The service behind the listener.
+    /// Service behind the listener.
     pub(crate) destination: &'a str,
     /// `OUTBOUND` or `INBOUND`.
     pub(crate) direction: &'a str,
 }
 
 impl Placeholders<'_> {
-    /// Fills `%KUMA_…%` in; placeholders of the data plane stay.
+    /// Fills in `%KUMA_…%`; placeholders of the data plane stay.
     pub(crate) fn fill(&self, format: &str) -> String {
         let Proxy { id, service, zone, address } = self.proxy;
         // The longer name first: it begins with the shorter one.

@@ -1,4 +1,5 @@
-//! Envoy resources as trees again: what [`encode`](crate::encode) wrote, for dumps, explanations and tests.
+//! Decoding of Envoy resources to trees: the reverse of [`encode`](crate::encode), for dumps, explanations and
+//! tests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,30 +9,30 @@ use xds::TypeUrl;
 
 use crate::descriptors;
 
-/// Bytes that are not the message that their type URL names.
+/// Error: the bytes are not the message that their type URL names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The descriptor set does not have the type.
     #[error("the type `{0}` is not known here")]
     UnknownType(String),
-    /// The bytes are not such a message: they were cut short or are of another type.
+    /// The bytes are not such a message: they are truncated or of another type.
     #[error("not a `{type_url}`: {reason}")]
     Malformed {
-        /// The type that was asked for.
+        /// Type that was asked for.
         type_url: String,
-        /// What the protobuf decoder says.
+        /// Error of the protobuf decoder.
         reason: String,
     },
 }
 
 /// Decodes one resource to canonical protobuf JSON with `@type` first, then fields by number, map entries by key.
 ///
-/// Fields that the descriptor set does not know are left out. An `Any` inside whose type is not known, or whose
-/// bytes are broken, is shown as `{"@type": …, "value": "<base64>"}`.
+/// Fields that the descriptor set does not know are left out. A nested `Any` whose type is unknown, or whose bytes
+/// are broken, is shown as `{"@type": …, "value": "<base64>"}`.
 ///
 /// # Errors
 ///
-/// When the type is unknown or the bytes are not of it.
+/// The type is unknown, or the bytes are not of it.
 pub fn decode(type_url: &TypeUrl, bytes: &[u8]) -> Result<Value, DecodeError> {
     typed(type_url.as_str(), bytes)
 }
@@ -102,7 +103,7 @@ fn value(set: &Field, kind: &Kind) -> Value {
         Field::U32(number) => (*number).into(),
         Field::I64(number) => number.to_string().into(),
         Field::U64(number) => number.to_string().into(),
-        // By way of the shortest text, so that 0.1 does not become 0.10000000149.
+        // Through the shortest text, so that 0.1 does not become 0.10000000149.
         Field::F32(number) => double(number.to_string().parse().unwrap_or_else(|_| f64::from(*number))),
         Field::F64(number) => double(*number),
         Field::String(text) => text.as_str().into(),
@@ -136,7 +137,7 @@ fn map_key(key: &MapKey) -> String {
     }
 }
 
-/// JSON has no infinities; a whole number is shown without a fraction.
+/// Converts a double: JSON has no infinities; a whole number is shown without a fraction.
 fn double(number: f64) -> Value {
     if number.is_nan() {
         return "NaN".into();

@@ -1,4 +1,4 @@
-//! What Envoy's messages look like: the committed descriptor set, loaded once when first needed.
+//! Descriptors of Envoy's messages: the committed descriptor set, loaded on first use.
 
 use std::sync::LazyLock;
 
@@ -10,12 +10,12 @@ static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(bytes).expect("descriptors/envoy.binpb is a descriptor set")
 });
 
-/// The message that a type URL ends with, if the descriptor set has it.
+/// Returns the message that a type URL ends with, if the descriptor set has it.
 pub(crate) fn message_of(type_url: &str) -> Option<MessageDescriptor> {
     POOL.get_message_by_name(type_url.rsplit('/').next()?)
 }
 
-/// Whether protobuf JSON writes a message in a form of its own instead of as an object of its fields.
+/// Returns `true` if protobuf JSON writes a message in a form of its own instead of as an object of its fields.
 pub(crate) fn has_own_json(full_name: &str) -> bool {
     let Some(name) = full_name.strip_prefix("google.protobuf.") else { return false };
     matches!(

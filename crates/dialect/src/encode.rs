@@ -1,11 +1,11 @@
-//! Envoy resources as bytes: protobuf JSON in, deterministic protobuf out.
+//! Encoding of Envoy resources: protobuf JSON in, deterministic protobuf bytes out.
 //!
-//! The tree is what Envoy's documentation and `config_dump` show: `@type` at the top and in every `typedConfig`, names
-//! in `lowerCamelCase` (`snake_case` is understood as well). Equal trees have equal bytes, whatever the order of
+//! The tree is what Envoy's documentation and `config_dump` show: `@type` at the top and in every `typedConfig`,
+//! names in `lowerCamelCase` (`snake_case` is accepted too). Equal trees have equal bytes, whatever the order of
 //! their members: fields are written by number, map entries by key, and a field that holds its default and has no
 //! presence is left out.
 //!
-//! Nothing is checked beyond the shape: whether a cluster needs a connect timeout is Envoy's to say.
+//! Only the shape is checked: semantic rules, such as whether a cluster needs a connect timeout, are left to Envoy.
 
 mod error;
 mod scalar;
@@ -24,7 +24,7 @@ pub use error::{EncodeError, Problem};
 
 /// Encodes one resource: an object whose `@type` names its message.
 ///
-/// Returns the type URL as it was written and the message without its `Any` envelope.
+/// Returns the type URL as written and the message without its `Any` envelope.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn encode(tree: &Value) -> Result<(TypeUrl, Vec<u8>), EncodeError> {
     Ok((TypeUrl::new(type_url), bytes))
 }
 
-/// Encodes what an `Any` carries: the URL and the message that it names.
+/// Encodes the content of an `Any`: the URL and the message that it names.
 fn typed<'a>(value: &'a Value, at: &Path<'_>) -> Result<(&'a str, Vec<u8>), EncodeError> {
     let object = value.as_object().ok_or_else(|| at.expected("an object with `@type`", value))?;
     let url = object.get("@type").and_then(Value::as_str).ok_or_else(|| at.error(Problem::NoType))?;
@@ -100,7 +100,8 @@ fn fields(
     set.values().try_for_each(|(field, key, value)| self::field(field, value, &at.member(key), out))
 }
 
-/// `null` stands for an absent field, except where the message has a null value of its own.
+/// Returns `true` if `null` is a value: it stands for an absent field, except where the message has a null value of
+/// its own.
 fn accepts_null(field: &FieldDescriptor) -> bool {
     !field.is_list()
         && field.kind().as_message().is_some_and(|message| message.full_name() == "google.protobuf.Value")

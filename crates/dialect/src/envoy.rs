@@ -1,14 +1,14 @@
-//! A plan in Envoy's words: listeners, clusters and load assignments as protobuf JSON.
+//! Envoy dialect of a plan: listeners, clusters and load assignments as protobuf JSON.
 //!
-//! | the plan says | Envoy is told |
+//! | plan | Envoy |
 //! |---|---|
 //! | listener, its routes | a `Listener`, a filter chain with a `tcp_proxy` each |
 //! | split | `weightedClusters` of the listener, or localities of one cluster: see [`SplitLayout`] |
 //! | cluster | a `Cluster`, discovered by EDS unless its endpoints are outside the mesh |
 //! | endpoints | a `ClusterLoadAssignment` |
 //!
-//! Nothing is decided here about where connections go; what cannot be said in the layout that was asked for is said in
-//! the other, with a note.
+//! No routing decision is made here; what cannot be expressed in the requested layout is expressed in the other,
+//! with a note.
 
 mod access_log;
 pub mod bootstrap;
@@ -46,19 +46,20 @@ use xds::ResourceSet;
 
 use crate::encode::{EncodeError, encode};
 
-/// How a split is said.
+/// Layout of splits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SplitLayout {
-    /// The reference's layout: one cluster a backend, weights in the listener. Envoy drains a listener whose weights
-    /// change, which closes its connections when the drain time ends.
+    /// The reference's layout: one cluster per backend, weights in the listener. Envoy drains a listener whose
+    /// weights change, which closes its connections when the drain time ends.
     Clusters,
-    /// One cluster an outbound, its backends as localities with weights: a change of weights is an endpoint update, and
-    /// connections live on. Outbounds that cannot be said this way are said in the other, with a note.
+    /// One cluster per outbound, its backends as localities with weights: a change of weights is an endpoint
+    /// update, and connections live on. Outbounds that cannot be expressed this way use the other layout, with a
+    /// note.
     #[default]
     Endpoints,
 }
 
-/// The type of the keys behind the certificates of gateways, which is part of the names of their secrets.
+/// Type of the keys of gateway certificates, which is part of the names of their secrets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CertificateKey {
     /// RSA.
@@ -68,38 +69,38 @@ pub enum CertificateKey {
     Ecdsa,
 }
 
-/// What to say, and how.
+/// Options of the Envoy dialect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EnvoyOptions {
-    /// How splits are said.
+    /// Layout of splits.
     pub split: SplitLayout,
-    /// The type of the keys of gateway certificates.
+    /// Type of the keys of gateway certificates.
     pub certificate_key: CertificateKey,
 }
 
-/// What Envoy is told, by resource name.
+/// Envoy resources of a plan, by resource name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EnvoyResources {
     /// `envoy.config.listener.v3.Listener`.
     pub listeners: BTreeMap<String, Value>,
     /// `envoy.config.cluster.v3.Cluster`.
     pub clusters: BTreeMap<String, Value>,
-    /// `envoy.config.endpoint.v3.ClusterLoadAssignment`: one for each cluster that is discovered by EDS.
+    /// `envoy.config.endpoint.v3.ClusterLoadAssignment`: one for each EDS cluster.
     pub endpoints: BTreeMap<String, Value>,
-    /// What could not be said as asked, by the name of the listener, in words.
+    /// Notes about what could not be expressed as requested, by the name of the listener, in words.
     pub notes: Vec<Note>,
 }
 
-/// What could not be said as asked.
+/// Note about what could not be expressed as requested.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
-    /// The listener.
+    /// Name of the listener.
     pub listener: String,
-    /// What happened instead, and why.
+    /// Replacement, and the reason.
     pub text: String,
 }
 
-/// Says a plan in Envoy's words.
+/// Converts a plan to Envoy resources.
 pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
     let Plan {
         proxy,
@@ -110,7 +111,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         clusters,
         // An Envoy has no DNS server beside it.
         names: _,
-        // What became of policies, and what the operator should know: for people.
+        // Outcomes of policies and warnings are for people.
         routes: _,
         warnings: _,
     } = plan;
@@ -151,11 +152,11 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
 }
 
 impl EnvoyResources {
-    /// The resources as bytes, ready for discovery.
+    /// Encodes the resources as bytes, ready for discovery.
     ///
     /// # Errors
     ///
-    /// A tree that does not fit its message: a mistake in this crate, named by resource and path.
+    /// A tree that does not fit its message: a bug in this crate, with resource and path.
     pub fn to_resource_set(&self) -> Result<ResourceSet, EncodeError> {
         let Self { listeners, clusters, endpoints, notes: _ } = self;
         let mut set = ResourceSet::default();

@@ -1,9 +1,9 @@
-//! Slow start, where it cannot be.
+//! Slow start that is requested but not possible.
 
 use plan::Cluster;
 
-/// Why the share of a new endpoint does not grow slowly although somebody asked for it; absent when it does, or when
-/// nobody did.
+/// Returns the reason why there is no slow start although it was requested; absent: there is, or it was not
+/// requested.
 pub(crate) fn no_growth(cluster: &Cluster) -> Option<String> {
     let asked = cluster.settings.slow_start.as_ref().filter(|growth| !growth.value.is_zero())?;
     cluster.settings.growth().is_none().then(|| {

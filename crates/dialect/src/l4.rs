@@ -1,17 +1,17 @@
-//! A plan as the messages of our own L4 proxy: one listener, route, cluster and endpoint list a thing that the operator
-//! named.
+//! L4 dialect of a plan: the messages of our own proxy, with one listener, route, cluster and endpoint list for
+//! each thing that the operator named.
 //!
-//! What this proxy cannot carry is said in the fields made for it, never sent elsewhere:
+//! What this proxy cannot carry is in the fields made for it, never sent elsewhere:
 //!
-//! | the plan wants | the message says |
+//! | plan | message |
 //! |---|---|
 //! | mesh TLS with an identity of SPIRE, TLS 1.1 at most | `Cluster.undialable` |
-//! | a share that nobody takes | `Backend.unavailable` |
+//! | a share without endpoints | `Backend.unavailable` |
 //! | an ended TLS session that is not of the mesh, HTTP rules, no backend at all | `Route.refusal` |
 //!
-//! What it refuses although the plan does not is in [`L4Resources::refusals`] too, and in the notes: nothing that a plan
-//! asks for is left out in silence. Each part of a plan is taken apart without `..`, so that a new one does not compile
-//! until somebody has thought of it here.
+//! What it refuses although the plan does not is in [`L4Resources::refusals`] too, and in the notes: nothing that a
+//! plan asks for is left out silently. Each part of a plan is destructured without `..`, so that a new one does not
+//! compile until it is handled here.
 
 mod cluster;
 mod listener;
@@ -38,27 +38,27 @@ use listener::millis;
 pub use permissions::permissions;
 pub use refusals::Refusals;
 
-/// What our proxy is told, by name.
+/// L4 messages of a plan, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct L4Resources {
-    /// Where connections are accepted.
+    /// Listeners: the addresses where connections are accepted.
     pub listeners: BTreeMap<String, Listener>,
-    /// How they are split; named after their listener, for some connections `<listener>#<match>`.
+    /// Routes: the splits of connections; named after their listener, with matches `<listener>#<match>`.
     pub routes: BTreeMap<String, Route>,
-    /// The destinations.
+    /// Clusters: the destinations.
     pub clusters: BTreeMap<String, Cluster>,
-    /// The endpoints of each cluster.
+    /// Endpoints of each cluster.
     pub endpoints: BTreeMap<String, Endpoints>,
-    /// The host names of the mesh; absent: there are none for this proxy.
+    /// Host names of the mesh; absent: there are none for this proxy.
     pub names: Option<Names>,
-    /// What this proxy refuses although the plan does not.
+    /// Refusals of this proxy that the plan does not have.
     pub refusals: Refusals,
-    /// What this proxy cannot do as asked, with the reason: connections that it refuses, listeners that it does not open,
-    /// detectors that it lacks.
+    /// Settings that this proxy does not support, with the reason: connections that it refuses, listeners that it
+    /// does not open, detectors that it lacks.
     pub notes: Vec<String>,
 }
 
-/// Says a plan in the words of our L4 proxy.
+/// Converts a plan to the messages of our L4 proxy.
 pub fn lower(plan: &Plan) -> L4Resources {
     let Plan {
         proxy,
@@ -69,7 +69,7 @@ pub fn lower(plan: &Plan) -> L4Resources {
         redirected,
         clusters,
         names,
-        // What became of policies, and what the operator should know: for people.
+        // Outcomes of policies and warnings are for people.
         routes: _,
         warnings: _,
     } = plan;
@@ -122,8 +122,8 @@ pub fn lower(plan: &Plan) -> L4Resources {
     resources
 }
 
-/// The address from which an application is dialled whose connections the kernel redirects: what comes from there must not
-/// come back. `None`: it is dialled from any.
+/// Returns the address from which an application is dialled whose connections the kernel redirects: connections
+/// from there must not be redirected again. `None`: it is dialled from any.
 fn unredirected(listeners: &[Arc<plan::Listener>], cluster: &plan::Cluster) -> Option<String> {
     let is_captured = || {
         listeners.iter().any(|listener| listener.direction == Direction::Inbound && listener.bind.captured)
@@ -133,14 +133,14 @@ fn unredirected(listeners: &[Arc<plan::Listener>], cluster: &plan::Cluster) -> O
     is_redirected.then(|| Family::of(address).unredirected().to_owned())
 }
 
-/// What the endpoints of a cluster with some tags are called.
+/// Returns the name of the endpoints of a cluster with some tags.
 fn destination(cluster: &str, subset: &Tags) -> String {
     if subset.is_empty() { cluster.to_owned() } else { format!("{cluster}{{{subset}}}") }
 }
 
 impl L4Resources {
-    /// Has each of several clusters that a destination is made of get its part of the destination's share, by the weights of its
-    /// endpoints.
+    /// Gives each of several clusters that a destination consists of its part of the destination's share, by the
+    /// weights of its endpoints.
     fn share_out(&mut self, destination: &str, made: &[(Cluster, Endpoints)]) {
         let weight = |all: &Endpoints| all.endpoints.iter().map(|it| it.weight.max(1)).sum::<u32>();
         let parts = made.iter().map(|(cluster, endpoints)| (&cluster.name, weight(endpoints)));
@@ -164,7 +164,7 @@ impl L4Resources {
         }
     }
 
-    /// The messages as bytes, ready for discovery.
+    /// Encodes the messages as bytes, ready for discovery.
     pub fn to_resource_set(&self) -> ResourceSet {
         let Self { listeners, routes, clusters, endpoints, names, refusals: _, notes: _ } = self;
         let mut set = ResourceSet::default();
@@ -182,7 +182,8 @@ fn origin(from: &PolicyOrigin, rule: String) -> Origin {
     Origin { kind: policy.kind.to_string(), mesh: policy.mesh.clone(), name: name.clone(), rule }
 }
 
-/// A route; backends whose share goes to others, or is 0, are left out. `refusal`: why this proxy cannot serve it.
+/// Converts a route; backends whose share goes to others, or is 0, are left out. `refusal`: the reason why this
+/// proxy cannot serve it.
 fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
     let PlanRoute { owner, rule: _, session: _, split, settings, refusal: planned, considered: _ } = route;
     let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;

@@ -1,4 +1,4 @@
-//! A plan, said in a proxy's own words.
+//! Dialects: a plan in the words of a proxy.
 
 mod access_log_format;
 mod decode;

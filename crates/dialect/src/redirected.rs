@@ -1,18 +1,18 @@
-//! What the listeners are called that take redirected connections: one for each version of IP.
+//! Names of the listeners of redirected connections: one for each version of IP.
 
 use std::net::IpAddr;
 
-/// What access logs call whatever is outside the mesh, as the reference does.
+/// Service name of destinations outside the mesh in access logs, as in the reference.
 pub(crate) const EXTERNAL: &str = "external";
 
-/// A version of IP.
+/// Version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     V4,
     V6,
 }
 
-/// A direction of connections.
+/// Direction of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     In,
@@ -20,17 +20,17 @@ pub(crate) enum Way {
 }
 
 impl Family {
-    /// Those over which connections are redirected.
+    /// Returns those over which connections are redirected.
     pub(crate) fn all(ipv6: bool) -> &'static [Self] {
         if ipv6 { &[Self::V4, Self::V6] } else { &[Self::V4] }
     }
 
-    /// The family of an address.
+    /// Returns the family of an address.
     pub(crate) fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    /// All addresses of a host.
+    /// Wildcard address of the family.
     pub(crate) fn everywhere(self) -> &'static str {
         match self {
             Self::V4 => "0.0.0.0",
@@ -38,7 +38,7 @@ impl Family {
         }
     }
 
-    /// The address from which applications are dialled: what comes from it is not redirected.
+    /// Returns the address from which applications are dialled: connections from it are not redirected.
     pub(crate) fn unredirected(self) -> &'static str {
         match self {
             Self::V4 => "127.0.0.6",
@@ -46,7 +46,7 @@ impl Family {
         }
     }
 
-    /// The name of the listener, and of where connections of it go.
+    /// Returns the name of the listener, and of the cluster of its connections.
     pub(crate) fn listener(self, way: Way, unified: bool) -> String {
         let way = match way {
             Way::In => "inbound",

@@ -1,6 +1,6 @@
-//! What proxies prove themselves with and whom they believe, as secrets in their own words (spec 07 §6).
+//! Secrets: the identities of proxies and the authorities that they trust, in each dialect (spec 07 §6).
 //!
-//! Secrets are part of no plan: they travel beside what is published, on the same stream, and live their own life.
+//! Secrets are not part of a plan: they are sent beside it, on the same stream, and have their own life cycle.
 
 mod envoy;
 mod outside;
@@ -16,47 +16,48 @@ use xds::{Family, ResourceSet, TypeUrl};
 
 pub use outside::OutsideSecret;
 
-/// The secret with all trust domains.
+/// Name of the secret with all trust domains.
 const BUNDLE: &str = "system_trust_bundle";
 
-/// A private key in PEM. It is in no debug output.
+/// Private key in PEM. Its debug output omits the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey(Arc<str>);
 
 impl PrivateKey {
-    /// Takes a key in PEM.
+    /// Wraps a key in PEM.
     pub fn new(pem: impl Into<Arc<str>>) -> Self {
         Self(pem.into())
     }
 
-    /// The key, for whoever hands it to its proxy.
+    /// Key in PEM, for sending it to its proxy.
     pub fn pem(&self) -> &str {
         &self.0
     }
 }
 
 impl fmt::Debug for PrivateKey {
-    /// Never the key.
+    /// Omits the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PrivateKey")
     }
 }
 
-/// What one proxy proves itself with, and whom it believes. All in PEM.
+/// Credentials of one proxy, and the authorities that it trusts. All in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// Its certificate.
+    /// Certificate chain.
     pub chain: Arc<str>,
-    /// The key of its certificate.
+    /// Key of the certificate.
     pub key: PrivateKey,
-    /// The authorities of meshes, by mesh; one that cannot be read is empty, and nobody of it is believed.
+    /// Authorities of meshes, by mesh; one that cannot be read is empty, and no peer of that mesh is trusted.
     pub authorities: Arc<BTreeMap<String, String>>,
-    /// The authorities of trust domains, by domain; `None`: the proxy believes the authority of its mesh.
+    /// Authorities of trust domains, by domain; `None`: the proxy trusts the authority of its mesh.
     pub domains: Option<BTreeMap<String, String>>,
 }
 
 impl Credentials {
-    /// The secrets of a proxy, by the names that its listeners and clusters use. An Envoy asks for those that it needs.
+    /// Returns the secrets of a proxy, by the names that its listeners and clusters use. An Envoy asks for those
+    /// that it needs.
     pub fn said(&self, mtls: &Mtls, family: Family) -> ResourceSet {
         match family {
             Family::Envoy => self.to_envoy(mtls),
@@ -118,7 +119,7 @@ impl Credentials {
     }
 }
 
-/// The name of the secret with a proxy's own certificate.
+/// Returns the name of the secret with a proxy's own certificate.
 pub fn name_of_identity(mtls: &Mtls) -> String {
     match &mtls.identity {
         Identity::MeshCa { backend: _ } if mtls.unified_names => {
@@ -129,7 +130,7 @@ pub fn name_of_identity(mtls: &Mtls) -> String {
     }
 }
 
-/// The name of the secret that says whom a proxy believes of a mesh: its own, or another.
+/// Returns the name of the secret with the authorities that a proxy trusts for a mesh: its own, or another.
 pub fn name_of_trust(mtls: &Mtls, mesh: &str) -> String {
     match &mtls.trust {
         // bundles are those of the own mesh
@@ -141,17 +142,17 @@ pub fn name_of_trust(mtls: &Mtls, mesh: &str) -> String {
     }
 }
 
-/// The name that a proxy's own certificate has without unified naming.
+/// Returns the name of a proxy's own certificate without unified naming.
 pub(crate) fn legacy_identity(mesh: &str) -> String {
     format!("identity_cert:secret:{mesh}")
 }
 
-/// The name that the authority of a mesh, or with `all` those of all meshes, has without unified naming.
+/// Returns the name of the authority of a mesh, or with `all` of those of all meshes, without unified naming.
 pub(crate) fn legacy_authority(mesh: &str) -> String {
     format!("mesh_ca:secret:{mesh}")
 }
 
-/// All names of the secret with a proxy's own certificate: a gateway between meshes asks by the older one.
+/// Returns all names of the secret with a proxy's own certificate: a gateway between meshes asks by the older one.
 fn names_of_identity(mtls: &Mtls) -> Vec<String> {
     let own = name_of_identity(mtls);
     match &mtls.identity {

@@ -1,4 +1,4 @@
-//! Envoy resources survive the way to bytes and back, and mistakes say where they are.
+//! Envoy resources survive encoding and decoding, and errors say where they are.
 
 use meshtcp_dialect::{Problem, decode, encode};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Whatever is said about how connections are treated, a real Envoy accepts it: in both layouts of splits.
+//! A real Envoy accepts all connection settings, in both layouts of splits.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -44,7 +44,7 @@ fn a_real_envoy_accepts_every_setting() {
     }
 }
 
-/// Every load balancer, so that each form of each layout is seen by Envoy.
+/// Tries every load balancer, so that Envoy sees each form of each layout.
 #[test]
 fn a_real_envoy_accepts_every_load_balancer() {
     let balancers = [
@@ -109,7 +109,7 @@ fn accepted(case: &str, text: &str, split: SplitLayout) {
     assert!(output.status.success(), "{case}, {split:?}: {said}\n{}", bootstrap(&resources));
 }
 
-/// A bootstrap with everything inline: `--mode validate` asks nobody.
+/// Builds a bootstrap with everything inline: `--mode validate` connects to nothing.
 fn bootstrap(resources: &EnvoyResources) -> Value {
     let EnvoyResources { listeners, clusters, endpoints, notes: _ } = resources;
     let clusters: Vec<Value> = clusters
@@ -137,7 +137,7 @@ fn untyped(tree: &Value) -> Value {
     tree
 }
 
-/// An Envoy that carries connections as a plan says. It ends with the test.
+/// Envoy that carries connections by a plan. It ends with the test.
 struct Running(std::process::Child);
 
 impl Drop for Running {
@@ -147,21 +147,21 @@ impl Drop for Running {
     }
 }
 
-/// A server that says its letter first, and where it listens.
+/// Starts a server that sends its letter first, and returns its address.
 fn server(letter: u8) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.write_all(&[letter]);
-            // what it is asked stays unread until the client has left
+            // the client's bytes stay unread until it has left
             std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
         }
     });
     address
 }
 
-/// The hello of a client that asks for a name, as short as one can be.
+/// Shortest client hello with a server name.
 fn hello(name: &str) -> Vec<u8> {
     let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
@@ -172,7 +172,7 @@ fn hello(name: &str) -> Vec<u8> {
     [&[22, 3, 1][..], &vector16(&message)].concat()
 }
 
-/// The letter of the server that a client reaches which says something, or nothing.
+/// Letter of the server that a client reaches that sends these bytes, or none.
 fn reached(at: SocketAddr, says: &[u8]) -> char {
     let mut client = TcpStream::connect(at).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -182,10 +182,11 @@ fn reached(at: SocketAddr, says: &[u8]) -> char {
     char::from(letter[0])
 }
 
-/// The first rule that fits decides in Envoy, too, though it looks for the most exact filter chain and never goes back.
+/// The first rule that fits decides in Envoy too, though it looks for the most exact filter chain and never goes
+/// back.
 #[test]
 fn a_real_envoy_carries_connections_by_matches() {
-    // at an address that no client dials from: a port that nobody has would be connected with itself
+    // at an address that no client dials from: a client of a free port could be connected with itself
     let free = || TcpListener::bind("127.9.9.9:0").unwrap().local_addr().unwrap();
     let (by_name, by_source) = (free(), free());
     let mut text = format!(
@@ -249,7 +250,7 @@ fn a_real_envoy_carries_connections_by_matches() {
             assert!(begun.elapsed() < Duration::from_secs(60), "Envoy does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        // the exact name has a rule, which does not fit: the wildcard's does
+        // the rule of the exact name does not fit: the wildcard's does
         assert_eq!(reached(by_name, &hello("db.example.com")), 'w');
         assert_eq!(reached(by_name, &hello("www.example.com")), 'm');
         assert_eq!(reached(by_name, &hello("example.org")), 'r');

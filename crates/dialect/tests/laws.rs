@@ -28,7 +28,7 @@ fn profile() -> impl Strategy<Value = Profile> {
 fn resources(documents: &[String], profile: Profile) -> Vec<Resource> {
     let (documents, problems) = read("resources.yaml", &documents.join("---\n"));
     assert!(problems.is_empty(), "{problems:?}");
-    // Where a resource was written takes no part in what is planned.
+    // The source of a resource has no influence on its plan.
     let anywhere = |document: &Document| Document::from_value("", document.value().clone());
     documents.iter().filter_map(|document| parse_unchecked(&anywhere(document), profile).resource).collect()
 }
@@ -39,7 +39,7 @@ fn plans(resources: Vec<Resource>, profile: Profile) -> Vec<Plan> {
     dataplanes.chain(snapshot.zone_proxies()).filter_map(|proxy| plan(&snapshot, &proxy)).collect()
 }
 
-/// The documents of a mesh, and those of another that has no CA.
+/// Documents of a mesh, and those of another that has no CA.
 fn with_plaintext_mesh(documents: &[String]) -> Vec<String> {
     let other = documents.iter().filter(|it| it.contains("mesh: default"));
     let other = other.map(|it| it.replace("mesh: default", "mesh: other"));
@@ -50,7 +50,7 @@ fn splits(plan: &Plan) -> impl Iterator<Item = &[Backend]> {
     plan.listeners.iter().flat_map(|listener| listener.routes()).map(|route| route.split.as_slice())
 }
 
-/// Every member with this name, wherever it is.
+/// Collects every member with this name, at any depth.
 fn members<'v>(tree: &'v Value, name: &str, found: &mut Vec<&'v Value>) {
     match tree {
         Value::Object(object) => object.iter().for_each(|(key, value)| {
@@ -189,7 +189,7 @@ proptest! {
             prop_assert!(clusters.keys().eq(endpoints.keys()));
         }
     }
-    /// Where the plan requires mesh TLS our proxy ends and begins it, or carries nothing.
+    /// Where the plan requires mesh TLS our proxy terminates and originates it, or carries nothing.
     #[test]
     fn our_proxy_carries_nothing_in_plaintext_that_must_be_secured(
         (documents, profile) in (documents(), profile())
@@ -218,7 +218,7 @@ proptest! {
                 let spoken = told.clusters[name].tls.is_some();
                 prop_assert!(!secured || spoken || endpoints.endpoints.is_empty(), "{endpoints:?}");
                 let outside = cluster.to_outside().map(|tls| tls.to_all());
-                // what wants several is told in several clusters
+                // different TLS is split into several clusters
                 let Ok(wanted) = outside.transpose().map(Option::flatten) else { continue };
                 let said = &told.clusters[name].outside_tls;
                 match (wanted, said) {
@@ -236,7 +236,7 @@ proptest! {
         }
     }
 
-    /// What our proxy refuses although the plan does not is told to whoever shows the plan, and noted.
+    /// Refusals of our proxy that the plan does not have are reported with the plan, and noted.
     #[test]
     fn nothing_is_refused_in_silence((documents, profile) in (documents(), profile())) {
         for plan in plans(resources(&documents, profile), profile) {

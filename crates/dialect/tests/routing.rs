@@ -1,5 +1,5 @@
-//! Each folder of `cases/routing` holds resources, and what is made of them: why connections go where they go by the
-//! rules of each profile, and what each proxy is told by those of the newest 2.x.
+//! Each folder of `cases/routing` holds resources, and their expected results: the explanation of the routing by
+//! the rules of each profile, and the messages to each proxy by those of the newest 2.x.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -24,7 +24,7 @@ fn where_connections_go_in_each_case() {
     });
 }
 
-/// The cases of what meshtcp adds: by the profile that has all of it.
+/// Cases of meshtcp's own extensions: by the profile that has all of them.
 #[test]
 fn where_connections_go_in_each_case_beyond_the_releases() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/extended");
@@ -118,7 +118,7 @@ fn snapshot(text: &str, profile: Profile) -> Snapshot {
     Snapshot::new(resources, Context::new(profile))
 }
 
-/// The proxies of clients and gateways, and their plans.
+/// Proxies of clients and gateways, and their plans.
 fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
     let plans = snapshot.proxies().map(|proxy| (proxy.clone(), plan(snapshot, &proxy.into()).unwrap()));
     let is_client = |plan: &Plan| {
@@ -128,7 +128,7 @@ fn clients(snapshot: &Snapshot) -> Vec<(ProxyKey, Plan)> {
     plans.filter(|(_, plan)| is_client(plan)).collect()
 }
 
-/// What each profile makes of it, under the first profile that does so.
+/// Writes the explanation of each profile, under the first profile that gives it.
 fn explained(text: &str) -> String {
     let (mut all, mut last) = (String::new(), String::new());
     for profile in Profile::ALL {

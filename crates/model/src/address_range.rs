@@ -1,4 +1,4 @@
-//! IP addresses of one family with a common prefix.
+//! Address ranges: IP addresses of one family with a common prefix.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,7 +11,7 @@ pub struct AddressRange {
     length: u8,
 }
 
-/// Text that is no range.
+/// Error: the text is not a valid range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no range of addresses: write e.g. 241.0.0.0/8, with zeros behind the prefix")]
 pub struct InvalidRange {
@@ -19,13 +19,13 @@ pub struct InvalidRange {
 }
 
 impl AddressRange {
-    /// The IPv4 addresses that begin with this byte.
+    /// The range of the IPv4 addresses that begin with this byte.
     pub const fn beginning_with(first: u8) -> Self {
         Self { first: IpAddr::V4(Ipv4Addr::new(first, 0, 0, 0)), length: 8 }
     }
 
-    /// How many addresses it can give: not the first and the last of those of IPv4, which are no host's, unless there are no
-    /// others; of larger ranges the first 2^64.
+    /// Returns the number of addresses that it can assign: without the first and the last of an IPv4 range, which
+    /// are not hosts', unless there are no others; of larger ranges the first 2^64.
     pub fn room(self) -> u64 {
         match self.bits() - u32::from(self.length) {
             bits @ 0..=1 => 1 << bits,
@@ -34,7 +34,7 @@ impl AddressRange {
         }
     }
 
-    /// One of those that it can give, by its place, which is below [`AddressRange::room`].
+    /// Returns one of the addresses that it can assign, by its index, which is below [`AddressRange::room`].
     pub fn at(self, place: u64) -> IpAddr {
         let skipped = u64::from(self.first.is_ipv4() && self.bits() - u32::from(self.length) > 1);
         match self.first {
@@ -46,7 +46,7 @@ impl AddressRange {
         }
     }
 
-    /// One of all of its addresses, by its place from the first one on; `None`: it has fewer.
+    /// Returns one of all of its addresses, by its index from the first one on; `None`: it has fewer.
     pub fn nth(self, place: u64) -> Option<IpAddr> {
         let address: IpAddr = match self.first {
             IpAddr::V4(first) => {
@@ -57,7 +57,7 @@ impl AddressRange {
         self.contains(address).then_some(address)
     }
 
-    /// Whether an address is in it.
+    /// Returns `true` if an address is in it.
     pub fn contains(self, address: IpAddr) -> bool {
         let (bits, length) = (self.bits(), u32::from(self.length));
         let prefix = |address: IpAddr| match address {

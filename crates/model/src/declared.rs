@@ -1,4 +1,4 @@
-//! What labels of ours declare about connections, where no resource of Kuma has a field for it.
+//! Connection settings declared by our own labels, where no resource of Kuma has a field for them.
 //!
 //! ```
 //! use meshtcp_model::declared::{Declared, Sticky};
@@ -16,7 +16,7 @@ use crate::kind::Kind;
 use crate::policy::parse_duration;
 use crate::reference::Labels;
 
-/// What all labels of ours begin with.
+/// Prefix of all labels of ours.
 pub const PREFIX: &str = "meshtcp.io/";
 
 const ON_UNAVAILABLE: &str = "meshtcp.io/on-unavailable";
@@ -36,27 +36,27 @@ const DATA_PATH: &str = "meshtcp.io/data-path";
 const ROUTES: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
 const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Mesh];
 
-/// One label: what it may say, and on what.
+/// Declaration of one label: its values, and the kinds that it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Declaration {
-    /// Its key.
+    /// Key of the label.
     pub label: &'static str,
-    /// Its values.
+    /// Values that it may have.
     pub values: Values,
-    /// The kinds that it has an effect on.
+    /// Kinds that it has an effect on.
     pub on: &'static [Kind],
 }
 
-/// The values of a label.
+/// Values of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
     /// One of these words.
     Words(&'static [&'static str]),
-    /// A duration: 0, which switches the thing off, or one between these.
+    /// A duration: 0, which turns the setting off, or one in this range.
     Duration {
-        /// The shortest.
+        /// Minimum.
         least: Duration,
-        /// The longest.
+        /// Maximum.
         most: Duration,
     },
 }
@@ -70,7 +70,7 @@ const USER_TIMEOUT: Values =
     Values::Duration { least: Duration::from_millis(1), most: Duration::from_millis(i32::MAX as u64) };
 const FLAG: Values = Values::Words(&["true", "false"]);
 
-/// Every label of ours.
+/// Declarations of all labels of ours.
 pub const DECLARATIONS: &[Declaration] = &[
     Declaration { label: ON_UNAVAILABLE, values: Values::Words(OnUnavailable::WORDS), on: ROUTES_AND_MESH },
     Declaration { label: STICKY, values: Values::Words(Sticky::WORDS), on: ROUTES },
@@ -102,19 +102,19 @@ pub const DECLARATIONS: &[Declaration] = &[
     },
 ];
 
-/// What the share of a backend that cannot be used does.
+/// Treatment of the share of a backend that cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnUnavailable {
-    /// What the reference does: a resource that does not resolve spills its share, a tag without endpoints refuses it.
+    /// As in the reference: a resource that does not resolve spills its share, a tag without endpoints refuses it.
     #[default]
     Reference,
-    /// It goes to the other backends.
+    /// The share goes to the other backends.
     Spill,
-    /// It is refused.
+    /// The share is refused.
     Refuse,
 }
 
-/// Whether a client keeps its backend.
+/// Rule by which a client keeps its backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sticky {
     /// Every connection is drawn anew.
@@ -124,22 +124,22 @@ pub enum Sticky {
     SourceIp,
 }
 
-/// What a change of the weights does to connections that live.
+/// Effect of a change of weights on live connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Existing {
-    /// Nothing.
+    /// None: they are kept.
     #[default]
     Keep,
-    /// As many as a backend has above its new share are closed.
+    /// Connections of a backend in excess of its new share are closed.
     DrainExcess,
-    /// Those of a backend whose share became smaller are closed.
+    /// All connections of a backend whose share became smaller are closed.
     Close,
 }
 
-/// The header that tells an endpoint who the client is.
+/// PROXY protocol header that tells an endpoint the client's address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ProxyProtocol {
-    /// None.
+    /// No header.
     #[default]
     None,
     /// Version 1, one line of text.
@@ -148,26 +148,27 @@ pub enum ProxyProtocol {
     V2,
 }
 
-/// Which way connections to an outbound take, where its proxy may choose.
+/// Data path of connections to an outbound, where its proxy may choose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DataPath {
-    /// Straight to the endpoint, decided in the kernel as the application connects, where that can be; else through the proxy.
+    /// Straight to the endpoint, decided in the kernel as the application connects, if possible; else through the
+    /// proxy.
     #[default]
     Auto,
     /// Through the proxy.
     Relay,
-    /// As `Auto`, and a proxy that cannot warns.
+    /// As `Auto`, but a proxy that cannot do it warns.
     Kernel,
 }
 
-/// The words of values, as labels write them.
+/// Implements the words of values in labels.
 macro_rules! words {
     ($($type:ident { $($value:ident: $word:literal),+ $(,)? })+) => {
         $(impl $type {
             const ALL: &'static [Self] = &[$($type::$value),+];
             const WORDS: &'static [&'static str] = &[$($word),+];
 
-            /// The word that a label writes.
+            /// Returns the word of the value in labels.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($type::$value => $word,)+
@@ -185,12 +186,13 @@ words! {
     DataPath { Auto: "auto", Relay: "relay", Kernel: "kernel" }
 }
 
-/// What the labels of a resource declare. A label that is missing, or whose value `draft` would refuse, says nothing.
+/// Settings that the labels of a resource declare. A missing label, or one whose value `draft` would refuse,
+/// declares nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Declared<'l>(&'l Labels);
 
 impl<'l> Declared<'l> {
-    /// What these labels declare.
+    /// Reads the settings from these labels.
     pub fn by(labels: &'l Labels) -> Self {
         Self(labels)
     }
@@ -210,23 +212,23 @@ impl<'l> Declared<'l> {
         self.word(EXISTING, Existing::ALL)
     }
 
-    /// `meshtcp.io/retry-other-side`, on a route: whether a connect that failed may be tried at another backend.
+    /// `meshtcp.io/retry-other-side`, on a route; `true`: a connect that failed may be retried at another backend.
     pub fn retry_other_side(self) -> Option<bool> {
         self.word(RETRY_OTHER_SIDE, &[true, false])
     }
 
-    /// `meshtcp.io/drain-grace`, on a route: how long connections of a removed backend may go on; zero: as they like.
+    /// `meshtcp.io/drain-grace`, on a route: grace period of the connections of a removed backend; zero: no limit.
     pub fn drain_grace(self) -> Option<Duration> {
         self.duration(DRAIN_GRACE)
     }
 
-    /// `meshtcp.io/max-connection-age`, on a route or the Mesh; zero: no connection is too old.
+    /// `meshtcp.io/max-connection-age`, on a route or the Mesh; zero: no limit.
     pub fn max_connection_age(self) -> Option<Duration> {
         self.duration(MAX_CONNECTION_AGE)
     }
 
-    /// `meshtcp.io/accept-proxy-protocol`, on a Dataplane: whether connections to its inbounds and gateway listeners
-    /// begin with a PROXY protocol header.
+    /// `meshtcp.io/accept-proxy-protocol`, on a Dataplane; `true`: connections to its inbounds and gateway
+    /// listeners begin with a PROXY protocol header.
     pub fn accept_proxy_protocol(self) -> Option<bool> {
         self.word(ACCEPT_PROXY_PROTOCOL, &[true, false])
     }
@@ -236,18 +238,19 @@ impl<'l> Declared<'l> {
         self.word(PROXY_PROTOCOL, ProxyProtocol::ALL)
     }
 
-    /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: after so long without traffic the first probe; zero: off.
+    /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: idle time before the first TCP keepalive probe; zero:
+    /// off.
     pub fn tcp_keepalive(self) -> Option<Duration> {
         self.duration(TCP_KEEPALIVE)
     }
 
-    /// `meshtcp.io/tcp-keepalive-interval`, on a route or the Mesh: the time between probes that nobody answers; zero: as
-    /// the kernel has it.
+    /// `meshtcp.io/tcp-keepalive-interval`, on a route or the Mesh: interval between unanswered probes; zero: the
+    /// kernel's default.
     pub fn tcp_keepalive_interval(self) -> Option<Duration> {
         self.duration(TCP_KEEPALIVE_INTERVAL)
     }
 
-    /// `meshtcp.io/tcp-user-timeout`, on a route or the Mesh; zero: as the kernel has it.
+    /// `meshtcp.io/tcp-user-timeout`, on a route or the Mesh; zero: the kernel's default.
     pub fn tcp_user_timeout(self) -> Option<Duration> {
         self.duration(TCP_USER_TIMEOUT)
     }
@@ -262,7 +265,7 @@ impl<'l> Declared<'l> {
         self.word(DATA_PATH, DataPath::ALL)
     }
 
-    /// The meaning of a word: the meanings are in the order of the words of the declaration.
+    /// Returns the meaning of a word: the meanings are in the order of the words of the declaration.
     fn word<T: Copy>(self, label: &str, meanings: &[T]) -> Option<T> {
         let text = self.0.get(label)?;
         let declaration = declaration(label)?;
@@ -277,13 +280,13 @@ impl<'l> Declared<'l> {
     }
 }
 
-/// The declaration of a label, if it is one of ours.
+/// Returns the declaration of a label, if it is one of ours.
 pub fn declaration(label: &str) -> Option<&'static Declaration> {
     DECLARATIONS.iter().find(|declaration| declaration.label == label)
 }
 
 impl Values {
-    /// Whether a text is one of the values.
+    /// Returns `true` if a text is one of the values.
     pub fn contain(&self, text: &str) -> bool {
         match self {
             Values::Words(words) => words.contains(&text),

@@ -1,4 +1,4 @@
-//! Who a resource is.
+//! Keys of resources.
 
 use std::fmt;
 
@@ -10,38 +10,38 @@ use crate::kind::{Kind, Scope};
 use crate::name::ProxyKey;
 use crate::resource::Resource;
 
-/// Who a resource is: two with one key are the same one. By kind, mesh and name.
+/// Key of a resource: its kind, mesh and name. Two resources with one key are the same one.
 ///
-/// Spelled `MeshTCPRoute default/canary`, or `Zone east` where there is no mesh, wherever people read it.
+/// Displayed as `MeshTCPRoute default/canary`, or `Zone east` without a mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceKey {
-    /// The kind.
+    /// Kind of the resource.
     #[schemars(with = "String")]
     pub kind: Kind,
-    /// The mesh; `None` for kinds of global scope, and only for those.
+    /// Mesh; `None` for kinds of global scope, and only for those.
     #[serde(serialize_with = "text_or_empty", deserialize_with = "text_if_any")]
     #[schemars(with = "String")]
     pub mesh: Option<String>,
-    /// The stored name.
+    /// Stored name.
     pub name: String,
 }
 
-/// Why a document has no key.
+/// Reason why a document has no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoKey {
-    /// `type` is missing, no text, or no kind that is known.
+    /// `type` is missing, not text, or an unknown kind.
     #[error("`type` names no kind that is known")]
     Kind,
-    /// `name` is missing, empty or no text.
+    /// `name` is missing, empty or not text.
     #[error("`name` is missing")]
     Name,
-    /// `mesh` is no text.
+    /// `mesh` is not text.
     #[error("`mesh` is no text")]
     Mesh,
 }
 
 impl ResourceKey {
-    /// The key of a resource in a mesh. For a kind of global scope the mesh is left out.
+    /// Returns the key of a resource in a mesh. For a kind of global scope the mesh is left out.
     pub fn new(kind: Kind, mesh: impl Into<String>, name: impl Into<String>) -> Self {
         let mesh = match kind.scope() {
             Scope::Mesh => Some(mesh.into()),
@@ -50,12 +50,12 @@ impl ResourceKey {
         Self { kind, mesh, name: name.into() }
     }
 
-    /// The key of a resource of a kind of global scope.
+    /// Returns the key of a resource of a kind of global scope.
     pub fn global(kind: Kind, name: impl Into<String>) -> Self {
         Self::new(kind, "", name)
     }
 
-    /// What a document in the Universal format says it is. Without `mesh` it is in the mesh `default`.
+    /// Reads the key of a document in the Universal format. Without `mesh` it is in the mesh `default`.
     ///
     /// # Errors
     /// The first of `type`, `name` and `mesh` that cannot be read.
@@ -72,31 +72,32 @@ impl ResourceKey {
         Ok(Self::new(kind, mesh, name))
     }
 
-    /// The key of a proxy's Dataplane.
+    /// Returns the key of a proxy's Dataplane.
     pub fn dataplane(proxy: &ProxyKey) -> Self {
         Self::new(Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())
     }
 
-    /// The mesh, or nothing: how it is kept where there must be text.
+    /// Mesh, or empty text: its form where text is required.
     pub fn mesh_or_empty(&self) -> &str {
         self.mesh.as_deref().unwrap_or_default()
     }
 
-    /// Whether the document must be shown to nobody who did not ask for it: not in logs, not in dumps.
+    /// Returns `true` if the document holds a secret: it must not appear in logs or dumps, only in answers to
+    /// explicit requests.
     pub fn keeps_a_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret | Kind::GlobalSecret)
     }
 }
 
 impl Resource {
-    /// Who it is.
+    /// Key of the resource.
     pub fn key(&self) -> ResourceKey {
         ResourceKey::new(self.kind(), self.meta().mesh.as_str(), self.meta().name.as_str())
     }
 }
 
 impl fmt::Display for ResourceKey {
-    /// `MeshTCPRoute default/canary`, `Zone east`.
+    /// Writes `MeshTCPRoute default/canary`, `Zone east`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, mesh, name } = self;
         match mesh {
@@ -106,7 +107,7 @@ impl fmt::Display for ResourceKey {
     }
 }
 
-/// No mesh is an empty text, as in the documents of the API.
+/// Serializes no mesh as an empty text, as in the documents of the API.
 fn text_or_empty<S: Serializer>(mesh: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(mesh.as_deref().unwrap_or_default())
 }

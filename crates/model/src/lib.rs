@@ -1,24 +1,24 @@
-//! What an operator may say.
+//! Model of the resources that an operator writes.
 //!
 //! ```text
 //!  bytes ──draft──▶ Document ──parse(profile)──▶ Resource { Meta, Spec }      (or violations, all of them at once)
 //! ```
 //!
 //! * [`name`] — text with a role: mesh, proxy, resource, service
-//! * [`mod@reference`] — whom a policy is for ([`TargetRef`]), where traffic goes ([`BackendRef`]), what a thing is called
-//!   everywhere ([`ResourceId`])
-//! * [`kind`] — the one table of kinds
-//! * [`key`] — who a resource is
-//! * [`resource`] — one resource
+//! * [`mod@reference`] — references: targets of policies ([`TargetRef`]), backends ([`BackendRef`]), and
+//!   identifiers of resources ([`ResourceId`])
+//! * [`kind`] — the table of kinds
+//! * [`key`] — keys of resources
+//! * [`resource`] — resources: metadata and body
 //! * [`topology`] — meshes, dataplanes, services, gateways, zones
-//! * [`policy`] — routes and the other policies that a TCP outbound feels
-//! * [`declared`] — what labels of ours say about connections, where Kuma has no field for it
-//! * [`profile`] — which Kuma version's rules apply
+//! * [`policy`] — routes and the other policies that affect a TCP outbound
+//! * [`declared`] — connection settings declared by our own labels, where Kuma has no field for them
+//! * [`profile`] — Kuma versions whose rules apply
 //! * [`draft`] — text into documents with positions, documents into resources
-//! * [`violation`] — what is wrong, where, and what to do
-//! * [`problems`] — how many of them are kept
+//! * [`violation`] — violations and problems: what is wrong, where, and what to do
+//! * [`problems`] — bounded collections of problems
 //!
-//! A [`Resource`] that exists is valid: nothing after [`draft::parse`] checks a field again.
+//! A [`Resource`] is valid: nothing after [`draft::parse`] checks a field again.
 
 mod address_range;
 pub mod declared;

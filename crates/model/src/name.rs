@@ -1,5 +1,5 @@
-//! Text with a role. The character rules differ by kind and profile, so `draft` checks them; here a name is only
-//! kept apart from other text.
+//! Typed names. The character rules differ by kind and profile, so `draft` checks them; here a name is only kept
+//! apart from other text.
 
 pub mod given;
 
@@ -14,12 +14,12 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Gives text this role.
+            /// Wraps text as such a name, unchecked.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The text.
+            /// Name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -58,49 +58,49 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a mesh; empty for resources that belong to none (zones, the mesh itself).
+    /// Name of a mesh; empty for resources that belong to none (zones, the mesh itself).
     MeshName
 }
 name! {
-    /// The stored name of a resource: on Kubernetes `<name>.<namespace>`, otherwise what the operator wrote.
+    /// Stored name of a resource: on Kubernetes `<name>.<namespace>`, otherwise as the operator wrote it.
     ResourceName
 }
 
-/// Which proxy: its mesh and the name of its Dataplane.
+/// Key of a proxy: its mesh and the name of its Dataplane.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ProxyKey {
-    /// The mesh of the Dataplane.
+    /// Mesh of the Dataplane.
     pub mesh: MeshName,
-    /// The name of the Dataplane.
+    /// Name of the Dataplane.
     pub name: ResourceName,
 }
 
 impl ProxyKey {
-    /// Puts mesh and name together.
+    /// Returns the key of a mesh and a name.
     pub fn new(mesh: impl Into<MeshName>, name: impl Into<ResourceName>) -> Self {
         Self { mesh: mesh.into(), name: name.into() }
     }
 
-    /// Reads an xDS node id, `<mesh>.<name>`, split at the first dot (the name may contain more).
+    /// Parses an xDS node id, `<mesh>.<name>`, split at the first dot (the name may contain more).
     pub fn from_node_id(id: &str) -> Option<Self> {
         let (mesh, name) = id.split_once('.')?;
         (!name.is_empty()).then(|| Self::new(mesh, name))
     }
 
-    /// The xDS node id, `<mesh>.<name>`.
+    /// xDS node id, `<mesh>.<name>`.
     pub fn node_id(&self) -> String {
         format!("{}.{}", self.mesh, self.name)
     }
 }
 
 impl fmt::Display for ProxyKey {
-    /// `<mesh>/<name>`.
+    /// Writes `<mesh>/<name>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.mesh, self.name)
     }
 }
 
-/// As `mesh/name`.
+/// Serializes as `mesh/name`.
 impl serde::Serialize for ProxyKey {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -114,13 +114,13 @@ impl<'de> serde::Deserialize<'de> for ProxyKey {
     }
 }
 
-/// Why text is not a proxy key.
+/// Reason why text is not a proxy key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidProxyKey {
-    /// It is none or more than one name, or not of that shape.
+    /// It is not one name, or not of that shape.
     #[error("`{0}` names no proxy: write NAME or MESH/NAME")]
     Shape(String),
-    /// A name that nobody can have.
+    /// A name in it is not valid.
     #[error(transparent)]
     Name(#[from] given::InvalidName),
 }
@@ -128,7 +128,7 @@ pub enum InvalidProxyKey {
 impl FromStr for ProxyKey {
     type Err = InvalidProxyKey;
 
-    /// Reads `MESH/NAME`, or `NAME` in the mesh `default`.
+    /// Parses `MESH/NAME`, or `NAME` in the mesh `default`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (mesh, name) = text.split_once('/').unwrap_or(("default", text));
         if mesh.is_empty() || name.is_empty() || name.contains('/') {

@@ -1,7 +1,7 @@
-//! Many problems, of which so many are kept as anybody reads.
+//! Bounded collections of problems.
 //!
-//! A megabyte of text can have four hundred thousand. What is kept has a size that does not depend on the text; how
-//! many there are is counted.
+//! A megabyte of text can have four hundred thousand problems. The size of what is kept does not depend on the
+//! text; the rest is counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use crate::violation::{Problem, Severity, Violation};
 
-/// How many problems of each severity are kept of one source, so that one broken file hides no other.
+/// Limit on kept problems of each severity per source, so that one broken file hides no other.
 pub const KEPT: usize = 500;
-/// How many problems of each severity are kept of all sources.
+/// Limit on kept problems of each severity for all sources.
 const KEPT_OF_ALL: usize = 10 * KEPT;
-/// How many problems an answer or a screen shows.
+/// Number of problems that an answer or a screen shows.
 pub const SHOWN: usize = 20;
-/// How long each text of a problem may be, in bytes. A message may quote a value, and a value be a whole file.
+/// Limit on each text of a problem, in bytes. A message may quote a value, and a value may be a whole file.
 const TEXT_BYTES: usize = 2_000;
 
 /// Problems in the order in which they came: the first [`KEPT`] of each source and severity, and the number of all.
@@ -24,28 +24,28 @@ pub struct Problems {
     kept: Vec<Problem>,
     errors: Tally,
     warnings: Tally,
-    /// How many are kept, where there are any.
+    /// Numbers of kept problems by source and severity.
     of_sources: BTreeMap<(Arc<str>, Severity), usize>,
 }
 
-/// How many of a severity are kept, and how many are not.
+/// Number of kept and of omitted problems of a severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
     kept: usize,
     left_out: usize,
 }
 
-/// The problems that are shown, and how many are not.
+/// Problems that are shown, and the number of the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown<'p> {
-    /// At most as many as were asked for, in order. Errors come before warnings where not all have room.
+    /// Problems up to the requested number, in order. Errors come before warnings if not all fit.
     pub problems: Vec<&'p Problem>,
-    /// How many there are beside them.
+    /// Number of problems that are not shown.
     pub more: usize,
 }
 
 impl Problems {
-    /// Adds one at the end.
+    /// Adds a problem at the end.
     pub fn push(&mut self, problem: Problem) {
         let source = Arc::clone(&problem.source);
         self.push_with(&source, problem.severity, || problem);
@@ -73,7 +73,7 @@ impl Problems {
         self.kept.push(problem);
     }
 
-    /// Counts one that is not kept.
+    /// Counts problems that are not kept.
     pub(crate) fn leave_out(&mut self, severity: Severity, number: usize) {
         self.tally(severity).left_out += number;
     }
@@ -86,7 +86,7 @@ impl Problems {
         self.leave_out(Severity::Warning, warnings.left_out);
     }
 
-    /// Sorts them by place, and tells each once.
+    /// Sorts them by place, and removes duplicates.
     pub fn sort(&mut self) {
         self.kept.sort();
         self.kept.dedup();
@@ -100,27 +100,27 @@ impl Problems {
         }
     }
 
-    /// How many errors there are.
+    /// Number of errors.
     pub fn errors(&self) -> usize {
         self.errors.all()
     }
 
-    /// How many warnings there are.
+    /// Number of warnings.
     pub fn warnings(&self) -> usize {
         self.warnings.all()
     }
 
-    /// How many problems there are, with those that are not kept.
+    /// Number of problems, with those that are not kept.
     pub fn total(&self) -> usize {
         self.errors() + self.warnings()
     }
 
-    /// Whether there is an error among them.
+    /// Returns `true` if there is an error among them.
     pub fn has_errors(&self) -> bool {
         self.errors() > 0
     }
 
-    /// What is shown of them: so many at most.
+    /// Returns at most `limit` of them for display.
     pub fn shown(&self, limit: usize) -> Shown<'_> {
         let errors = self.errors.kept.min(limit);
         let (mut room, mut room_for_warnings) = (errors, limit - errors);
@@ -138,7 +138,7 @@ impl Problems {
         Shown { problems, more }
     }
 
-    /// Those that were not among others; of those that are not kept, how many more there are.
+    /// Returns those that were not among others; of those that are not kept, only the difference in number.
     pub fn since(&self, before: &Self) -> Self {
         let known: BTreeSet<&Problem> = before.kept.iter().collect();
         let mut new: Self = self.kept.iter().filter(|problem| !known.contains(problem)).cloned().collect();
@@ -147,7 +147,7 @@ impl Problems {
         new
     }
 
-    /// Only those of one severity.
+    /// Returns only those of one severity.
     pub fn only(&self, severity: Severity) -> Self {
         let mut only: Self =
             self.kept.iter().filter(|problem| problem.severity == severity).cloned().collect();
@@ -172,7 +172,7 @@ impl Tally {
     }
 }
 
-/// Those that are kept.
+/// Dereferences to the problems that are kept.
 impl Deref for Problems {
     type Target = [Problem];
 

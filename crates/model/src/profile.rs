@@ -1,9 +1,9 @@
-//! Which Kuma version's rules apply: one value, asked by name.
+//! Profiles: the Kuma versions whose rules apply, as one value with named questions.
 //!
 //! This file and those beside it are the only ones that compare versions. Everything else asks a question such as
-//! [`Profile::smaller_name_wins`]; the spec section of each answer stands beside it. `matching` answers which policy
-//! wins, `routing` where traffic goes, `topology` what meshes, dataplanes and services may say,
-//! `validation` what is accepted and how it is refused, `window` what is known at all.
+//! [`Profile::smaller_name_wins`]; the spec section of each answer is beside it. `matching` has the precedence of
+//! policies, `routing` the routes of traffic, `topology` the fields of meshes, dataplanes and services,
+//! `validation` what is accepted and how it is refused, `window` the kinds and fields that exist at all.
 
 mod matching;
 mod routing;
@@ -19,8 +19,8 @@ pub use topology::{ExternalAddressRule, ServiceNameRule};
 pub use validation::{NameRule, RoleRule};
 pub use window::Window;
 
-/// A Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`; or `2.14+`, which adds to 2.14 what meshtcp has
-/// beyond it. Default `2.14`.
+/// Kuma release line whose behaviour is reproduced: `2.3` to `2.14`, or `3`; or `2.14+`, which adds meshtcp's own
+/// extensions to 2.14. Default `2.14`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the versions
 pub enum Profile {
@@ -42,7 +42,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// Every profile of a release, oldest first.
+    /// All profiles of a release, oldest first.
     pub const ALL: [Profile; 13] = [
         Profile::V2_3,
         Profile::V2_4,
@@ -59,7 +59,7 @@ impl Profile {
         Profile::V3,
     ];
 
-    /// The profile as it is written after `--profile`.
+    /// Name of the profile after `--profile`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Profile::V2_3 => "2.3",
@@ -79,7 +79,7 @@ impl Profile {
         }
     }
 
-    /// The release whose rules it follows: itself, or what it extends.
+    /// Release whose rules it follows: itself, or the one that it extends.
     pub const fn release(self) -> Self {
         match self {
             Profile::Extended => Profile::V2_14,
@@ -94,7 +94,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// Why text is not a profile.
+/// Error: the text is not a profile.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is no profile: choose one of 2.3, 2.4, … 2.14, 2.14+, 3")]
 pub struct UnknownProfile(String);
@@ -104,7 +104,7 @@ impl FromStr for Profile {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.strip_prefix('v').unwrap_or(text);
-        // a release is one of its line: 2.14.3 follows the rules of 2.14
+        // a patch release belongs to its line: 2.14.3 follows the rules of 2.14
         let line = wanted
             .rsplit_once('.')
             .filter(|(line, patch)| line.contains('.') && patch.parse::<u32>().is_ok());

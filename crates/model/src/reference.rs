@@ -1,4 +1,4 @@
-//! Whom a policy is for, where traffic goes, and what a thing is called everywhere.
+//! References and identifiers: targets of policies, backends, and the names of resources.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use serde::Serialize;
 
 use crate::kind::Kind;
 
-/// The tag that names a service in the tag-based model.
+/// Tag that names a service in the tag-based model.
 pub const SERVICE_TAG: &str = "kuma.io/service";
-/// The tag that says what an inbound speaks.
+/// Tag with the protocol of an inbound.
 pub const PROTOCOL_TAG: &str = "kuma.io/protocol";
-/// The tag, and label, that names a zone.
+/// Tag, and label, that names a zone.
 pub const ZONE_TAG: &str = "kuma.io/zone";
-/// The tag, and label, that names a mesh.
+/// Tag, and label, that names a mesh.
 pub const MESH_TAG: &str = "kuma.io/mesh";
 
 macro_rules! text_map {
@@ -24,7 +24,7 @@ macro_rules! text_map {
         pub struct $name(BTreeMap<String, String>);
 
         impl $name {
-            /// The value of a key.
+            /// Returns the value of a key.
             pub fn get(&self, key: &str) -> Option<&str> {
                 self.0.get(key).map(String::as_str)
             }
@@ -34,22 +34,22 @@ macro_rules! text_map {
                 self.0.insert(key.into(), value.into());
             }
 
-            /// Takes a pair out.
+            /// Removes a pair.
             pub fn remove(&mut self, key: &str) -> Option<String> {
                 self.0.remove(key)
             }
 
-            /// The pairs, sorted by key.
+            /// Pairs, sorted by key.
             pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
                 self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
             }
 
-            /// How many pairs there are.
+            /// Number of pairs.
             pub fn len(&self) -> usize {
                 self.0.len()
             }
 
-            /// Whether there is no pair.
+            /// Returns `true` if there are no pairs.
             pub fn is_empty(&self) -> bool {
                 self.0.is_empty()
             }
@@ -62,7 +62,7 @@ macro_rules! text_map {
         }
 
         impl fmt::Display for $name {
-            /// `key=value,key=value`, sorted by key.
+            /// Writes `key=value,key=value`, sorted by key.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 for (at, (key, value)) in self.0.iter().enumerate() {
                     write!(f, "{}{key}={value}", if at == 0 { "" } else { "," })?;
@@ -74,27 +74,27 @@ macro_rules! text_map {
 }
 
 text_map! {
-    /// The tags of an inbound, an outbound, a gateway or a subset.
+    /// Tags of an inbound, an outbound, a gateway or a subset.
     Tags
 }
 text_map! {
-    /// The labels of a resource, or a selector over them.
+    /// Labels of a resource, or a selector over them.
     Labels
 }
 
 impl Tags {
-    /// The value of `kuma.io/service`.
+    /// Value of `kuma.io/service`.
     pub fn service(&self) -> Option<&str> {
         self.get(SERVICE_TAG)
     }
 
-    /// Whether this, as a selector, matches `tags`: each key is there with that value, or with any value for `*`
-    /// (spec 03 §1). The empty selector matches everything.
+    /// Returns `true` if this, as a selector, matches `tags`: each key is present with that value, or with any
+    /// value for `*` (spec 03 §1). The empty selector matches everything.
     pub fn matches(&self, tags: &Tags) -> bool {
         self.iter().all(|(key, want)| tags.get(key).is_some_and(|have| want == "*" || want == have))
     }
 
-    /// These tags and those of `over`, which wins where both have a key.
+    /// Returns these tags merged with those of `over`, which wins if both have a key.
     pub fn merged(&self, over: &Tags) -> Tags {
         let mut merged = self.clone();
         merged.0.extend(over.0.clone());
@@ -103,13 +103,14 @@ impl Tags {
 }
 
 impl Labels {
-    /// Whether this, as a selector, matches `labels`: each key is there with exactly that value (spec 03 §1).
+    /// Returns `true` if this, as a selector, matches `labels`: each key is present with exactly that value (spec
+    /// 03 §1).
     pub fn matches(&self, labels: &Labels) -> bool {
         self.iter().all(|(key, want)| labels.get(key) == Some(want))
     }
 }
 
-/// The kinds that a reference may name (spec 01 §2.3).
+/// Kind that a reference may name (spec 01 §2.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[allow(missing_docs)] // the names are the field's own
 pub enum RefKind {
@@ -125,7 +126,7 @@ pub enum RefKind {
 }
 
 impl RefKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [RefKind; 9] = [
         RefKind::Mesh,
         RefKind::Dataplane,
@@ -138,7 +139,7 @@ impl RefKind {
         RefKind::MeshHTTPRoute,
     ];
 
-    /// The kind as it is written.
+    /// Name of the kind.
     pub const fn as_str(self) -> &'static str {
         match self {
             RefKind::Mesh => "Mesh",
@@ -153,12 +154,12 @@ impl RefKind {
         }
     }
 
-    /// Reads a kind; exact case.
+    /// Parses a kind; case-sensitive.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// The kind of resource that a reference of this kind names, where there is one.
+    /// Kind of resource that a reference of this kind names; absent: none.
     pub const fn resource_kind(self) -> Option<Kind> {
         match self {
             RefKind::Mesh => Some(Kind::Mesh),
@@ -179,33 +180,34 @@ impl fmt::Display for RefKind {
     }
 }
 
-/// Which sort of proxy a `proxyTypes` entry selects.
+/// Sort of proxy that a `proxyTypes` entry selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ProxyType {
-    /// Next to an application.
+    /// Proxy next to an application.
     Sidecar,
-    /// `networking.gateway` is set: builtin or delegated.
+    /// Proxy with `networking.gateway`: builtin or delegated.
     Gateway,
 }
 
-/// Whom a policy is for (`spec.targetRef`), or about (`spec.to[].targetRef`). Spec 01 §2.2.
+/// Target of a policy: the proxies it is for (`spec.targetRef`), or the destinations it is about
+/// (`spec.to[].targetRef`). Spec 01 §2.2.
 ///
-/// Which fields may be set together is checked by kind and profile in `draft`; empty text counts as absent.
+/// The valid combinations of fields are checked by kind and profile in `draft`; empty text is the same as absent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TargetRef {
-    /// The kind.
+    /// Kind of the target.
     pub kind: RefKind,
-    /// The display name of the target.
+    /// Display name of the target.
     pub name: Option<String>,
-    /// The namespace of the target (2.8+).
+    /// Namespace of the target (2.8+).
     pub namespace: Option<String>,
-    /// A label selector (2.8+). Present but empty is not the same as absent (spec 01 §2.2).
+    /// Label selector (2.8+). Present but empty is not the same as absent (spec 01 §2.2).
     pub labels: Option<Labels>,
-    /// A tag selector (subset kinds, gateways); empty when absent.
+    /// Tag selector (subset kinds, gateways); empty if absent.
     pub tags: Tags,
-    /// A port of the target (2.8+).
+    /// Port of the target (2.8+).
     pub section_name: Option<String>,
-    /// Only proxies of these sorts (2.6+).
+    /// Sorts of proxies that it is restricted to (2.6+); absent: all.
     pub proxy_types: Option<Vec<ProxyType>>,
 }
 
@@ -230,7 +232,8 @@ impl TargetRef {
 }
 
 impl fmt::Display for TargetRef {
-    /// `MeshService ledger`, `MeshServiceSubset redis version=v2`, `MeshService labels(app=ledger) section pg`.
+    /// Writes `MeshService ledger`, `MeshServiceSubset redis version=v2`, `MeshService labels(app=ledger) section
+    /// pg`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, name, namespace, labels, tags, section_name, proxy_types } = self;
         write!(f, "{kind}")?;
@@ -256,57 +259,57 @@ impl fmt::Display for TargetRef {
     }
 }
 
-/// Where traffic goes, and its share. Spec 01 §2.1.
+/// Backend of a route, and its weight. Spec 01 §2.1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BackendRef {
-    /// The destination.
+    /// Destination.
     pub target: TargetRef,
-    /// The share, as written; absent counts as 1. May exceed 32 bits before profile 3 (spec 04 §7.2).
+    /// Weight, as written; absent: 1. May exceed 32 bits before profile 3 (spec 04 §7.2).
     pub weight: Option<u64>,
-    /// The port of a real service (2.7+); any 32-bit number is accepted.
+    /// Port of a real service (2.7+); any 32-bit number is accepted.
     pub port: Option<u32>,
 }
 
 impl fmt::Display for BackendRef {
-    /// The target and its port, without the weight.
+    /// Writes the target and its port, without the weight.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.target)?;
         self.port.map_or(Ok(()), |port| write!(f, " port {port}"))
     }
 }
 
-/// What one resource, or one section (port) of it, is called everywhere: the KRI tuple (spec 01 §1.4).
+/// Identifier of one resource, or of one section (port) of it: the KRI tuple (spec 01 §1.4).
 ///
 /// Any part may be empty. The mesh itself has kind `Mesh`, its name in `name` and an empty `mesh`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId {
-    /// The kind.
+    /// Kind of the resource.
     pub kind: Kind,
-    /// The mesh.
+    /// Mesh of the resource.
     pub mesh: String,
-    /// The zone that owns it (label `kuma.io/zone`).
+    /// Zone that owns it (label `kuma.io/zone`).
     pub zone: String,
-    /// The namespace (label `k8s.kuma.io/namespace`).
+    /// Namespace (label `k8s.kuma.io/namespace`).
     pub namespace: String,
-    /// The display name.
+    /// Display name.
     pub name: String,
-    /// The section: a port's name or number, or a part of a policy.
+    /// Section: a port's name or number, or a part of a policy.
     pub section: String,
 }
 
 impl ResourceId {
-    /// The same resource with another section; `""` for the whole resource.
+    /// Returns the identifier with another section; `""` for the whole resource.
     pub fn with_section(&self, section: impl Into<String>) -> Self {
         Self { section: section.into(), ..self.clone() }
     }
 
-    /// Whether both name the same resource, whatever the section.
+    /// Returns `true` if both are of the same resource, whatever the section.
     pub fn same_resource(&self, other: &Self) -> bool {
         (self.kind, &self.mesh, &self.zone, &self.namespace, &self.name)
             == (other.kind, &other.mesh, &other.zone, &other.namespace, &other.name)
     }
 
-    /// Reads the text form; `None` when it has not 7 parts or an unknown short name.
+    /// Parses the text form; `None`: it does not have 7 parts, or has an unknown short name.
     pub fn from_kri(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('_').collect();
         let ["kri", short, mesh, zone, namespace, name, section] = parts[..] else { return None };
@@ -324,7 +327,7 @@ impl ResourceId {
 }
 
 impl fmt::Display for ResourceId {
-    /// The KRI: `kri_<short>_<mesh>_<zone>_<namespace>_<name>_<section>`.
+    /// Writes the KRI: `kri_<short>_<mesh>_<zone>_<namespace>_<name>_<section>`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kind, mesh, zone, namespace, name, section } = self;
         let short = kind.short_name().unwrap_or_else(|| kind.as_str());

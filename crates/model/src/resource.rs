@@ -1,4 +1,4 @@
-//! One resource.
+//! Resources: metadata and body.
 
 use std::sync::Arc;
 
@@ -11,47 +11,47 @@ use crate::topology::{
     MeshMultiZoneService, MeshService, MeshTrust, MeshZoneAddress, VirtualOutbound, ZoneEgress, ZoneIngress,
 };
 
-/// The label that keeps the operator's name when a copy was renamed.
+/// Label that keeps the operator's name if a copy was renamed.
 pub const DISPLAY_NAME_LABEL: &str = "kuma.io/display-name";
-/// The label that names a Kubernetes namespace.
+/// Label with the Kubernetes namespace.
 pub const NAMESPACE_LABEL: &str = "k8s.kuma.io/namespace";
-/// The label that says on which side a resource was made.
+/// Label with the origin of a resource: global or zone.
 pub const ORIGIN_LABEL: &str = "kuma.io/origin";
-/// The label that says whether a resource was made for Universal or for Kubernetes.
+/// Label with the environment of a resource: Universal or Kubernetes.
 pub const ENV_LABEL: &str = "kuma.io/env";
-/// The label that says which sort of proxy a resource stands for.
+/// Label with the sort of proxy that a resource stands for.
 pub const PROXY_TYPE_LABEL: &str = "kuma.io/proxy-type";
-/// The label that ranks a policy.
+/// Label with the role of a policy.
 pub const ROLE_LABEL: &str = "kuma.io/policy-role";
-/// The label that turns a policy into a shadow policy.
+/// Label that turns a policy into a shadow policy.
 pub const EFFECT_LABEL: &str = "kuma.io/effect";
 
-/// On which side a resource was made (label `kuma.io/origin`). Greater is more important (spec 03 §1).
+/// Origin of a resource (label `kuma.io/origin`). Greater is more important (spec 03 §1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
-    /// On the global control plane.
+    /// Global control plane.
     Global,
-    /// Not said, or with an unknown word.
+    /// Missing, or an unknown word.
     Unknown,
-    /// In a zone.
+    /// Zone.
     Zone,
 }
 
-/// The role of a policy (label `kuma.io/policy-role`). Greater is more important (spec 02 §5).
+/// Role of a policy (label `kuma.io/policy-role`). Greater is more important (spec 02 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyRole {
-    /// Of the mesh operator; also when the label is missing.
+    /// Policy of the mesh operator; also if the label is missing.
     System,
-    /// Of a service's owner, for all its clients.
+    /// Policy of a service's owner, for all its clients.
     Producer,
-    /// Of a client, for itself.
+    /// Policy of a client, for itself.
     Consumer,
-    /// Of a workload's owner.
+    /// Policy of a workload's owner.
     WorkloadOwner,
 }
 
 impl PolicyRole {
-    /// The role as it is written in the label.
+    /// Name of the role in the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             PolicyRole::System => "system",
@@ -62,29 +62,29 @@ impl PolicyRole {
     }
 }
 
-/// What every resource has besides its body.
+/// Metadata of a resource: everything besides its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
-    /// The mesh; empty for kinds of global scope.
+    /// Mesh; empty for kinds of global scope.
     pub mesh: MeshName,
-    /// The stored name.
+    /// Stored name.
     pub name: ResourceName,
-    /// The labels.
+    /// Labels of the resource.
     pub labels: Labels,
-    /// When it was made, in microseconds since 1970; absent where nobody said. Older wins some ties (spec 03 §6.3).
+    /// Creation time, in microseconds since 1970; absent: unknown. Older wins some ties (spec 03 §6.3).
     pub created: Option<i64>,
-    /// The file or other place that it came from, with its line: `shop/routes.yaml:12`.
+    /// File or other source, with the line: `shop/routes.yaml:12`.
     pub source: Arc<str>,
 }
 
 impl Meta {
-    /// The name that matching, sorting and identifiers use (spec 01 §1.2): the label `kuma.io/display-name`, or the
+    /// Name that matching, sorting and identifiers use (spec 01 §1.2): the label `kuma.io/display-name`, or the
     /// stored name without its namespace.
     pub fn display_name(&self) -> &str {
         self.labels.get(DISPLAY_NAME_LABEL).unwrap_or_else(|| self.name_without_namespace())
     }
 
-    /// The stored name, without the namespace that it ends in on Kubernetes.
+    /// Stored name, without the namespace that it ends in on Kubernetes.
     pub fn name_without_namespace(&self) -> &str {
         let name = self.name.as_str();
         match self.labels.get(NAMESPACE_LABEL) {
@@ -93,17 +93,17 @@ impl Meta {
         }
     }
 
-    /// The owning zone; empty when it has none.
+    /// Owning zone; empty: none.
     pub fn zone(&self) -> &str {
         self.labels.get(ZONE_TAG).unwrap_or_default()
     }
 
-    /// The namespace; empty when it has none.
+    /// Namespace; empty: none.
     pub fn namespace(&self) -> &str {
         self.labels.get(NAMESPACE_LABEL).unwrap_or_default()
     }
 
-    /// On which side it was made.
+    /// Origin of the resource.
     pub fn origin(&self) -> Origin {
         match self.labels.get(ORIGIN_LABEL) {
             Some("global") => Origin::Global,
@@ -112,7 +112,7 @@ impl Meta {
         }
     }
 
-    /// Its role, if it is a policy.
+    /// Role of the resource, if it is a policy.
     pub fn role(&self) -> PolicyRole {
         match self.labels.get(ROLE_LABEL) {
             Some("producer") => PolicyRole::Producer,
@@ -122,20 +122,20 @@ impl Meta {
         }
     }
 
-    /// Whether it is a shadow policy, which configures nothing (2.7+).
+    /// Returns `true` for a shadow policy, which configures nothing (2.7+).
     pub fn is_shadow(&self) -> bool {
         self.labels.get(EFFECT_LABEL) == Some("shadow")
     }
 }
 
-/// A valid resource. Only [`draft`](crate::draft) makes one, of a document; nobody changes what it says.
+/// Valid resource. Only [`draft`](crate::draft) makes one, from a document; its content never changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
     meta: Meta,
     spec: Spec,
 }
 
-/// The body of a resource, by kind.
+/// Body of a resource, by kind.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // one variant a kind, named after it
 pub enum Spec {
@@ -155,11 +155,11 @@ pub enum Spec {
     MeshGatewayRoute(MeshGatewayRoute),
     VirtualOutbound(VirtualOutbound),
     Rollout(Box<Rollout>),
-    /// A policy of the targetRef generation, of any kind.
+    /// Policy of the targetRef generation, of any kind.
     Policy(Policy),
-    /// A policy of the tag-based model, of any kind but TrafficRoute.
+    /// Policy of the tag-based model, of any kind but TrafficRoute.
     Legacy(LegacyPolicy),
-    /// A kind that is known by name only: stored and shown, without effect on TCP routing.
+    /// Kind that is known by name only: stored and shown, without effect on TCP routing.
     Other {
         kind: Kind,
         body: Written,
@@ -167,35 +167,35 @@ pub enum Spec {
 }
 
 impl Resource {
-    /// For the reader of documents only: what it hands over was checked.
+    /// For the reader of documents only: what it passes was checked.
     pub(crate) fn checked(meta: Meta, spec: Spec) -> Self {
         Self { meta, spec }
     }
 
-    /// What every resource has: mesh, name, labels.
+    /// Metadata: mesh, name, labels.
     pub fn meta(&self) -> &Meta {
         &self.meta
     }
 
-    /// Its body, by kind.
+    /// Body, by kind.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// The same, made at a time (microseconds since 1970) unless its document says another.
+    /// Returns the resource with a creation time (microseconds since 1970), unless its document has one.
     pub fn or_created(mut self, at: i64) -> Self {
         self.meta.created.get_or_insert(at);
         self
     }
 
-    /// The same, in force: without the label that makes a policy a shadow policy.
+    /// Returns the resource in force: without the label that makes a policy a shadow policy.
     pub fn in_force(&self) -> Self {
         let labels = self.meta.labels.iter().filter(|(key, _)| *key != EFFECT_LABEL);
         let meta = Meta { labels: labels.collect(), ..self.meta.clone() };
         Self { meta, spec: self.spec.clone() }
     }
 
-    /// Its kind.
+    /// Kind of the resource.
     pub fn kind(&self) -> Kind {
         match &self.spec {
             Spec::Mesh(_) => Kind::Mesh,
@@ -220,7 +220,7 @@ impl Resource {
         }
     }
 
-    /// What it is called everywhere, without a section.
+    /// Identifier of the resource, without a section.
     pub fn id(&self) -> ResourceId {
         let Meta { mesh, name: _, labels: _, created: _, source: _ } = &self.meta;
         ResourceId {
@@ -233,7 +233,7 @@ impl Resource {
         }
     }
 
-    /// `Kind mesh/name`, or `Kind name` where there is no mesh: how messages name it.
+    /// Returns `Kind mesh/name`, or `Kind name` without a mesh: its name in messages.
     pub fn describe(&self) -> String {
         let Meta { mesh, name, .. } = &self.meta;
         if mesh.as_str().is_empty() {

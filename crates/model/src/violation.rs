@@ -1,44 +1,44 @@
-//! What is wrong, where, and what to do. A list, never only the first.
+//! Violations and problems: what is wrong, where, and what to do. Always a list, never only the first.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// Where in a document: `spec.to[0].rules[0].default.backendRefs[1].weight`.
+/// Path of a field in a document: `spec.to[0].rules[0].default.backendRefs[1].weight`.
 ///
-/// Kept as steps, so that a position can be looked up; printed the way the reference prints it (spec 02).
+/// Stored as steps, so that a position can be looked up; displayed as the reference prints it (spec 02).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath(Vec<Step>);
 
-/// One step of a [`FieldPath`].
+/// Step of a [`FieldPath`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// A field of an object: `.name`.
+    /// Field of an object: `.name`.
     Field(String),
-    /// A key of a map, which may hold any text: `["kuma.io/service"]`.
+    /// Key of a map, which may be any text: `["kuma.io/service"]`.
     Key(String),
-    /// An item of a list: `[3]`.
+    /// Item of a list: `[3]`.
     Index(usize),
 }
 
 impl FieldPath {
-    /// The whole document.
+    /// The path of the whole document.
     pub fn root() -> Self {
         Self::default()
     }
 
-    /// A field below this path.
+    /// The path of a field below this path.
     pub fn field(&self, name: impl Into<String>) -> Self {
         self.with(Step::Field(name.into()))
     }
 
-    /// A map key below this path.
+    /// The path of a map key below this path.
     pub fn key(&self, key: impl Into<String>) -> Self {
         self.with(Step::Key(key.into()))
     }
 
-    /// A list item below this path.
+    /// The path of a list item below this path.
     pub fn index(&self, index: usize) -> Self {
         self.with(Step::Index(index))
     }
@@ -49,12 +49,12 @@ impl FieldPath {
         Self(steps)
     }
 
-    /// This path, and those of everything that contains it, innermost first.
+    /// Returns this path, and those of everything that contains it, innermost first.
     pub fn ancestors(&self) -> impl Iterator<Item = FieldPath> + '_ {
         (0..=self.0.len()).rev().filter_map(|end| Some(Self(self.0.get(..end)?.to_vec())))
     }
 
-    /// The steps from the root.
+    /// Steps from the root.
     pub fn steps(&self) -> &[Step] {
         &self.0
     }
@@ -74,14 +74,14 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// One broken rule: the pair that the reference answers with (spec 02).
+/// Violation of one rule: the pair that the reference answers with (spec 02).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Violation {
-    /// The field, as text; empty for the whole document.
+    /// Field, as text; empty for the whole document.
     pub field: String,
-    /// What is wrong, in the reference's words where it has any.
+    /// Problem, in the reference's words if it has any.
     pub message: String,
-    /// The field as steps, for its position.
+    /// Field as steps, for its position.
     pub path: FieldPath,
 }
 
@@ -93,7 +93,7 @@ impl Violation {
 }
 
 impl fmt::Display for Violation {
-    /// `<field>: <message>`, as the reference joins them.
+    /// Writes `<field>: <message>`, as the reference joins them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.field.is_empty() {
             f.write_str(&self.message)
@@ -103,20 +103,20 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Something the operator should know; it stops nothing.
+    /// Information for the operator; it stops nothing.
     Warning,
     /// The document is not accepted.
     Error,
 }
 
 impl fmt::Display for Severity {
-    /// `warning` or `error`.
+    /// Writes `warning` or `error`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Severity::Warning => "warning",
@@ -125,38 +125,38 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A position in a source text. Lines and columns count from 1, columns in characters; the offset is in bytes.
+/// Position in a source text. Lines and columns count from 1, columns in characters; the offset is in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The line.
+    /// Line, from 1.
     pub line: u32,
-    /// The column.
+    /// Column, in characters from 1.
     pub column: u32,
-    /// The byte offset.
+    /// Offset, in bytes.
     pub offset: usize,
-    /// The length in bytes of what stands there; 0 where unknown.
+    /// Length of the text at the position, in bytes; 0: unknown.
     pub length: usize,
 }
 
-/// One thing to tell the operator about a source: what, where, why, what to do.
+/// Problem of a source for the operator: what, where, why, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Problem {
-    /// The file, or another name of where the text came from.
+    /// File, or another name of the origin of the text.
     pub source: Arc<str>,
-    /// Where in the source; absent when it concerns no single place.
+    /// Position in the source; absent: it concerns no single place.
     pub position: Option<Position>,
-    /// How bad it is.
+    /// Severity of the problem.
     pub severity: Severity,
-    /// The resource it concerns, as `Kind mesh/name`, where that much could be read.
+    /// Resource that it concerns, as `Kind mesh/name`; absent: it could not be read.
     pub resource: Option<String>,
-    /// Which field, and what is wrong with it.
+    /// Field, and what is wrong with it.
     pub violation: Violation,
-    /// What to do about it.
+    /// Help: what to do; absent: none.
     pub help: Option<String>,
 }
 
 impl fmt::Display for Problem {
-    /// One line: `file:line:column: error: field: message (help)`.
+    /// Writes one line: `file:line:column: error: field: message (help)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.source)?;
         if let Some(Position { line, column, .. }) = self.position {

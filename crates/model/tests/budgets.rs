@@ -1,4 +1,4 @@
-//! What a text of hostile size or shape may cost: memory, and how much is said about it.
+//! Cost of texts of hostile size or shape: memory, and the number of problems.
 
 #![allow(unsafe_code)] // an allocator that counts
 
@@ -9,9 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use meshtcp_model::draft::{Options, UnknownFields, parse, read};
 use meshtcp_model::{Problems, Severity, problems::KEPT};
 
-/// How much more memory than text reading and checking may take: a value with its place is some hundred bytes.
+/// Limit on memory for reading and checking, as a multiple of the text: a value with its position is some hundred
+/// bytes.
 const TIMES: usize = 160;
-/// What aliases, and problems that are kept, may take beside that.
+/// Additional limit for aliases, and kept problems, in bytes.
 const BESIDE: usize = 64 << 20;
 
 struct Counting;
@@ -35,10 +36,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// One at a time, or each would count the other's memory.
+/// Tests run one at a time, or each would count the other's memory.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Reads and checks a text within its budget; all that is said about it.
+/// Reads and checks a text within its budget; returns all problems.
 fn said(name: &str, text: &str) -> Problems {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let before = NOW.load(Relaxed);
@@ -68,7 +69,7 @@ fn an_alias_of_a_long_text_counts_by_its_length() {
     let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("repeat more than 4194304 bytes"), "{told:?}");
-    // a few of them are somebody's way to write
+    // a few of them are a legitimate way to write
     assert!(said("f.yaml", &aliases(3)).iter().all(|problem| !problem.to_string().contains("repeat")));
 }
 

@@ -1,4 +1,4 @@
-//! What policies say about connections: from the words of a document to the type of each kind, and put together.
+//! Confs of policies about connections: from documents to the type of each kind, and merging.
 
 #![allow(clippy::unwrap_used)] // a test may fail
 
@@ -14,7 +14,7 @@ use meshtcp_model::policy::{
 };
 use serde_json::json;
 
-/// The conf of the only item of a policy that is accepted.
+/// Conf of the only item of a policy that is accepted.
 fn conf(kind: &str, item: &str) -> Conf {
     let text = format!(
         "type: {kind}\nname: it\nspec: {{to: [{{targetRef: {{kind: MeshService, name: a}}, {item}}}]}}\n"
@@ -178,7 +178,7 @@ fn routes_are_read_rule_by_rule() {
     assert_eq!(json!(silent), words, "a route without rules is a route to its own destination");
 }
 
-/// What is merged is the same in types and in words, and `null` says nothing.
+/// Merging gives the same in types and in words, and `null` changes nothing.
 #[test]
 fn confs_are_merged_field_by_field() {
     let low =
@@ -228,7 +228,7 @@ fn a_number_is_no_duration() {
     }
 }
 
-/// What a MeshPassthrough says, or what is wrong with it.
+/// Conf of a MeshPassthrough, or what is wrong with it.
 fn passthrough(default: &str) -> Result<PassthroughConf, Vec<String>> {
     let text =
         format!("type: MeshPassthrough\nname: it\nspec: {{targetRef: {{kind: Mesh}}, default: {default}}}\n");

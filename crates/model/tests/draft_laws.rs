@@ -1,4 +1,4 @@
-//! Laws of reading documents, whatever they say.
+//! Laws of reading documents, for any input.
 
 use meshtcp_model::Profile;
 use meshtcp_model::draft::{
@@ -7,7 +7,7 @@ use meshtcp_model::draft::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// Bytes that look a little like what people write.
+/// Text that looks a little like what people write.
 fn scribble() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("type: MeshTCPRoute\n".to_owned()),

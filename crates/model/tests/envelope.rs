@@ -1,4 +1,4 @@
-//! What stands around a body, in both formats, and the labels that are filled in.
+//! Envelopes in both formats, and the labels that are filled in.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Meshes, dataplanes, services, gateways and zones, as data: `topology/accepted` has documents that say everything a
-//! kind may say, and what they mean; `topology/refused` has what is wrong with others, profile by profile.
+//! Meshes, dataplanes, services, gateways and zones, as data: `topology/accepted` has documents with every field of
+//! a kind, and the resources they become; `topology/refused` has the violations of others, profile by profile.
 
 #![allow(clippy::unwrap_used)] // a test may fail
 
@@ -17,7 +17,7 @@ fn everything_that_a_kind_may_say_is_known_and_means_something() {
         assert_eq!(problems, [], "{}", path.display());
         let mut resources = Vec::new();
         for document in &documents {
-            // The first line of a document may say which profile it is for.
+            // The first line of a document may name the profile that it is for.
             let profile = document.value().get("labels").and_then(|labels| labels.get("profile"));
             let profile = profile.map_or_else(Profile::default, profile_of);
             let parsed = draft::parse(document, &Options { profile, ..Options::default() });

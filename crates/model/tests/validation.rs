@@ -1,7 +1,7 @@
-//! Each folder of `cases/validation` holds documents, and what is said about them.
+//! Each folder of `cases/validation` holds documents, and their expected problems.
 //!
-//! The first part of a snapshot is the answer of the reference's server, profile by profile; the second part is what an
-//! operator of ours is told by the newest 2.x profile.
+//! The first part of a snapshot is the answer of the reference's server, profile by profile; the second part is the
+//! output of `draft::parse` in the newest 2.x profile.
 
 use meshtcp_model::Profile;
 use meshtcp_model::draft::{Document, Options, parse, read, validate_by_stage};
@@ -34,7 +34,7 @@ fn what_is_said_about_each_case() {
     });
 }
 
-/// The answer of each profile, under the first profile that gives it.
+/// Writes the answer of each profile, under the first profile that gives it.
 fn answers(document: &Document, said: &mut String) {
     let mut last = None;
     for profile in Profile::ALL {

@@ -1,11 +1,11 @@
-//! The version matrix of `docs/guide/versions.md`, as far as a document alone shows it: what each profile accepts,
-//! refuses and warns about. One test a row; each looks at every profile.
+//! Version matrix of `docs/guide/versions.md`, as far as a document alone shows it: what each profile accepts,
+//! refuses and warns about. One test per row; each checks every profile.
 
 use meshtcp_model::Profile::{self, *};
 use meshtcp_model::draft::{self, Options};
 use meshtcp_model::{Kind, Severity, violation::Problem};
 
-/// A MeshTCPRoute in the Universal format; the parts are flow YAML.
+/// Builds a MeshTCPRoute in the Universal format; the parts are flow YAML.
 fn route(top: &str, to: &str, backend: &str) -> String {
     format!(
         "type: MeshTCPRoute\nmesh: default\nname: one\nspec:\n  targetRef: {top}\n  to:\n    - targetRef: {to}\n      \
@@ -30,7 +30,7 @@ fn warnings(profile: Profile, text: &str) -> String {
     warnings.iter().map(|problem| problem.violation.message.clone()).collect::<Vec<_>>().join("; ")
 }
 
-/// `text` is accepted by exactly the profiles from `first` to `last`.
+/// Asserts that `text` is accepted by exactly the profiles from `first` to `last`.
 fn accepted(text: &str, first: Profile, last: Profile) {
     for profile in Profile::ALL {
         let errors = errors(profile, text);
@@ -39,14 +39,14 @@ fn accepted(text: &str, first: Profile, last: Profile) {
     }
 }
 
-/// `text` is accepted by no profile.
+/// Asserts that `text` is accepted by no profile.
 fn refused(text: &str) {
     for profile in Profile::ALL {
         assert_ne!(errors(profile, text), "", "{profile}\n{text}");
     }
 }
 
-/// How services are named: by name, and in profile 3 by labels.
+/// Reference to a service: by name, and in profile 3 by labels.
 fn service(profile: Profile) -> &'static str {
     if profile == V3 { "{kind: MeshService, labels: {app: b}}" } else { "{kind: MeshService, name: b}" }
 }
@@ -62,7 +62,7 @@ fn mesh_tcp_route_exists_since_2_3() {
     }
 }
 
-/// No release has them: the profile that extends 2.14 does, and the others name it.
+/// No release has matches: the profile that extends 2.14 does, and the others name it.
 #[test]
 fn matches_only_in_2_14_plus() {
     let matched = |matches: &str| {
@@ -106,7 +106,7 @@ fn matches_only_in_2_14_plus() {
     assert!(errors(V2_14, &two("", "")).contains("at most 1 items"));
 }
 
-/// Whatever else a document says, it means the same to 2.14 and to what extends it.
+/// All other documents mean the same in 2.14 and in the profile that extends it.
 #[test]
 fn what_extends_2_14_refuses_and_warns_as_2_14_does() {
     for text in [

@@ -1,4 +1,5 @@
-//! Listeners that lead back to themselves: each connection to one would open another, without end.
+//! Circles of listeners: listeners that lead back to themselves, so that each connection to one would open another
+//! without end.
 //!
 //! A circle may be closed within one proxy, or lead over the applications and endpoints of several.
 
@@ -10,17 +11,18 @@ use model::Tags;
 
 use crate::plan::{Backend, Cluster, Direction, Fate, Listener, Plan};
 
-/// Among how many listeners circles over several proxies are looked for, so that it takes no time that anybody notices.
+/// Limit on the number of listeners among which circles over several proxies are looked for, so that the search
+/// takes no noticeable time.
 const LOOKED_AT: usize = 200_000;
 
-/// A proxy, as far as connections go in circles over it.
+/// Proxy as the search for circles sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Place<'a> {
-    /// The address of its host.
+    /// Address of its host.
     pub host: &'a str,
-    /// Its listeners.
+    /// Listeners of the proxy.
     pub listeners: &'a [Arc<Listener>],
-    /// Its clusters, by name.
+    /// Clusters of the proxy, by name.
     pub clusters: &'a BTreeMap<String, Arc<Cluster>>,
 }
 
@@ -35,15 +37,15 @@ impl<'a> Place<'a> {
 /// A listener among several places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stop {
-    /// The index of the place.
+    /// Index of the place.
     pub place: usize,
-    /// The index of the listener.
+    /// Index of the listener.
     pub listener: usize,
 }
 
-/// The circles that connections to outbounds and gateway listeners go in, each once: the stops from one such listener until
-/// it would be next again. Where nothing that is dialled is a door, which is what meshes are like, it costs one look at
-/// each cluster; none are found among more than 200,000 listeners.
+/// Returns the circles that connections to outbounds and gateway listeners go in, each once: the stops from one
+/// such listener until it would be next again. Costs one look at each cluster where no dialled address is a
+/// listener's own, the common case; finds none among more than 200,000 listeners.
 pub fn circles(places: &[Place<'_>]) -> Vec<Vec<Stop>> {
     let listeners: usize = places.iter().map(|place| place.listeners.len()).sum();
     if listeners > LOOKED_AT || !comes_in_again(places) {
@@ -72,8 +74,8 @@ pub fn circles(places: &[Place<'_>]) -> Vec<Vec<Stop>> {
     found
 }
 
-/// A word about each outbound or gateway listener of a proxy from which connections come back to it, over however many others
-/// of the same proxy.
+/// Returns a remark about each outbound or gateway listener of a proxy from which connections come back to it, over
+/// any number of other listeners of the same proxy.
 pub(crate) fn remarks(place: Place<'_>) -> Vec<String> {
     let found = circles(&[place]).into_iter().flatten();
     let doors =
@@ -90,17 +92,17 @@ pub(crate) fn remarks(place: Place<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Whether what stands at a stop is dialled by applications, and dials on.
+/// Returns `true` if the listener at a stop is dialled by applications and dials on.
 fn is_door(places: &[Place<'_>], stop: Stop) -> bool {
     let listener = places.get(stop.place).and_then(|place| place.listeners.get(stop.listener));
     listener.is_some_and(|listener| match listener.direction {
-        // what the kernel redirects is nothing that a proxy can dial
+        // a proxy cannot dial what the kernel redirects
         Direction::Outbound(_) | Direction::Gateway => !listener.bind.captured,
         Direction::Inbound | Direction::Zone => false,
     })
 }
 
-/// Whether anything that is dialled has the address and port of a door.
+/// Returns `true` if some endpoint has the address and port of a listener that is dialled and dials on.
 fn comes_in_again(places: &[Place<'_>]) -> bool {
     let mut doors: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for (at, place) in places.iter().enumerate() {
@@ -122,7 +124,7 @@ fn comes_in_again(places: &[Place<'_>]) -> bool {
     })
 }
 
-/// The stops on each port, by their place.
+/// Groups the stops by port and place.
 fn by_port(places: &[Place<'_>], stops: &[Stop]) -> BTreeMap<u32, Vec<usize>> {
     let mut by_port: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (at, stop) in stops.iter().enumerate() {
@@ -134,7 +136,7 @@ fn by_port(places: &[Place<'_>], stops: &[Stop]) -> BTreeMap<u32, Vec<usize>> {
     by_port
 }
 
-/// The stops that connections go to from one.
+/// Returns the stops that connections lead to from one stop.
 fn led_to(
     stop: Stop,
     places: &[Place<'_>],
@@ -151,7 +153,7 @@ fn led_to(
         there.filter(move |at| {
             let Stop { place: at, listener } = stops[*at];
             let bound = &places[at].listeners[listener].bind.address;
-            // a loopback address is another one on each host; proxies that have one are all on this
+            // a loopback address differs by host; proxies that have one are all on this host
             let (here, there) = (place.host, places[at].host);
             let is_here = at == stop.place || here == there || is_loopback(here) && is_loopback(there);
             answers(bound, address) && (is_here || !is_loopback(address))
@@ -160,7 +162,7 @@ fn led_to(
     there.collect()
 }
 
-/// The addresses that connections of a backend may go to.
+/// Returns the addresses that connections of a backend may go to.
 fn reached<'a>(
     backend: &'a Backend,
     clusters: &'a BTreeMap<String, Arc<Cluster>>,
@@ -173,7 +175,7 @@ fn reached<'a>(
     cluster.flat_map(move |cluster| endpoints(cluster, subset))
 }
 
-/// The endpoints of a cluster that have some tags, also those that are dialled where there is no zone egress.
+/// Endpoints of a cluster that have some tags, including those dialled directly where there is no zone egress.
 fn endpoints<'a>(cluster: &'a Cluster, subset: Option<&'a Tags>) -> impl Iterator<Item = (&'a str, u32)> {
     let all = cluster.endpoints.iter().chain(cluster.direct.iter().flat_map(|it| &it.endpoints));
     let is_meant = move |tags: &Tags| {
@@ -182,7 +184,7 @@ fn endpoints<'a>(cluster: &'a Cluster, subset: Option<&'a Tags>) -> impl Iterato
     all.filter(move |endpoint| is_meant(&endpoint.tags)).map(|it| (it.address.as_str(), it.port))
 }
 
-/// Whether a listener on one address is who answers at another, on the same port and the same host.
+/// Returns `true` if a listener on one address answers connections dialled at another, on the same port and host.
 fn answers(bound: &str, dialled: &str) -> bool {
     let everywhere = bound.parse().is_ok_and(|bound: IpAddr| bound.is_unspecified());
     bound == dialled || everywhere && is_loopback(dialled)
@@ -192,7 +194,8 @@ fn is_loopback(address: &str) -> bool {
     address.parse().is_ok_and(|address: IpAddr| address.is_loopback() || address.is_unspecified())
 }
 
-/// Those that may be on a circle: what leads nowhere, and what nothing leads to, is left out until nothing of the sort is there.
+/// Returns the stops that may be on a circle: those that lead nowhere, and those that nothing leads to, are removed
+/// until none is left.
 fn on_circles(leads_to: &[BTreeSet<usize>]) -> BTreeSet<usize> {
     let mut left: BTreeSet<usize> = (0..leads_to.len()).collect();
     loop {
@@ -209,7 +212,7 @@ fn on_circles(leads_to: &[BTreeSet<usize>]) -> BTreeSet<usize> {
     }
 }
 
-/// The shortest way from a stop to itself, without the way's end; `None`: there is none.
+/// Returns the shortest way from a stop to itself, without its end; `None`: there is none.
 fn way_back(start: usize, leads_to: &[BTreeSet<usize>]) -> Option<Vec<usize>> {
     let mut from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut open = std::collections::VecDeque::from([start]);

@@ -1,7 +1,8 @@
-//! Why each value of a plan is what it is, in words: for `explain`, `inspect`, the REST API and bug reports.
+//! Explanation of a plan in words: the reason for each of its values, for `explain`, `inspect`, the REST API and
+//! bug reports.
 //!
-//! The same plan, asked for reasons: which policies were considered, which step of the order decided between them, where
-//! connections go in percent, and who said how they are treated. [`Explanation`] is data; its `Display` is a tree.
+//! It tells which policies were considered, which step of the order decided between them, where connections go in
+//! percent, and which policy says how they are treated. [`Explanation`] is data; its `Display` is a tree.
 
 mod inbound;
 mod path;
@@ -21,140 +22,142 @@ use crate::plan::{
 use crate::snapshot::Snapshot;
 use crate::view::View;
 
-/// Why a proxy does what it does.
+/// Explanation of the plan of one proxy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
-    /// The proxy, as `mesh/name`.
+    /// Proxy, as `mesh/name`.
     pub proxy: String,
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub profile: String,
-    /// The outbounds and gateway listeners that were asked about, in the order of the plan.
+    /// Outbounds and gateway listeners that were asked about, in the order of the plan.
     pub outbounds: Vec<OutboundExplanation>,
-    /// Where mesh TLS ends: the inbounds that were asked about, and the server names of zone proxies, in the order of the plan.
+    /// Places where mesh TLS ends: the inbounds that were asked about, and the server names of zone proxies, in the
+    /// order of the plan.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inbounds: Vec<InboundExplanation>,
-    /// What becomes of connections that the kernel redirects to the proxy and that none of its listeners is for, in words;
-    /// absent where none are redirected, or where only one outbound was asked about.
+    /// Treatment of connections that the kernel redirects to the proxy and that match none of its listeners, in
+    /// words; absent where none are redirected, or where only one outbound was asked about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirected: Option<RedirectedExplanation>,
-    /// Every route policy of the mesh: what became of it, or why it does not speak about this proxy.
+    /// Every route policy of the mesh, with its outcome for this proxy or the reason why it does not select it.
     pub policies: Vec<PolicyExplanation>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
-/// Why the connections of one listener go where they go.
+/// Explanation of one listener: the reason why its connections go where they go.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutboundExplanation {
-    /// The listener.
+    /// Name of the listener.
     pub name: String,
-    /// What is dialled there, in words.
+    /// Destination that is dialled there, in words.
     pub dials: String,
-    /// Which connections to it, in words; absent: all of them, or all that no other entry is about.
+    /// Connections of the listener that this entry is about, in words; absent: all of them, or all that no other
+    /// entry is about.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matched: Option<String>,
-    /// What it speaks.
+    /// Protocol of the destination.
     pub protocol: String,
-    /// Who decides, in words.
+    /// Policy or default that decides, in words.
     pub decided_by: String,
-    /// Why that one, in words; empty when nobody else wanted to.
+    /// Reason why that one decides, in words; empty if nothing competes with it.
     pub because: String,
-    /// Where connections go.
+    /// Backends that connections are split between.
     pub split: Vec<ShareExplanation>,
-    /// Why connections are refused, if they are.
+    /// Reason why connections are refused; absent: they are not.
     pub refusal: Option<String>,
-    /// How connections are treated, and who said so.
+    /// Settings of the connections, each with its origin.
     pub settings: Vec<SettingExplanation>,
-    /// The route policies that speak about it, most important first, and what became of each.
+    /// Route policies that apply to it, most important first, with the outcome of each.
     pub considered: Vec<PolicyExplanation>,
 }
 
-/// Who may connect to an inbound, and how.
+/// Explanation of an inbound: its TLS and who may connect.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InboundExplanation {
-    /// The listener.
+    /// Name of the listener.
     pub name: String,
-    /// The mode, versions and ciphers of its TLS, and who said so.
+    /// Mode, versions and ciphers of its TLS, each with its origin.
     pub settings: Vec<SettingExplanation>,
-    /// What is done with whom; whoever none of them allows may not connect.
+    /// Permissions of those who connect; a client that none of them allows may not connect.
     pub permissions: Vec<PermissionExplanation>,
 }
 
-/// What becomes of redirected connections that no listener is for.
+/// Treatment of redirected connections that match no listener.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RedirectedExplanation {
-    /// Those of applications on this host.
+    /// Connections of applications on this host.
     pub outbound: SettingExplanation,
-    /// Those of other hosts.
+    /// Connections of other hosts.
     pub inbound: SettingExplanation,
-    /// How those of applications on this host are treated.
+    /// Settings of the connections of applications on this host.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<SettingExplanation>,
 }
 
-/// What is done with some who connect.
+/// Permission of some clients.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionExplanation {
-    /// Who they are, in words.
+    /// Clients that it is about, in words.
     pub who: String,
     /// `Allow`, `Deny` or `AllowWithShadowDeny`.
     pub does: String,
-    /// Who said so.
+    /// Origin of the permission.
     pub from: String,
 }
 
-/// One side of a split.
+/// One backend of a split.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareExplanation {
-    /// The share of connections, in percent.
+    /// Share of connections, in percent.
     pub percent: f64,
-    /// The weight, as written or 1.
+    /// Weight, as written or 1.
     pub weight: u32,
-    /// The rollout whose state is the weight; absent: it is as written.
+    /// Rollout whose state is the weight; absent: the weight is as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weighed_by: Option<String>,
-    /// The backendRef in words.
+    /// backendRef in words.
     pub reference: String,
-    /// Where the share goes, or why it does not, in words.
+    /// Cluster that the share goes to, or the reason why it does not, in words.
     pub goes: String,
-    /// Where it passes on its way out of the zone, by which server name, and who is believed at the end, in words; empty where
-    /// destinations themselves are dialled.
+    /// Way out of the zone, in words: what it passes through, by which server name, and who is trusted at the end;
+    /// empty where destinations are dialled directly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<String>,
 }
 
-/// One setting.
+/// One setting of a connection or a destination.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingExplanation {
-    /// What it is.
+    /// Name of the setting.
     pub name: String,
-    /// Its value in words.
+    /// Value in words.
     pub value: String,
-    /// Who said so.
+    /// Origin of the value.
     pub from: String,
 }
 
-/// What became of one policy.
+/// Outcome of one policy.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyExplanation {
-    /// The policy, with the place in it and where it was written.
+    /// Policy, with the place in it and where it was written.
     pub policy: String,
     /// `applied`, `shadowed`, `ignored`, or `not selected`.
     pub outcome: String,
-    /// The reason, in words; empty when it applies.
+    /// Reason of the outcome, in words; empty if the policy applies.
     pub why: String,
 }
 
-/// Explains a proxy; with `outbound` (a port, a service, or a listener's name) only that part of it. `None` when the
-/// snapshot has no Dataplane for the proxy.
+/// Explains a proxy; with `outbound` (a port, a service, or a listener's name) only that part of it. Returns `None`
+/// if the snapshot has no Dataplane for the proxy.
 pub fn explain(snapshot: &Snapshot, proxy: &ProxyKey, outbound: Option<&str>) -> Option<Explanation> {
     let view = snapshot.seen_by(proxy)?;
     let plan = view.route(&view.proxy_rules());
@@ -193,7 +196,7 @@ fn is_meant(listener: &Listener, wanted: &str) -> bool {
         || format!("{}:{}", bind.address, bind.port) == wanted
 }
 
-/// What is dialled on a listener, in words; `None` for what no policy can send elsewhere.
+/// Returns what is dialled on a listener, in words; `None`: no policy can route it elsewhere.
 fn dials(listener: &Listener, claimed: &Match) -> Option<String> {
     match &listener.direction {
         Direction::Inbound | Direction::Zone => None,

@@ -1,32 +1,32 @@
-//! The host names at which proxies are dialled, and what they stand for.
+//! Host names at which proxies are dialled, and the addresses that they resolve to.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-/// What is known of host names, by name. One that is not here was asked of nobody: proxies are told it as it is written.
+/// Resolution results by host name. A name without an entry was never resolved: proxies get it as written.
 pub type Hosts = BTreeMap<String, Host>;
 
-/// What a host name stands for, as far as whoever makes plans knows (spec 08 §2).
+/// Resolution result of a host name (spec 08 §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
-    /// It has this address; of several the smallest.
+    /// Resolved address; the smallest if there are several.
     Known(IpAddr),
-    /// Nobody answers any more: it keeps the address that it had.
+    /// The last resolution failed: the previous address is kept.
     Kept {
-        /// The address.
+        /// Previous address.
         address: IpAddr,
-        /// Why there is no newer one, in words.
+        /// Reason why there is no newer one, in words.
         why: String,
     },
-    /// It has had no address yet.
+    /// No resolution has succeeded yet.
     Unknown {
-        /// Why, in words.
+        /// Reason, in words.
         why: String,
     },
 }
 
 impl Host {
-    /// The address to dial; `None`: there is none.
+    /// Address to dial; `None`: there is none.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
             Host::Known(address) | Host::Kept { address, why: _ } => Some(*address),
@@ -34,7 +34,7 @@ impl Host {
         }
     }
 
-    /// Why the last question had no answer, in words; `None`: it had one.
+    /// Reason why the last resolution failed, in words; `None`: it succeeded.
     pub fn failure(&self) -> Option<&str> {
         match self {
             Host::Known(_) => None,

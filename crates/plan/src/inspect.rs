@@ -1,4 +1,4 @@
-//! Answers to questions about one proxy, in the shape of the reference's inspection API.
+//! Inspection of one proxy, in the shape of the reference's inspection API.
 
 use model::policy::{Conf, HttpRouteConf, HttpRule, Spoken};
 use model::{Kind, ProxyKey, ResourceId};
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use crate::rules::{Merged, Rules};
 use crate::snapshot::Snapshot;
 
-/// An answer to a question that came over HTTP.
+/// Response to an inspection request over HTTP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// The body.
+    /// Response body.
     pub body: Value,
 }
 
@@ -22,7 +22,7 @@ impl Answer {
     }
 
     fn refused(status: u16, title: &str, detail: &str) -> Self {
-        // `details` is what `detail` was called before; clients of both read this.
+        // `details` is the older name of `detail`; clients of both read this
         let body = json!({
             "type": "/std-errors",
             "status": status,
@@ -35,7 +35,7 @@ impl Answer {
 }
 
 impl Snapshot {
-    /// The routes for one outbound of a proxy, by the KRI of what it dials:
+    /// Returns the routes for one outbound of a proxy, by the KRI of what it dials:
     /// `GET /meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes`.
     pub fn inspect_outbound_routes(&self, proxy: &ProxyKey, outbound: &str) -> Answer {
         let Some(id) = ResourceId::from_kri(outbound) else {

@@ -5,37 +5,41 @@
 //!   inbounds:  [{name, address, port, serviceAddress, servicePort, service, protocol,
 //!                acceptProxyProtocol: {value, policy} | null, tls: TLS}],
 //!   redirected: {port, only: [port] | null, ipv6,
-//!                outbound: {port, passthrough: all | none | [{type, value, port | null, protocol}], policy: ORIGIN | null,
-//!                           settings: SETTINGS where anybody says any} | null},
+//!                outbound: {port, passthrough: all | none | [{type, value, port | null, protocol}],
+//!                           policy: ORIGIN | null, settings: SETTINGS where any is set} | null},
 //!   outbounds: [{name, address, port, bind, destination: {tags} | {kri, name}, protocol,
 //!                owner: {kind, policies: [ORIGIN]}, split: [BACKEND], refusal | null,
 //!                settings: SETTINGS, declared: DECLARED, considered: [{policy: ORIGIN, OUTCOME}]}],
-//!   gatewayListeners: [{name, address, port, tls, hosts: [{hostname, tls | null, split, declared, policies}], settings}],
-//!   clusters:  {NAME: {service, kind, subset, tls | null, connectTimeout | null, settings: CLUSTER, endpoints: [ENDPOINT],
-//!                      direct | null}},
+//!   gatewayListeners: [{name, address, port, tls, hosts: [{hostname, tls | null, split, declared, policies}],
+//!                      settings}],
+//!   clusters:  {NAME: {service, kind, subset, tls | null, connectTimeout | null, settings: CLUSTER,
+//!                      endpoints: [ENDPOINT], direct | null}},
 //!   names:     {HOST NAME: [address]},
 //!   routes:    [{policy: ORIGIN, kind, OUTCOME, decides: [listener], unresolved: [{reference, why}]}],
 //!   warnings:  [text] }
 //!
 //! MTLS     {mesh, mode, issuer: {backend} | {meshIdentity: kri, provider}, uris | null, why | null,
 //!           trusts: mesh CA | SPIRE | [trust domain]}
-//! TLS      {mode, modePolicy: ORIGIN | null, params: {min, max, ciphers: {value, policy} | null}, peers: [prefix of a name],
+//! TLS      {mode, modePolicy: ORIGIN | null, params: {min, max, ciphers: {value, policy} | null},
+//!           peers: [prefix of a name],
 //!           permissions: {by: name, rules: [{names, without, action, policy}]}
-//!                      | {by: identity, rules: [{peers: [{spiffeId: {exact | prefix} | null, serverName | null}], action,
-//!                         policy}], shadowDenies}}
+//!                      | {by: identity, rules: [{peers: [{spiffeId: {exact | prefix} | null, serverName | null}],
+//!                         action, policy}], shadowDenies}}
 //! ORIGIN   {kind, mesh, name, kri, at: "to[0]" | null, source}
 //! BACKEND  {reference, weight, percent, fate: routed | spilled | refused, cluster | null, why | null, spillsWhenDown,
 //!           policy | null, rollout: ORIGIN where its weight is that of a rollout}
 //! SETTINGS {idleTimeout, maxConnectAttempts, maxConnections, maxAge, acceptProxyProtocol: {value, policy} | null,
-//!           accessLogs: [{…, policy}], dataPath: {value, policy} where somebody said one}
+//!           accessLogs: [{…, policy}], dataPath: {value, policy} where it is set}
 //! DECLARED {sticky, existing, retryOtherSide, drainGrace: {value, policy} | null}
-//! CLUSTER  {NAME: {value, policy}}: only what somebody set; the values are those of the policies, durations as below
+//! CLUSTER  {NAME: {value, policy}}: only what is set; the values are those of the policies, durations as below
 //! OUTCOME  outcome: applied | shadowed | ignored, by | null, why | null
 //! ENDPOINT {address, port, weight, priority, zone | null, tags, offeredBy, via}
 //! ```
 //!
-//! It is a view: listeners stand in three lists by their direction, those of zone proxies beside those of gateways, and an
-//! application in its inbound instead of among the clusters; `tls`, `redirected` and `names` are there where there is any. Members keep this order, lists the order of the plan; durations are written as `5s`, `1m30s`.
+//! It is a view: listeners stand in three lists by their direction, those of zone proxies beside those of gateways,
+//! and an application in its inbound instead of among the clusters; `tls`, `redirected` and `names` are present
+//! only where the plan has any. Members keep this order, lists the order of the plan; durations are written as
+//! `5s`, `1m30s`.
 
 mod destination;
 mod listener;
@@ -50,7 +54,7 @@ use crate::plan::{
     Trust,
 };
 
-/// A plan as JSON, in the shape that this module documents.
+/// Converts a plan to JSON, in the shape that this module documents.
 pub fn plan_json(plan: &Plan) -> Value {
     let Plan {
         proxy: Proxy { id, service, zone, address },
@@ -71,7 +75,7 @@ pub fn plan_json(plan: &Plan) -> Value {
             Direction::Gateway | Direction::Zone => gateways.push(listener::gateway(listener)),
         }
     }
-    // an application is told with its inbound
+    // the application is part of its inbound
     let destinations: Map<String, Value> =
         plan.destinations().map(|(name, cluster)| (name.clone(), destination::cluster(cluster))).collect();
     let key = id.key();

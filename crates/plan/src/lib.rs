@@ -1,4 +1,4 @@
-//! What each proxy must do, and why.
+//! Plan of each proxy: what it must do, and why.
 //!
 //! ```text
 //!  Snapshot ──seen_by──▶ View ──matched(kind)──▶ Matched ──merge──▶ Rules ──routing──▶ Plan
@@ -55,12 +55,13 @@ use model::topology::MeshIdentity;
 use model::{ProxyKey, Resource};
 use reader::Reader;
 
-/// Plans one proxy; `None` when the snapshot has no resource that stands for it.
+/// Plans one proxy; `None`: the snapshot has no resource that stands for it.
 pub fn plan(snapshot: &Snapshot, proxy: &ProxyId) -> Option<Plan> {
     plan_and_reads(snapshot, proxy).map(|(plan, _)| plan)
 }
 
-/// Plans one proxy, and says what that depends on: as long as no change touches it, the plan is the same.
+/// Plans one proxy, and returns the reads that the plan depends on: it stays the same as long as no change touches
+/// them.
 pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Reads)> {
     match proxy {
         ProxyId::Dataplane(key) => {
@@ -81,7 +82,7 @@ pub fn plan_and_reads(snapshot: &Snapshot, proxy: &ProxyId) -> Option<(Plan, Rea
     }
 }
 
-/// The MeshIdentity that fits a Dataplane best, whether certificates are issued by it or not.
+/// Returns the MeshIdentity that fits a Dataplane best, whether or not it issues certificates.
 pub fn best_identity<'a>(
     snapshot: &'a Snapshot,
     dataplane: &Resource,
@@ -91,16 +92,16 @@ pub fn best_identity<'a>(
 }
 
 impl ExternalTls {
-    /// TLS to a MeshExternalService or an ExternalService, as whoever dials it directly originates it; `None`: it takes
-    /// plaintext, or it is another resource.
+    /// TLS to a MeshExternalService or an ExternalService that a proxy originates when it dials it directly;
+    /// `None`: plaintext, or the resource is of another kind.
     pub fn of(resource: &Resource) -> Option<Self> {
         routing::tls_to_outside(resource)
     }
 }
 
 impl ServiceIdentities {
-    /// Finds out about a MeshService of this zone; `None` for other resources. `is_certified`: whether a certificate was
-    /// issued for a proxy.
+    /// Computes the identities and TLS readiness of a MeshService of this zone; `None` for other resources.
+    /// `is_certified`: returns `true` if a certificate was issued for a proxy.
     pub fn of(
         snapshot: &Snapshot,
         resource: &Resource,

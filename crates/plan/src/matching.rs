@@ -1,4 +1,4 @@
-//! Which policies speak about a proxy, and about which of its inbounds and listeners (spec 03 §2).
+//! Selection of policies: which of them select a proxy, and which of its inbounds and listeners (spec 03 §2).
 
 mod candidates;
 mod condition;
@@ -16,38 +16,39 @@ use crate::view::View;
 
 pub(crate) use condition::{condition_of, index_target};
 
-/// The policies of one kind that speak about a proxy.
+/// Policies of one kind that select a proxy.
 #[derive(Clone, Debug, Default)]
 pub struct Matched<'a> {
-    /// All of them, least important first.
+    /// All policies, least important first.
     pub policies: Vec<&'a Resource>,
-    /// By inbound (for a builtin gateway: by the address and port of its listeners), least important first.
-    /// Inbounds that no policy selects are not there.
+    /// Policies by inbound (for a builtin gateway: by the address and port of its listeners), least important
+    /// first. Inbounds that no policy selects have no entry.
     pub inbounds: BTreeMap<InboundKey, Vec<&'a Resource>>,
-    /// By listener of a builtin gateway, in store order: the reference does not sort these (spec 03 §3).
-    /// Listeners that no policy selects are not there.
+    /// Policies by listener of a builtin gateway, in store order: the reference does not sort these (spec 03 §3).
+    /// Listeners that no policy selects have no entry.
     pub listeners: BTreeMap<ListenerKey, Vec<&'a Resource>>,
     /// Policies that could not be understood, in words.
     pub warnings: Vec<String>,
 }
 
-/// Which policies count.
+/// Treatment of shadow policies in a selection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shadows {
-    /// Those that configure something.
+    /// Shadow policies are left out: only those that configure something are matched.
     #[default]
     LeftOut,
-    /// Those with the label `kuma.io/effect: shadow` too: for inspection.
+    /// Policies with the label `kuma.io/effect: shadow` are matched too: for inspection.
     Included,
 }
 
 impl<'a> View<'a> {
-    /// The policies of a kind that speak about the proxy. A lookup by index: it reads only policies that may match.
+    /// Returns the policies of a kind that select the proxy. A lookup by index: it reads only policies that may
+    /// match.
     pub fn matched(&self, kind: Kind) -> Matched<'a> {
         self.match_policies(self.candidates(kind), Shadows::LeftOut)
     }
 
-    /// Those of the given policies that speak about the proxy; ties keep the given order.
+    /// Returns those of the given policies that select the proxy; ties keep the given order.
     pub fn match_policies(
         &self,
         policies: impl IntoIterator<Item = &'a Resource>,
@@ -58,7 +59,7 @@ impl<'a> View<'a> {
         matched
     }
 
-    /// The same, all in the given order.
+    /// As `match_policies`, with all of them in the given order.
     pub(crate) fn gather(
         &self,
         policies: impl IntoIterator<Item = &'a Resource>,
@@ -97,7 +98,7 @@ impl<'a> Matched<'a> {
         }
     }
 
-    /// Puts the policies of the proxy and of each inbound in order, least important first.
+    /// Sorts the policies of the proxy and of each inbound, least important first.
     pub(crate) fn sort(&mut self, profile: model::Profile) {
         let precedence = |resource: &&'a Resource| {
             policy_of(resource).map(|policy| Precedence::of(resource, policy, profile))
@@ -109,7 +110,7 @@ impl<'a> Matched<'a> {
     }
 }
 
-/// The policy in a resource, if it is one.
+/// Policy in a resource; `None`: it is not a policy.
 pub(crate) fn policy_of(resource: &Resource) -> Option<&Policy> {
     match resource.spec() {
         Spec::Policy(policy) => Some(policy),

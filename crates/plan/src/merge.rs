@@ -1,9 +1,9 @@
-//! From the policies that speak about a proxy to rules about its destinations.
+//! Merging of the policies that select a proxy into rules about its destinations.
 //!
 //! * [`tag`] — rules about destinations by tag, also for gateway listeners
-//! * [`resource`] — rules about real destinations, and [`resolve`] which of them an item means
-//! * [`conf`], [`http`] — how what items say is put together
-//! * [`backend_ref`] — what a backendRef means
+//! * [`resource`] — rules about real destinations; [`resolve`] finds those of an item
+//! * [`conf`], [`http`] — how the confs of items are merged
+//! * [`backend_ref`] — the meaning of a backendRef
 
 mod backend_ref;
 mod conf;
@@ -34,21 +34,21 @@ use crate::view::View;
 use item::{Item, to_items};
 use tag::{Entry, Negations};
 
-/// Merges confs of policies of a kind, least important first: one comes out, or for MeshHTTPRoute one a hostname.
+/// Merges confs of policies of a kind, least important first, into one conf; for MeshHTTPRoute into one per
+/// hostname.
 pub fn merge_confs<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     conf::merged(kind, confs)
 }
 
-/// Stands for the hash of a MeshHTTPRoute rule's matches among the tags of a destination.
+/// Tag that stands for the hash of a MeshHTTPRoute rule's matches among the tags of a destination.
 const MATCHES_HASH_TAG: &str = "__rule-matches-hash__";
 
 impl View<'_> {
-    /// What the policies of a kind say about the proxy's destinations.
+    /// Returns the rules of the policies of a kind about the proxy's destinations.
     pub fn rules(&self, kind: Kind) -> Arc<Rules> {
         let mut matched = self.gather(self.candidates(kind), Shadows::LeftOut);
         let destinations = self.destinations();
-        // What is said about listeners, and what could not be understood, is the proxy's own; without policies there is
-        // nothing to work out.
+        // Rules about listeners, and warnings, are the proxy's own; without policies there is nothing to compute.
         let is_common = matched.listeners.is_empty() && matched.warnings.is_empty();
         let addresses = matched.policies.iter().map(|policy| std::ptr::from_ref(*policy).addr());
         let key = (is_common && !matched.policies.is_empty()).then(|| (kind, addresses.collect()));
@@ -64,10 +64,10 @@ impl View<'_> {
 }
 
 impl<'r> Destinations<'r> {
-    /// What matched policies of a kind say about destinations in the mesh.
+    /// Merges matched policies of a kind into rules about destinations in the mesh.
     ///
-    /// An error leaves the rules of its sort empty and becomes a warning: one broken policy takes the others with it, as
-    /// in the reference (spec 03 §2.5).
+    /// An error leaves the rules of its sort empty and becomes a warning: one broken policy disables the others
+    /// too, as in the reference (spec 03 §2.5).
     pub fn merge(self, kind: Kind, matched: &Matched<'_>) -> Rules {
         let Matched { policies, inbounds: _, listeners, warnings } = matched;
         let profile = self.profile();
@@ -105,16 +105,16 @@ impl<'r> Destinations<'r> {
         rules
     }
 
-    /// Rules by tag from the `to` items of policies that matched, least important first.
+    /// Makes rules by tag from the `to` items of policies that matched, least important first.
     ///
     /// # Errors
-    /// In words, when a destination cannot be said in tags, or when too many of them overlap.
+    /// In words, if a destination cannot be expressed in tags, or if too many of them overlap.
     pub fn tag_rules(self, kind: Kind, policies: &[&Resource]) -> Result<Vec<TagRule>, String> {
         let entries = self.tag_entries(policies)?;
         tag::rules(kind, &entries, Negations::AsNeeded, self.profile()).map_err(|e| e.to_string())
     }
 
-    /// The `to` items of policies that rules by tag are made of, each with its tags.
+    /// Returns the `to` items of policies that rules by tag are made of, each with its tags.
     pub(crate) fn tag_entries<'a>(self, policies: &[&'a Resource]) -> Result<Vec<Entry<'a>>, String> {
         let mut entries = Vec::new();
         for item in to_items(policies) {
@@ -130,7 +130,7 @@ impl<'r> Destinations<'r> {
         Ok(entries)
     }
 
-    /// The route that the item's policy is for, if it is for a route.
+    /// Returns the route that the item's policy is for; `None`: it is not for a route.
     fn http_route_of(self, item: &Item<'_>) -> Result<Option<&'r Resource>, String> {
         let Some(target) = item.policy.target.as_ref().filter(|t| t.kind == RefKind::MeshHTTPRoute) else {
             return Ok(None);
@@ -140,7 +140,7 @@ impl<'r> Destinations<'r> {
         found.map(|route| Some(route.as_ref())).ok_or_else(|| format!("can't resolve MeshHTTPRoute '{name}'"))
     }
 
-    /// A policy for a route speaks about each rule of the route, by the hash of its matches.
+    /// Splits a policy for a route into one entry for each rule of the route, by the hash of its matches.
     fn by_matches<'a>(self, item: &Item<'a>, route: &Resource) -> Vec<Entry<'a>> {
         let items = policy_of(route).map(|policy| policy.to.as_slice()).unwrap_or_default();
         let mut entries = Vec::new();
@@ -163,8 +163,8 @@ impl<'r> Destinations<'r> {
     }
 }
 
-/// All `to` items of policies that matched, in the order in which they are merged for real destinations, least important
-/// first (spec 03 §5.1).
+/// Returns all `to` items of policies that matched, in the order in which they are merged for real destinations,
+/// least important first (spec 03 §5.1).
 pub fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<SortedItem<'a>> {
     let items = resource::sorted_items(policies, profile).into_iter();
     let sorted = items.map(|item| SortedItem {
@@ -179,12 +179,12 @@ pub fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Sort
 /// One `to` item of a policy, and its place among others.
 #[derive(Clone, Debug)]
 pub struct SortedItem<'a> {
-    /// The policy and the place in it.
+    /// Policy and the place in it.
     pub origin: PolicyOrigin,
-    /// The policy.
+    /// Policy that the item is in.
     pub policy: &'a Policy,
-    /// Which destination it is about.
+    /// Destination that the item is about.
     pub target: &'a TargetRef,
-    /// What it says.
+    /// Conf of the item.
     pub conf: &'a Conf,
 }

@@ -1,10 +1,10 @@
-//! From key-value pairs to the resources that have them.
+//! Index from key-value pairs to the resources that have them.
 
 use model::Kind;
 use xxhash_rust::xxh3::Xxh3;
 
-/// From a kind and a key-value pair to positions. It keeps hashes, not text: two pairs may share a hash, so whoever
-/// looks something up still compares.
+/// Index from a kind and a key-value pair to positions. It keeps hashes, not text: two pairs may share a hash, so
+/// callers still compare.
 #[derive(Debug, Default)]
 pub(crate) struct PairIndex(Vec<(u64, u32)>);
 
@@ -14,14 +14,14 @@ impl PairIndex {
         self.0.push((hash(kind, key, value), at));
     }
 
-    /// Makes it ready for lookups.
+    /// Sorts the index; required before lookups.
     pub(crate) fn finish(&mut self) {
         self.0.sort_unstable();
         self.0.dedup();
     }
 
-    /// Positions, ascending, among which is every resource that has all the pairs: those of the rarest pair. `None` when
-    /// there is no pair to look for.
+    /// Returns positions, ascending, among which is every resource that has all the pairs: those of the rarest
+    /// pair. `None`: there is no pair to look for.
     pub(crate) fn shortest<'a>(
         &self,
         kind: Kind,

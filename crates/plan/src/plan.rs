@@ -1,11 +1,11 @@
-//! What one proxy must do. No word of any proxy's own dialect in it, but in [`Naming`].
+//! Plan of one proxy. It is independent of any dialect, except for [`Naming`].
 //!
 //! ```text
 //!  Plan ──▶ Listener ──▶ (Match, Route) ──▶ Backend ──▶ Cluster ──▶ Endpoint
 //! ```
 //!
-//! Every value that an operator could ask "why?" about carries its [`PolicyOrigin`], and every backend that cannot be
-//! used keeps its place with the reason.
+//! Every value that an operator could ask "why?" about carries its [`PolicyOrigin`], and every backend that cannot
+//! be used keeps its place with the reason.
 
 mod access_log;
 mod cluster;
@@ -63,35 +63,35 @@ use std::sync::Arc;
 
 use model::Profile;
 
-/// The plan of one proxy. Parts that are equal in the plans of several proxies are held once.
+/// Plan of one proxy. Parts that are equal in the plans of several proxies are stored once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Whose plan it is.
+    /// Proxy that the plan is for.
     pub proxy: Proxy,
-    /// Whose rules it follows: what a dialect says where a plan says nothing differs between the reference's versions.
+    /// Profile whose rules the plan follows; a dialect's defaults differ between the reference's versions.
     pub profile: Profile,
-    /// How the proxy proves who it is, and whom it believes; absent: it speaks plaintext, or is an egress, which has an identity
-    /// for each mesh in the routes that end TLS.
+    /// Identity of the proxy and the peers that it trusts; absent: it speaks plaintext, or is an egress, which has
+    /// an identity for each mesh in the routes that end TLS.
     pub mtls: Option<Arc<Mtls>>,
-    /// Where the proxy takes connections: inbounds and then outbounds, each in the order of the Dataplane; what a builtin
-    /// gateway or a zone proxy offers, by port.
+    /// Listeners of the proxy: inbounds and then outbounds, each in the order of the Dataplane; those of a builtin
+    /// gateway or a zone proxy, by port.
     pub listeners: Vec<Arc<Listener>>,
-    /// What becomes of connections that the kernel redirects to the proxy; absent: it redirects none.
+    /// Treatment of connections that the kernel redirects to the proxy; absent: none are redirected.
     pub redirected: Option<Redirected>,
-    /// Every destination that some backend of the plan names, by cluster name.
+    /// Destinations of all backends of the plan, by cluster name.
     pub clusters: BTreeMap<String, Arc<Cluster>>,
-    /// The host names under which the proxy's applications dial services by virtual IP, in lower case, and where each leads: only
-    /// of what it may dial. None unless connections are redirected to it.
+    /// Host names under which the proxy's applications dial services by virtual IP, in lower case, with their
+    /// addresses: only of services that it may dial. Empty unless connections are redirected to it.
     pub names: BTreeMap<String, BTreeSet<IpAddr>>,
-    /// What became of each route policy that speaks about this proxy, sorted by policy.
+    /// Outcome of each route policy that selects this proxy, sorted by policy.
     pub routes: Vec<Arc<RouteStatus>>,
-    /// What the operator should know about this proxy; none of it stopped anything. Sorted by their words.
+    /// Warnings about this proxy, which stopped nothing. Sorted by their words.
     pub warnings: Vec<Warning>,
 }
 
 impl Plan {
-    /// Every identity that the proxy needs a certificate for: its own first, then those by which its listeners and routes end
-    /// TLS, in their order, each once.
+    /// Returns every identity that the proxy needs a certificate for: its own first, then those by which its
+    /// listeners and routes end TLS, in their order, each once.
     pub fn identities(&self) -> Vec<&Arc<Mtls>> {
         let ended = self.listeners.iter().flat_map(|listener| listener.terminated());
         let mut identities: Vec<&Arc<Mtls>> = Vec::new();
@@ -103,7 +103,7 @@ impl Plan {
         identities
     }
 
-    /// The destinations that the proxy dials, by name: every cluster but the applications beside it.
+    /// Returns the destinations that the proxy dials, by name: every cluster except the applications beside it.
     pub fn destinations(&self) -> impl Iterator<Item = (&String, &Arc<Cluster>)> {
         self.clusters.iter().filter(|(_, cluster)| cluster.kind != ClusterKind::Application)
     }

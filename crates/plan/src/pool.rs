@@ -1,4 +1,4 @@
-//! Equal parts of different plans, held once.
+//! Pools of equal parts of different plans, each stored once.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::plan::{Cluster, Listener, RouteStatus};
 
-/// The parts that plans share: proxies that dial the same service mostly do the same about it. It outlives snapshots,
-/// or what one change left alone would be held once for each change.
+/// Pools of the parts that plans share: proxies that dial the same service mostly do the same about it. They
+/// outlive snapshots; otherwise parts that a change leaves alone would be stored once per change.
 #[derive(Debug, Default)]
 pub(crate) struct Pools {
     pub(crate) clusters: Pool<Cluster>,
@@ -18,7 +18,7 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    /// Drops what no plan has any more.
+    /// Drops parts that no plan uses any more.
     pub(crate) fn tidy(&self) {
         self.clusters.tidy();
         self.listeners.tidy();
@@ -26,10 +26,10 @@ impl Pools {
     }
 }
 
-/// Values of one type, each once.
+/// Values of one type, each stored once.
 #[derive(Debug)]
 pub(crate) struct Pool<T> {
-    /// By their hash; the few that share one are told apart by comparing them.
+    /// Values by hash; the few that share one are told apart by comparison.
     values: Mutex<BTreeMap<u64, Vec<Arc<T>>>>,
 }
 
@@ -40,7 +40,7 @@ impl<T> Default for Pool<T> {
 }
 
 impl<T: Eq + Hash> Pool<T> {
-    /// The value, or an equal one that was there before.
+    /// Returns the value, or an equal one that was there before.
     pub(crate) fn shared(&self, value: T) -> Arc<T> {
         let hash = hash_of(&value);
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl<T: Eq + Hash> Pool<T> {
         value
     }
 
-    /// Drops what only the pool holds.
+    /// Drops values that only the pool holds.
     fn tidy(&self) {
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         values.retain(|_, alike| {

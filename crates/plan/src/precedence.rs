@@ -1,4 +1,4 @@
-//! Which policy wins: written once, as an order. Greater wins.
+//! Precedence of policies, as an order. Greater wins.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use model::policy::Policy;
 use model::{Origin, PolicyRole, Profile, RefKind, Resource, TargetRef};
 
-/// How important a policy is among those that select a proxy (spec 03 §3).
+/// Importance of a policy among those that select a proxy (spec 03 §3).
 ///
-/// The fields stand in the order of the specification. A step that a profile does not have gets the same value for every
+/// The fields are in the order of the specification. A step that a profile does not have gets the same value for every
 /// policy. Policies that tie in everything keep store order: sort stably.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Precedence<'a> {
@@ -20,10 +20,10 @@ pub struct Precedence<'a> {
     name: Name<'a>,
 }
 
-/// How important a `to` item is among all that are about real destinations (spec 03 §5.1).
+/// Importance of a `to` item among all that are about real destinations (spec 03 §5.1).
 ///
-/// Unlike [`Precedence`], a more specific destination comes before the name of the policy, and the number of gateway
-/// tags does not count.
+/// Unlike in [`Precedence`], a more specific destination comes before the name of the policy, and the number of
+/// gateway tags does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ItemPrecedence<'a> {
     target: u8,
@@ -35,17 +35,17 @@ pub struct ItemPrecedence<'a> {
     name: Name<'a>,
 }
 
-/// What a Dataplane targetRef says beyond its kind: a name is more than labels, and a section more than none.
+/// Detail of a Dataplane targetRef beyond its kind: a name is more than labels, and a section more than none.
 ///
-/// The reference leaves a Dataplane without name and labels on one level with both of them, which is no order (labels
-/// are below a name); here it stands with labels.
+/// The reference has a Dataplane without name and labels on one level with both of them, which is not an order
+/// (labels are below a name); here it is on the level of labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct DataplaneDetail {
     by_name: bool,
     by_section: bool,
 }
 
-/// The display name as a tie-break. Only one variant occurs within a profile.
+/// Display name as a tie-break. Only one variant occurs within a profile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Name<'a> {
     LargerWins(&'a str),
@@ -68,29 +68,29 @@ impl<'a> Precedence<'a> {
     }
 }
 
-/// Which step of the order decides between two policies (spec 03 §3, §5.1).
+/// Step of the order that decides between two policies (spec 03 §3, §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The kind of the top-level targetRef.
+    /// Kind of the top-level targetRef.
     Target,
-    /// How a Dataplane is selected.
+    /// Detail of a Dataplane targetRef.
     Dataplane,
-    /// Where the policy was made.
+    /// Origin of the policy.
     Origin,
-    /// How many tags a MeshGateway targetRef has.
+    /// Number of tags of a MeshGateway targetRef.
     GatewayTags,
-    /// The role of the policy.
+    /// Role of the policy.
     Role,
-    /// The kind of the destination.
+    /// Kind of the destination.
     To,
-    /// Whether a port of the destination is named.
+    /// Presence of a port in the destination.
     ToPort,
-    /// The name of the policy.
+    /// Name of the policy.
     Name,
 }
 
 impl fmt::Display for Step {
-    /// Why the winner wins, as the end of "it wins because …".
+    /// Writes the reason as the end of "it wins because …".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Step::Target => "its top-level targetRef is of a more specific kind",
@@ -106,7 +106,7 @@ impl fmt::Display for Step {
 }
 
 impl Precedence<'_> {
-    /// The first step at which two policies differ; `None` when only the order in the store tells them apart.
+    /// Returns the first step at which two policies differ; `None`: only their order in the store tells them apart.
     pub fn decided_by(&self, other: &Self) -> Option<Step> {
         let Self { target, dataplane, origin, gateway_tags, role, name } = self;
         let steps = [
@@ -122,7 +122,7 @@ impl Precedence<'_> {
 }
 
 impl ItemPrecedence<'_> {
-    /// The first step at which two items differ; `None` when only the order in the store tells them apart.
+    /// Returns the first step at which two items differ; `None`: only their order in the store tells them apart.
     pub fn decided_by(&self, other: &Self) -> Option<Step> {
         let Self { target, dataplane, origin, role, to, to_port, name } = self;
         let steps = [

@@ -1,4 +1,4 @@
-//! A snapshot as planning reads it: every answer is recorded as a question that was asked.
+//! Recorded reads of a snapshot: every lookup of planning is recorded as a question.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -13,8 +13,8 @@ use crate::pool::Pools;
 use crate::reads::{self, Reads};
 use crate::snapshot::{Context, Snapshot};
 
-/// What is read of a snapshot. There is no way through it to the snapshot itself: what was not recorded was not read, so
-/// a change that touches no recorded question changes nothing that was computed.
+/// Reader of a snapshot. It gives no other access to the snapshot: what was not recorded was not read, so a change
+/// that touches no recorded question changes nothing that was computed.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     snapshot: &'a Snapshot,
@@ -22,56 +22,56 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Nothing was read yet.
+    /// A reader that has read nothing yet.
     pub(crate) fn of(snapshot: &'a Snapshot) -> Self {
         Self { snapshot, asked: RefCell::default() }
     }
 
-    /// What plans depend on besides resources.
+    /// Inputs of plans besides resources.
     pub(crate) fn context(&self) -> &'a Context {
         self.snapshot.context()
     }
 
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub(crate) fn profile(&self) -> Profile {
         self.snapshot.profile()
     }
 
-    /// What was worked out for other proxies.
+    /// Memo of results computed for other proxies.
     pub(crate) fn memo(&self) -> &'a Memo {
         &self.snapshot.memo
     }
 
-    /// Where equal parts of plans are held once.
+    /// Pools of equal parts of plans.
     pub(crate) fn pools(&self) -> &'a Pools {
         &self.snapshot.pools
     }
 
-    /// The resource with this stored name; for kinds of global scope the mesh is empty.
+    /// Returns the resource with this stored name; for kinds of global scope the mesh is empty.
     pub(crate) fn named(&self, kind: Kind, mesh: &str, name: &str) -> Option<&'a Resource> {
         self.ask(reads::named(kind, mesh, name));
         self.snapshot.named(kind, mesh, name)
     }
 
-    /// The resource with this identifier, whatever its section.
+    /// Returns the resource with this identifier, whatever its section.
     pub(crate) fn by_id(&self, id: &ResourceId) -> Option<&'a Resource> {
         self.ask(reads::by_id(id));
         self.snapshot.by_id(id)
     }
 
-    /// The resources of a kind in a mesh, in store order.
+    /// Returns the resources of a kind in a mesh, in store order.
     pub(crate) fn in_mesh(&self, kind: Kind, mesh: &str) -> &'a [Arc<Resource>] {
         self.ask(reads::in_mesh(kind, mesh));
         self.snapshot.in_mesh(kind, mesh)
     }
 
-    /// The resources of a kind, of all meshes, in store order.
+    /// Returns the resources of a kind, of all meshes, in store order.
     pub(crate) fn of_kind(&self, kind: Kind) -> &'a [Arc<Resource>] {
         self.ask(reads::everywhere(kind));
         self.snapshot.of_kind(kind)
     }
 
-    /// The resources of a kind in a mesh that have all these labels, in store order.
+    /// Returns the resources of a kind in a mesh that have all these labels, in store order.
     pub(crate) fn by_labels(
         &self,
         kind: Kind,
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
         self.snapshot.by_labels(kind, mesh, labels)
     }
 
-    /// The Dataplanes of a mesh, in store order.
+    /// Returns the Dataplanes of a mesh, in store order.
     pub(crate) fn dataplanes(
         &self,
         mesh: &str,
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| as_dataplane(resource))
     }
 
-    /// The Dataplanes of a mesh with an inbound that has all these tags, in store order.
+    /// Returns the Dataplanes of a mesh with an inbound that has all these tags, in store order.
     pub(crate) fn dataplanes_with_tags(
         &self,
         mesh: &str,
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         self.snapshot.dataplanes_with_tags(mesh, tags)
     }
 
-    /// The Dataplanes of a mesh that have all these labels, in store order.
+    /// Returns the Dataplanes of a mesh that have all these labels, in store order.
     pub(crate) fn dataplanes_with_labels(
         &self,
         mesh: &str,
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.by_labels(Kind::Dataplane, mesh, labels).filter_map(as_dataplane)
     }
 
-    /// The Dataplanes of a mesh that have listeners of a zone proxy, in store order.
+    /// Returns the Dataplanes of a mesh that have listeners of a zone proxy, in store order.
     pub(crate) fn zone_proxies(
         &self,
         mesh: &str,
@@ -121,13 +121,13 @@ impl<'a> Reader<'a> {
             .filter(|(_, dataplane)| !dataplane.listeners.is_empty())
     }
 
-    /// Whether some Dataplane of a mesh offers a service by tag.
+    /// Returns `true` if some Dataplane of a mesh offers a service by tag.
     pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
         self.ask(reads::offered(mesh, service));
         self.snapshot.is_offered(mesh, service)
     }
 
-    /// The tag-based services of a mesh that have a virtual IP, by name.
+    /// Returns the tag-based services of a mesh that have a virtual IP, by name.
     pub(crate) fn tag_addresses(&self, mesh: &str) -> impl Iterator<Item = (&'a str, IpAddr)> + use<'a> {
         self.ask(reads::tag_addresses(mesh));
         let (first, mesh) = ((mesh.to_owned(), String::new()), mesh.to_owned());
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         of_mesh.map(|((_, service), address)| (service.as_str(), *address))
     }
 
-    /// Where what is at an address is dialled: for a host name the address that it stands for, if anybody knows it.
+    /// Returns the address to dial: for a host name the address that it resolves to, if known, or else the name.
     pub(crate) fn dialled_at(&self, address: &str) -> String {
         if address.parse::<IpAddr>().is_err() {
             self.ask(reads::host(address));
@@ -147,7 +147,8 @@ impl<'a> Reader<'a> {
         address.to_owned()
     }
 
-    /// The policies of a kind in a mesh that were indexed under a condition on proxies, each with its place in store order.
+    /// Returns the policies of a kind in a mesh that were indexed under a condition on proxies, each with its place
+    /// in store order.
     pub(crate) fn policies_with(
         &self,
         kind: Kind,
@@ -159,8 +160,8 @@ impl<'a> Reader<'a> {
         self.snapshot.policies_with(kind, mesh, key, value)
     }
 
-    /// The real destinations of a mesh and its routes, all of them read at once: rules about destinations ask for so many
-    /// that each alone would not be worth remembering.
+    /// Returns the real destinations of a mesh and its routes, all of them read at once: rules about destinations
+    /// ask for so many that recording each one would not pay.
     pub(crate) fn destinations(&self, mesh: &'a str) -> Destinations<'a> {
         self.ask(reads::named(Kind::Mesh, "", mesh));
         for kind in Destinations::KINDS {
@@ -169,19 +170,19 @@ impl<'a> Reader<'a> {
         self.snapshot.destinations(mesh)
     }
 
-    /// What is found out by some work, and what that reads; it does not count as read here.
+    /// Returns the result of `work`, and what it reads; those reads are not recorded here.
     pub(crate) fn apart<T>(&self, work: impl FnOnce() -> T) -> (T, Arc<[u64]>) {
         let before = self.asked.take();
         let found = work();
         (found, self.asked.replace(before).into())
     }
 
-    /// Records what work apart has read.
+    /// Records the reads of work that was done apart.
     pub(crate) fn reads_as(&self, questions: &[u64]) {
         self.asked.borrow_mut().extend_from_slice(questions);
     }
 
-    /// What was read so far.
+    /// Returns the reads so far.
     pub(crate) fn reads(&self) -> Reads {
         Reads::new(self.asked.borrow().clone())
     }
@@ -198,7 +199,7 @@ fn as_dataplane(resource: &Resource) -> Option<(&Resource, &Dataplane)> {
     }
 }
 
-/// What items of policies can mean in a mesh: the mesh itself, its services, and its HTTP routes.
+/// Destinations that items of policies can refer to in a mesh: the mesh itself, its services, and its HTTP routes.
 #[derive(Clone, Copy, Debug)]
 pub struct Destinations<'a> {
     snapshot: &'a Snapshot,
@@ -206,7 +207,7 @@ pub struct Destinations<'a> {
 }
 
 impl Snapshot {
-    /// What items of policies can mean in a mesh.
+    /// Returns the destinations that items of policies can refer to in a mesh.
     pub fn destinations<'a>(&'a self, mesh: &'a str) -> Destinations<'a> {
         Destinations { snapshot: self, mesh }
     }
@@ -216,28 +217,28 @@ impl<'a> Destinations<'a> {
     const KINDS: [Kind; 4] =
         [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService, Kind::MeshHTTPRoute];
 
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub(crate) fn profile(self) -> Profile {
         self.snapshot.profile()
     }
 
-    /// The name of the mesh.
+    /// Name of the mesh.
     pub(crate) fn mesh_name(self) -> &'a str {
         self.mesh
     }
 
-    /// The settings of the mesh; absent when nobody wrote it down.
+    /// Settings of the mesh; absent: it has no resource.
     pub(crate) fn mesh(self) -> Option<&'a Mesh> {
         self.snapshot.mesh(self.mesh)
     }
 
-    /// The resource with this identifier; of other kinds and meshes there is none.
+    /// Returns the resource with this identifier; none of other kinds and meshes.
     pub(crate) fn by_id(self, id: &ResourceId) -> Option<&'a Resource> {
         let is_here = Self::KINDS.contains(&id.kind) && id.mesh == self.mesh;
         is_here.then(|| self.snapshot.by_id(id)).flatten()
     }
 
-    /// The resources of a kind that have all these labels, in store order; of other kinds there are none.
+    /// Returns the resources of a kind that have all these labels, in store order; none of other kinds.
     pub(crate) fn by_labels(
         self,
         kind: Kind,
@@ -247,7 +248,7 @@ impl<'a> Destinations<'a> {
         found.into_iter().flatten()
     }
 
-    /// The MeshHTTPRoutes, in store order.
+    /// Returns the MeshHTTPRoutes, in store order.
     pub(crate) fn http_routes(self) -> &'a [Arc<Resource>] {
         self.snapshot.in_mesh(Kind::MeshHTTPRoute, self.mesh)
     }

@@ -1,4 +1,4 @@
-//! What a view read, and what a change touches: only where they meet must a proxy be planned again.
+//! Reads of a view, and changes of a snapshot: a proxy is planned again only where they meet.
 //!
 //! Both are sets of hashes of the questions that can be asked of a snapshot: for a resource by its identifier, for the
 //! Dataplanes with a tag, for the policies that may select a proxy with a label, for everything of a kind, … Two
@@ -14,7 +14,7 @@ use crate::hosts::{Host, Hosts};
 use crate::matching::condition_of;
 use crate::snapshot::Snapshot;
 
-/// What was read through a view. Eight bytes a question.
+/// Questions that were read through a view. Eight bytes per question.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads(Box<[u64]>);
 
@@ -29,7 +29,7 @@ impl Reads {
         Self(questions.into())
     }
 
-    /// Whether a change may change what was computed from the view.
+    /// Returns `true` if a change may change what was computed from the view.
     pub fn meet(&self, Touched(touched): &Touched) -> bool {
         if touched.len() < self.0.len() {
             touched.iter().any(|question| self.0.binary_search(question).is_ok())
@@ -40,12 +40,12 @@ impl Reads {
 }
 
 impl Touched {
-    /// Whether nothing is different.
+    /// Returns `true` if no answer differs.
     pub fn is_nothing(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Notes that a resource came, went, or was or became like this.
+    /// Adds a resource that was added, removed, or changed from or to this.
     fn add(&mut self, resource: &Resource, profile: Profile) {
         let kind = resource.kind();
         let (mesh, name) = (resource.meta().mesh.as_str(), resource.meta().name.as_str());
@@ -73,7 +73,7 @@ impl Touched {
 }
 
 impl Snapshot {
-    /// Which questions are answered otherwise than by an earlier snapshot of the same context.
+    /// Returns the questions whose answers differ from those of an earlier snapshot of the same context.
     pub fn touched_since(&self, before: &Snapshot) -> Touched {
         let mut touched = Touched::default();
         let mut services = BTreeSet::new();
@@ -87,7 +87,7 @@ impl Snapshot {
             };
             let was = if order.is_le() { old.next() } else { None };
             let is = if order.is_ge() { new.next() } else { None };
-            // most resources are the very same
+            // most resources are the same allocation
             if was.zip(is).is_some_and(|(was, is)| std::sync::Arc::ptr_eq(was, is) || was == is) {
                 continue;
             }
@@ -115,13 +115,13 @@ impl Snapshot {
         touched
     }
 
-    /// Whether an inbound of some Dataplane of a mesh has the tag of a service.
+    /// Returns `true` if an inbound of some Dataplane of a mesh has the tag of a service.
     pub(crate) fn is_offered(&self, mesh: &str, service: &str) -> bool {
         self.dataplanes_with_tags(mesh, &Tags::from_iter([(SERVICE_TAG, service)])).next().is_some()
     }
 }
 
-/// The services that the inbounds of a Dataplane offer by tag.
+/// Returns the services that the inbounds of a Dataplane offer by tag.
 fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
     let dataplane = match resource.spec() {
         Spec::Dataplane(dataplane) => Some(dataplane),
@@ -133,63 +133,64 @@ fn services_of(resource: &Resource) -> impl Iterator<Item = &str> {
         .filter_map(|inbound| inbound.tags.service())
 }
 
-/// Where a resource stands in a snapshot.
+/// Place of a resource in a snapshot.
 fn place(resource: &Resource) -> (Kind, &str, &str) {
     (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
 
-/// All resources of a kind, whatever their mesh.
+/// Question for all resources of a kind, whatever their mesh.
 pub(crate) fn everywhere(kind: Kind) -> u64 {
     hash("everywhere", kind, &[])
 }
 
-/// All resources of a kind in a mesh; of a kind of global scope the mesh is empty.
+/// Question for all resources of a kind in a mesh; of a kind of global scope the mesh is empty.
 pub(crate) fn in_mesh(kind: Kind, mesh: &str) -> u64 {
     hash("in mesh", kind, &[mesh])
 }
 
-/// The resource with this stored name.
+/// Question for the resource with this stored name.
 pub(crate) fn named(kind: Kind, mesh: &str, name: &str) -> u64 {
     hash("named", kind, &[mesh, name])
 }
 
-/// The resource with this identifier, whatever its section.
+/// Question for the resource with this identifier, whatever its section.
 pub(crate) fn by_id(ResourceId { kind, mesh, zone, namespace, name, section: _ }: &ResourceId) -> u64 {
     hash("id", *kind, &[mesh, zone, namespace, name])
 }
 
-/// The Dataplanes of a mesh with an inbound that has all these tags: one of them is enough to find the question by.
+/// Question for the Dataplanes of a mesh with an inbound that has all these tags: one tag is enough to find it by.
 pub(crate) fn with_tags(mesh: &str, tags: &Tags) -> u64 {
     let exact = tags.iter().find(|(_, value)| *value != "*");
     exact.map_or_else(|| in_mesh(Kind::Dataplane, mesh), |pair| with_tag(mesh, pair))
 }
 
-/// Whether any Dataplane of a mesh offers a service by tag: one instance more or less of many leaves the answer as it was.
+/// Question for the presence of a Dataplane of a mesh that offers a service by tag: one instance more or
+/// less of many leaves the answer as it was.
 pub(crate) fn offered(mesh: &str, service: &str) -> u64 {
     hash("offered", Kind::Dataplane, &[mesh, service])
 }
 
-/// The resources of a kind in a mesh with all these labels.
+/// Question for the resources of a kind in a mesh with all these labels.
 pub(crate) fn with_labels(kind: Kind, mesh: &str, labels: &Labels) -> u64 {
     labels.iter().next().map_or_else(|| in_mesh(kind, mesh), |pair| with_label(kind, mesh, pair))
 }
 
-/// The policies of a kind in a mesh that may select proxies which fulfil a condition.
+/// Question for the policies of a kind in a mesh that may select proxies which fulfil a condition.
 pub(crate) fn policies(kind: Kind, mesh: &str, key: &str, value: &str) -> u64 {
     hash("policies", kind, &[mesh, key, value])
 }
 
-/// The zone proxies that are listeners of Dataplanes of a mesh.
+/// Question for the zone proxies that are listeners of Dataplanes of a mesh.
 pub(crate) fn zone_proxies(mesh: &str) -> u64 {
     hash("zone proxies", Kind::Dataplane, &[mesh])
 }
 
-/// The virtual IPs of the tag-based services of a mesh.
+/// Question for the virtual IPs of the tag-based services of a mesh.
 pub(crate) fn tag_addresses(mesh: &str) -> u64 {
     hash("tag addresses", Kind::Dataplane, &[mesh])
 }
 
-/// What a host name stands for.
+/// Question for the address that a host name resolves to.
 pub(crate) fn host(name: &str) -> u64 {
     hash("host", Kind::Dataplane, &[name])
 }

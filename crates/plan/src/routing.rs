@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  View ──dialled──▶ what the application dials
-//!         ──owner──▶ who decides, and the backendRefs
+//!         ──owner──▶ the deciding policy, and its backendRefs
 //!         ──split──▶ backends, each with its fate ──clusters──▶ endpoints, TLS
 //! ```
 
@@ -56,31 +56,31 @@ pub(crate) use endpoints::tls_to_outside;
 pub use permissions::permissions_of;
 pub(crate) use zone::{plan_egress, plan_ingress};
 
-/// What the policies of each kind that a TCP proxy feels say about its destinations.
+/// Rules about the proxy's destinations by policy kind, for the kinds that affect TCP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProxyRules {
-    /// MeshTCPRoute.
+    /// Rules of MeshTCPRoute.
     pub tcp_route: Arc<Rules>,
-    /// MeshHTTPRoute.
+    /// Rules of MeshHTTPRoute.
     pub http_route: Arc<Rules>,
-    /// MeshTimeout.
+    /// Rules of MeshTimeout.
     pub timeout: Arc<Rules>,
-    /// MeshRetry.
+    /// Rules of MeshRetry.
     pub retry: Arc<Rules>,
-    /// MeshAccessLog.
+    /// Rules of MeshAccessLog.
     pub access_log: Arc<Rules>,
-    /// MeshLoadBalancingStrategy.
+    /// Rules of MeshLoadBalancingStrategy.
     pub load_balancing: Arc<Rules>,
-    /// MeshHealthCheck.
+    /// Rules of MeshHealthCheck.
     pub health_check: Arc<Rules>,
-    /// MeshCircuitBreaker.
+    /// Rules of MeshCircuitBreaker.
     pub circuit_breaker: Arc<Rules>,
-    /// MeshTCPMirror.
+    /// Rules of MeshTCPMirror.
     pub mirror: Arc<Rules>,
 }
 
 impl View<'_> {
-    /// What the policies of each kind say about the proxy.
+    /// Returns the rules of each policy kind about the proxy.
     pub fn proxy_rules(&self) -> ProxyRules {
         ProxyRules {
             tcp_route: self.rules(Kind::MeshTCPRoute),

@@ -1,4 +1,4 @@
-//! An immutable, indexed set of resources: all that a plan may depend on.
+//! Snapshot: an immutable, indexed set of resources, and all that a plan may depend on.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,38 +19,39 @@ use crate::pairs::PairIndex;
 use crate::plan::ProxyId;
 use crate::pool::Pools;
 
-/// What a plan depends on besides resources.
+/// Inputs of a plan besides resources.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub profile: Profile,
-    /// The zone of this control plane. Absent on a control plane without zones, which owns everything.
+    /// Zone of this control plane. Absent on a control plane without zones, which owns everything.
     pub zone: Option<String>,
-    /// The namespace of the control plane on Kubernetes; default `kuma-system`.
+    /// Namespace of the control plane on Kubernetes; default `kuma-system`.
     pub system_namespace: String,
-    /// What each proxy announced when it connected; proxies that are not here announced [`Context::unannounced`].
+    /// Features that each proxy announced when it connected; for others [`Context::unannounced`].
     pub proxies: BTreeMap<ProxyId, ProxyFeatures>,
-    /// What proxies are taken to be able to do that announced nothing; default: nothing special.
+    /// Features assumed of proxies that announced none; default: none.
     pub unannounced: ProxyFeatures,
-    /// What proxies dial of which somebody else found that out; the others, as their Dataplanes say.
+    /// Destinations that proxies dial, where they are determined outside of planning; for other proxies those of
+    /// their Dataplanes.
     pub dialled: BTreeMap<ProxyKey, Vec<Dialled>>,
-    /// The virtual IPs of tag-based services, which no resource has; default: none.
+    /// Virtual IPs of tag-based services, which no resource has; default: none.
     pub tag_addresses: TagAddresses,
-    /// Of which addresses tag-based services get theirs; absent, as by default: they get no new ones.
+    /// Address range for the virtual IPs of tag-based services; absent, the default: they get no new ones.
     pub tag_range: Option<AddressRange>,
-    /// The host names at which proxies are dialled, as far as somebody resolved them; default: nobody did.
+    /// Addresses of host names at which proxies are dialled, as far as they were resolved; default: none.
     pub hosts: Hosts,
-    /// The tag-based services whose instances all have a certificate of the mesh's CA, as mesh and service. It matters where
-    /// a mesh takes plaintext too, since the others are dialled so. Absent: nobody counts, and everybody is taken to have
-    /// one.
+    /// Tag-based services whose instances all have a certificate of the mesh's CA, as mesh and service. It matters
+    /// where a mesh accepts plaintext too, since the others are dialled in plaintext. Absent: certificates are not
+    /// counted, and every instance is assumed to have one.
     pub certified: Option<BTreeSet<(String, String)>>,
-    /// The services outside the mesh whose TLS secrets cannot be loaded, by mesh and the name that those secrets have for them, and
-    /// why, in words. Nobody dials them.
+    /// Services outside the mesh whose TLS secrets cannot be loaded, by mesh and their name in secrets, with the
+    /// reason in words. They are not dialled.
     pub unloaded: BTreeMap<(String, String), String>,
 }
 
 impl Context {
-    /// The context of a control plane without zones, with proxies that announced nothing.
+    /// Context of a control plane without zones, with proxies that announced nothing.
     pub fn new(profile: Profile) -> Self {
         Self {
             profile,
@@ -67,8 +68,9 @@ impl Context {
         }
     }
 
-    /// The proxies that announce something else by another context; `None`: that one differs in something else, too. What
-    /// plans ask a [`Snapshot`] for one by one does not count: [`Snapshot::touched_since`] tells it.
+    /// Returns the proxies that announce something else in another context; `None`: that one differs in something
+    /// else, too. Parts that plans read from a [`Snapshot`] one by one are not compared:
+    /// [`Snapshot::touched_since`] does that.
     pub fn announced_otherwise<'a>(&'a self, other: &'a Self) -> Option<BTreeSet<&'a ProxyId>> {
         let Self {
             profile,
@@ -97,7 +99,7 @@ impl Context {
         alike.then(|| proxies.keys().chain(other.proxies.keys()).filter(otherwise).collect())
     }
 
-    /// What a proxy is able to do.
+    /// Features of a proxy.
     pub fn features(&self, proxy: &ProxyId) -> ProxyFeatures {
         self.proxies.get(proxy).copied().unwrap_or(self.unannounced)
     }
@@ -109,7 +111,7 @@ impl Default for Context {
     }
 }
 
-/// An immutable set of resources with indexes. The order in which resources arrived never matters: they stand in store
+/// Immutable set of resources with indexes. The order in which resources arrived never matters: they are in store
 /// order, which is kind, mesh and name, ascending.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -125,7 +127,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Puts resources in order and indexes them. Of several with the same kind, mesh and name one is kept.
+    /// Sorts resources and indexes them. Of several with the same kind, mesh and name one is kept.
     ///
     /// Takes `Resource`s or `Arc<Resource>`s: a store that shares them pays only for the indexes.
     pub fn new<R: Into<Arc<Resource>>>(resources: impl IntoIterator<Item = R>, context: Context) -> Self {
@@ -156,7 +158,7 @@ impl Snapshot {
         Self { context, resources, ids, labels, tags, targets, hash, memo, pools }
     }
 
-    /// The same; its plans share their equal parts with those of an earlier snapshot.
+    /// As [`Snapshot::new`]; its plans share their equal parts with those of an earlier snapshot.
     pub fn following<R: Into<Arc<Resource>>>(
         before: &Snapshot,
         resources: impl IntoIterator<Item = R>,
@@ -165,47 +167,48 @@ impl Snapshot {
         Self { pools: Arc::clone(&before.pools), ..Self::new(resources, context) }
     }
 
-    /// Forgets what was worked out while planning, and parts that no plan has any more: for whoever has planned many
-    /// proxies and keeps the snapshot.
+    /// Drops cached results of planning, and parts that no plan uses any more: for callers that have planned many
+    /// proxies and keep the snapshot.
     pub fn settle(&self) {
         self.memo.clear();
         self.pools.tidy();
     }
 
-    /// What the plans depend on besides resources.
+    /// Inputs of the plans besides resources.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub fn profile(&self) -> Profile {
         self.context.profile
     }
 
-    /// Every resource, in store order.
+    /// All resources, in store order.
     pub fn resources(&self) -> &[Arc<Resource>] {
         &self.resources
     }
 
-    /// The resources of a kind, of all meshes, in store order.
+    /// Returns the resources of a kind, of all meshes, in store order.
     pub fn of_kind(&self, kind: Kind) -> &[Arc<Resource>] {
         self.range(|resource| resource.kind().cmp(&kind))
     }
 
-    /// The resources of a kind in a mesh, in store order.
+    /// Returns the resources of a kind in a mesh, in store order.
     pub fn in_mesh(&self, kind: Kind, mesh: &str) -> &[Arc<Resource>] {
         self.range(|resource| {
             resource.kind().cmp(&kind).then_with(|| resource.meta().mesh.as_str().cmp(mesh))
         })
     }
 
-    /// The resource with this stored name; for kinds of global scope the mesh is empty.
+    /// Returns the resource with this stored name; for kinds of global scope the mesh is empty.
     pub fn named(&self, kind: Kind, mesh: &str, name: &str) -> Option<&Resource> {
         let found = self.range(|resource| store_key(resource).cmp(&(kind, mesh, name)));
         found.first().map(Arc::as_ref)
     }
 
-    /// The resource with this identifier, whatever its section; the first in store order if several share it.
+    /// Returns the resource with this identifier, whatever its section; the first in store order if several share
+    /// it.
     pub fn by_id(&self, id: &ResourceId) -> Option<&Resource> {
         let whole;
         let wanted = if id.section.is_empty() {
@@ -219,7 +222,8 @@ impl Snapshot {
         (found == wanted).then(|| self.resources[*index as usize].as_ref())
     }
 
-    /// The resources of a kind in a mesh that have all these labels, in store order. No label: all of them.
+    /// Returns the resources of a kind in a mesh that have all these labels, in store order. Without labels: all of
+    /// them.
     pub fn by_labels<'a>(
         &'a self,
         kind: Kind,
@@ -236,7 +240,8 @@ impl Snapshot {
         })
     }
 
-    /// The Dataplanes of a mesh with an inbound that has all these tags (a `*` stands for any value), in store order.
+    /// Returns the Dataplanes of a mesh with an inbound that has all these tags (a `*` stands for any value), in
+    /// store order.
     pub fn dataplanes_with_tags<'a>(
         &'a self,
         mesh: &str,
@@ -256,7 +261,7 @@ impl Snapshot {
         )
     }
 
-    /// The Dataplanes of a mesh, in store order.
+    /// Returns the Dataplanes of a mesh, in store order.
     pub fn dataplanes(&self, mesh: &str) -> impl Iterator<Item = (&Resource, &Dataplane)> {
         self.in_mesh(Kind::Dataplane, mesh).iter().filter_map(|resource| match resource.spec() {
             Spec::Dataplane(dataplane) => Some((resource.as_ref(), dataplane)),
@@ -264,7 +269,7 @@ impl Snapshot {
         })
     }
 
-    /// The settings of a mesh; absent when nobody wrote it down.
+    /// Settings of a mesh; absent: it has no resource.
     pub fn mesh(&self, name: &str) -> Option<&Mesh> {
         match self.named(Kind::Mesh, "", name)?.spec() {
             Spec::Mesh(mesh) => Some(mesh),
@@ -272,7 +277,7 @@ impl Snapshot {
         }
     }
 
-    /// Every proxy, by mesh and name.
+    /// Returns every proxy, by mesh and name.
     pub fn proxies(&self) -> impl Iterator<Item = ProxyKey> {
         self.of_kind(Kind::Dataplane).iter().map(|resource| ProxyKey {
             mesh: resource.meta().mesh.clone(),
@@ -280,8 +285,8 @@ impl Snapshot {
         })
     }
 
-    /// The zone proxies of this zone that serve all meshes: its ingresses, and then its egresses, each by name. Of a control
-    /// plane without zones they are all; profiles without such resources have none.
+    /// Returns the zone proxies of this zone that serve all meshes: its ingresses, and then its egresses, each by
+    /// name. On a control plane without zones these are all; profiles without such resources have none.
     pub fn zone_proxies(&self) -> impl Iterator<Item = ProxyId> {
         let exist = self.profile().has_zone_proxy_resources();
         let resources = [Kind::ZoneIngress, Kind::ZoneEgress].into_iter().flat_map(|kind| self.of_kind(kind));
@@ -298,7 +303,7 @@ impl Snapshot {
         })
     }
 
-    /// A hash of everything in it, the same for the same content on every machine. Computed when first asked for.
+    /// Hash of the whole content, the same for the same content on every machine. Computed on first use.
     pub fn content_hash(&self) -> u64 {
         *self.hash.get_or_init(|| {
             let mut hash = HashWriter(Xxh3::new());
@@ -311,7 +316,8 @@ impl Snapshot {
         })
     }
 
-    /// The policies of a kind in a mesh that were indexed under a condition on proxies, with their positions, ascending.
+    /// Returns the policies of a kind in a mesh that were indexed under a condition on proxies, with their
+    /// positions, ascending.
     pub(crate) fn policies_with<'a>(
         &'a self,
         kind: Kind,
@@ -345,8 +351,8 @@ fn store_key(resource: &Resource) -> (Kind, &str, &str) {
     (resource.kind(), resource.meta().mesh.as_str(), resource.meta().name.as_str())
 }
 
-/// Orders two resources that claim the same name by what they are, so that which one is kept does not depend on which
-/// one came first.
+/// Orders two resources with the same name by their content, so that the one that is kept does not depend on the
+/// order of arrival.
 fn arrival_free_order(a: &Resource, b: &Resource) -> Ordering {
     let key = |resource: &Resource| (Arc::clone(&resource.meta().source), format!("{resource:?}"));
     key(a).cmp(&key(b))

@@ -1,4 +1,4 @@
-//! What became of each route policy: the truth that `explain`, the plan and the REST API tell.
+//! Outcome of each route policy, as `explain`, the plan and the REST API report it.
 
 mod heard;
 mod reach;
@@ -13,8 +13,8 @@ use crate::plan::{IgnoredBecause, Listener, Outcome, PolicyOrigin, RouteStatus};
 use crate::view::View;
 
 impl View<'_> {
-    /// What became of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given what was made of its
-    /// listeners. Sorted by policy.
+    /// Returns the outcome of each MeshTCPRoute and MeshHTTPRoute that selects the proxy, given its listeners.
+    /// Sorted by policy.
     pub(crate) fn route_statuses(&self, listeners: &[Arc<Listener>]) -> Vec<Arc<RouteStatus>> {
         let hearing = Hearing::of(listeners);
         let mut statuses = Vec::new();
@@ -29,7 +29,7 @@ impl View<'_> {
                 let Heard { outcomes, decides, unresolved } = heard.cloned().unwrap_or_default();
                 let outcome = match (outcomes.into_iter().next(), &broken) {
                     _ if self.is_shadow(policy) => Outcome::Ignored(IgnoredBecause::Shadow),
-                    // `Applied` is the least of all outcomes, `Shadowed` comes next: the best is told.
+                    // `Applied` is the least of all outcomes, `Shadowed` comes next: the best one is reported.
                     (Some(outcome), _) => outcome,
                     (None, Some(why)) => Outcome::Ignored(IgnoredBecause::RulesBroken { why: why.clone() }),
                     (None, None) => Outcome::Ignored(self.why_unheard(policy)),
@@ -43,7 +43,7 @@ impl View<'_> {
         statuses
     }
 
-    /// The status of a policy that is heard nowhere: for every proxy that it selects it is the same.
+    /// Returns the status of a policy that applies nowhere: it is the same for every proxy that it selects.
     fn unheard(&self, kind: Kind, policy: &Resource) -> Arc<RouteStatus> {
         let work = || {
             self.reader().apart(|| {
@@ -67,9 +67,9 @@ impl View<'_> {
         self.profile().knows_shadow_policies() && policy.meta().is_shadow()
     }
 
-    /// Which policy of a kind leaves the proxy without rules of that kind, in words (spec 03 §2.5).
+    /// Returns the policy of a kind that leaves the proxy without rules of that kind, in words (spec 03 §2.5).
     fn what_breaks(&self, kind: Kind) -> Option<String> {
-        // Rules that were made without a warning were broken by nobody.
+        // Rules that were made without a warning are not broken.
         if self.rules(kind).warnings.is_empty() {
             return None;
         }

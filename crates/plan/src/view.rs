@@ -1,4 +1,4 @@
-//! What one proxy sees, and what it read.
+//! View of one proxy on a snapshot, and its reads.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::reader::{Destinations, Reader};
 use crate::reads::Reads;
 use crate::snapshot::{Context, Snapshot};
 
-/// What one proxy sees of a snapshot. It records what was asked through it, so that a control plane knows when the proxy's
-/// plan may have changed; the snapshot itself cannot be had from it.
+/// View of one proxy on a snapshot. It records the reads through it, so that a control plane knows when the proxy's
+/// plan may have changed; it gives no access to the snapshot itself.
 #[derive(Debug)]
 pub struct View<'a> {
     reader: Reader<'a>,
@@ -23,7 +23,7 @@ pub struct View<'a> {
 }
 
 impl Snapshot {
-    /// What a proxy sees; `None` when it has no Dataplane.
+    /// Returns the view of a proxy; `None`: it has no Dataplane.
     pub fn seen_by(&self, proxy: &ProxyKey) -> Option<View<'_>> {
         let reader = Reader::of(self);
         let resource = reader.named(Kind::Dataplane, proxy.mesh.as_str(), proxy.name.as_str())?;
@@ -35,42 +35,42 @@ impl Snapshot {
 }
 
 impl<'a> View<'a> {
-    /// Whose view it is.
+    /// Proxy that the view is of.
     pub fn proxy(&self) -> &ProxyKey {
         &self.proxy
     }
 
-    /// What is read of the snapshot, of any mesh.
+    /// Reader of the snapshot, of any mesh.
     pub(crate) fn reader(&self) -> &Reader<'a> {
         &self.reader
     }
 
-    /// What plans depend on besides resources.
+    /// Inputs of plans besides resources.
     pub fn context(&self) -> &'a Context {
         self.reader.context()
     }
 
-    /// Which Kuma version's rules apply.
+    /// Kuma version whose rules apply.
     pub fn profile(&self) -> Profile {
         self.reader.profile()
     }
 
-    /// What the proxy announced.
+    /// Features that the proxy announced.
     pub fn features(&self) -> ProxyFeatures {
         self.context().features(&self.proxy.clone().into())
     }
 
-    /// The name of the proxy's mesh.
+    /// Name of the proxy's mesh.
     pub fn mesh_name(&self) -> &'a str {
         self.resource.meta().mesh.as_str()
     }
 
-    /// The proxy's mesh with its metadata; absent when nobody wrote it down.
+    /// Mesh of the proxy with its metadata; absent: it has no resource.
     pub(crate) fn mesh_resource(&self) -> Option<&'a Resource> {
         self.reader.named(Kind::Mesh, "", self.mesh_name())
     }
 
-    /// The settings of the proxy's mesh; absent when nobody wrote it down.
+    /// Settings of the proxy's mesh; absent: it has no resource.
     pub fn mesh(&self) -> Option<&'a Mesh> {
         match self.mesh_resource()?.spec() {
             Spec::Mesh(mesh) => Some(mesh),
@@ -78,22 +78,22 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The proxy's Dataplane with its metadata.
+    /// Dataplane of the proxy with its metadata.
     pub fn resource(&self) -> &'a Resource {
         self.resource
     }
 
-    /// The proxy's Dataplane.
+    /// Dataplane of the proxy.
     pub fn dataplane(&self) -> &'a Dataplane {
         self.dataplane
     }
 
-    /// The MeshGateway that is served by the proxy, if it is a builtin gateway (spec 03 §2.3).
+    /// MeshGateway that the proxy serves, if it is a builtin gateway (spec 03 §2.3).
     pub fn gateway(&self) -> Option<(&'a Resource, &'a MeshGateway)> {
         self.gateway
     }
 
-    /// The resources of a kind in the proxy's mesh (or of a kind of global scope), in store order.
+    /// Returns the resources of a kind in the proxy's mesh (or of a kind of global scope), in store order.
     pub fn of_kind(&self, kind: Kind) -> &'a [Arc<Resource>] {
         match kind.scope() {
             Scope::Mesh => self.reader.in_mesh(kind, self.mesh_name()),
@@ -101,17 +101,17 @@ impl<'a> View<'a> {
         }
     }
 
-    /// The resource with this identifier, whatever its section and mesh.
+    /// Returns the resource with this identifier, whatever its section and mesh.
     pub fn by_id(&self, id: &ResourceId) -> Option<&'a Resource> {
         self.reader.by_id(id)
     }
 
-    /// The resources of a kind in the proxy's mesh that have all these labels, in store order.
+    /// Returns the resources of a kind in the proxy's mesh that have all these labels, in store order.
     pub fn by_labels(&self, kind: Kind, labels: &Labels) -> impl Iterator<Item = &'a Resource> + use<'a> {
         self.reader.by_labels(kind, self.mesh_name(), labels)
     }
 
-    /// The Dataplanes of the proxy's mesh with an inbound that has all these tags, in store order.
+    /// Returns the Dataplanes of the proxy's mesh with an inbound that has all these tags, in store order.
     pub fn dataplanes_with_tags(
         &self,
         tags: &Tags,
@@ -119,18 +119,19 @@ impl<'a> View<'a> {
         self.reader.dataplanes_with_tags(self.mesh_name(), tags)
     }
 
-    /// What items of policies can mean in the proxy's mesh.
+    /// Returns the destinations that items of policies can refer to in the proxy's mesh.
     pub(crate) fn destinations(&self) -> Destinations<'a> {
         self.reader.destinations(self.mesh_name())
     }
 
-    /// What was read through this view so far. A change that does not touch it cannot change what was computed.
+    /// Returns the reads through this view so far. A change that does not touch them cannot change what was
+    /// computed.
     pub fn reads(&self) -> Reads {
         self.reader.reads()
     }
 
-    /// The MeshGateway with the most matching tags among those whose selectors match the gateway tags of the Dataplane;
-    /// the newest of several, and the first by name if that says nothing.
+    /// Selects the MeshGateway with the most matching tags among those whose selectors match the gateway tags of
+    /// the Dataplane; of several the newest, and then the first by name.
     fn select_gateway(&self) -> Option<(&'a Resource, &'a MeshGateway)> {
         let tags = &self.dataplane.builtin_gateway()?.tags;
         if !self.profile().has_builtin_gateways() {
@@ -148,7 +149,7 @@ impl<'a> View<'a> {
             .map(|(_, found)| found)
     }
 
-    /// Whether the MeshGateway is of global origin, without origin, or not of another zone (spec 03 §2.3).
+    /// Returns `true` if the MeshGateway is of global origin, without origin, or of this zone (spec 03 §2.3).
     fn serves_gateways_of(&self, gateway: &Resource) -> bool {
         !self.profile().filters_gateways_by_zone()
             || gateway.meta().origin() != model::Origin::Zone
@@ -157,7 +158,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// How many tags the best matching selector has; `None` when none matches.
+/// Returns the number of tags of the best matching selector; `None`: none matches.
 fn best_selector(selectors: &[Tags], tags: &Tags) -> Option<usize> {
     selectors.iter().filter(|selector| selector.matches(tags)).map(Tags::len).max()
 }

@@ -1,11 +1,12 @@
-//! Listeners that lead back to themselves.
+//! Circles of listeners.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 use meshtcp_plan::{Context, Snapshot, plan};
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey};
 
-/// What is remarked about `x-1`, which dials the services `first` on 7500 and `second` on 7501, by where these are.
+/// Returns the remarks about `x-1`, which dials the services `first` on 7500 and `second` on 7501, by the addresses
+/// of these.
 fn remarks(first: &str, second: &str) -> Vec<String> {
     let outside = |name: &str, at: &str| {
         let (address, port) = at.rsplit_once(':').unwrap();

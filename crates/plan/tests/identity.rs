@@ -1,5 +1,5 @@
-//! Each folder of `cases/identity` holds resources, and who each proxy is by the rules of each profile, whom it believes, and
-//! whom it expects where it dials.
+//! Each folder of `cases/identity` holds resources, and the expected identity, trusted peers and expected peers of
+//! each proxy under the rules of each profile.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -27,7 +27,7 @@ fn said(snapshot: &Snapshot) -> String {
             writeln!(said, "  {name}: {} at {places:?}", cluster["tls"]).unwrap();
         }
         let warnings = tree["warnings"].as_array().unwrap().iter().filter_map(Value::as_str);
-        // which outbounds older profiles know, and who is permitted, is said elsewhere
+        // outbounds of older profiles and permissions are tested elsewhere
         let about_others =
             |warning: &&str| ["outbound ", "inbound "].iter().any(|it| warning.starts_with(it));
         for warning in warnings.filter(|warning| !about_others(warning)) {

@@ -1,4 +1,4 @@
-//! A plan as JSON keeps the shape that its module documents, and explaining one outbound leaves the others out.
+//! The JSON of a plan has the documented shape, and explaining one outbound leaves the others out.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 

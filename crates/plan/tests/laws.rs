@@ -1,4 +1,5 @@
-//! Laws of matching and merging, tried on small worlds with names from tiny alphabets, so that ties happen.
+//! Laws of matching and merging, as property tests on small worlds with names from tiny alphabets, so that ties
+//! happen.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
@@ -25,7 +26,7 @@ fn zone_ingress() -> Resource {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
-    /// In whatever order resources arrive, snapshot, rules and plans are the same.
+    /// Snapshot, rules and plans are the same whatever order resources arrive in.
     #[test]
     fn arrival_order_does_not_matter(
         (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),
@@ -44,7 +45,7 @@ proptest! {
         }
     }
 
-    /// The indexed matcher finds what a scan finds that was written from the specification alone.
+    /// The indexed matcher finds the same as a scan written from the specification alone.
     #[test]
     fn the_index_agrees_with_a_naive_scan(world in any_world(), profile in any_profile()) {
         let snapshot = Snapshot::new(world, Context::new(profile));
@@ -61,8 +62,8 @@ proptest! {
         }
     }
 
-    /// Precedence is an order: sorting any arrangement of policies by it gives the same sequence of ranks, and each rank is
-    /// comparable with each other in one way only.
+    /// Precedence is an order: sorting any arrangement of policies by it gives the same sequence of ranks, and each
+    /// rank is comparable with each other in one way only.
     #[test]
     fn precedence_is_a_total_order(
         (world, other) in any_world().prop_flat_map(|world| (Just(world.clone()), shuffled(world))),
@@ -89,7 +90,7 @@ proptest! {
         prop_assert_eq!(one, other);
     }
 
-    /// What the reference does with each destination, written from the specification, is what lookups answer.
+    /// Lookups return what the specification says that the reference does with each destination.
     #[test]
     fn lookups_answer_what_the_specification_says(world in any_world(), profile in any_profile()) {
         let snapshot = Snapshot::new(world, Context::new(profile));
@@ -116,7 +117,7 @@ proptest! {
         }
     }
 
-    /// A policy that is there twice in a row says nothing new.
+    /// A policy that occurs twice in a row adds nothing.
     #[test]
     fn merging_is_idempotent(world in any_world(), profile in any_profile()) {
         let snapshot = Snapshot::new(world, Context::new(profile));
@@ -142,8 +143,8 @@ proptest! {
         }
     }
 
-    /// A change that does not touch what a view read cannot change what was computed from it: a control plane plans again
-    /// only when it must.
+    /// A change that does not touch the reads of a view cannot change what was computed from it: a control plane
+    /// plans again only when it must.
     #[test]
     fn plans_depend_only_on_what_was_read(
         (world, other) in (any_world(), any_world()),
@@ -152,7 +153,7 @@ proptest! {
     ) {
         let world: Vec<Resource> = world.into_iter().chain([zone_ingress()]).collect();
         let before = Snapshot::new(world.clone(), Context::new(profile));
-        // some of the one world, some of the other: resources come, go and become different
+        // some of the one world, some of the other: resources are added, removed and changed
         let chosen = |bits: u32| move |(at, _): &(usize, Resource)| bits >> at & 1 == 1;
         let kept = world.into_iter().enumerate().filter(chosen(kept | kept.rotate_left(7)));
         let taken = other.into_iter().enumerate().filter(chosen(taken & taken.rotate_left(7)));
@@ -168,7 +169,7 @@ proptest! {
         }
     }
 
-    /// A change touches nothing exactly when there is none.
+    /// A change touches nothing exactly if it changes nothing.
     #[test]
     fn equal_snapshots_touch_nothing(world in any_world(), profile in any_profile()) {
         let one = Snapshot::new(world.clone(), Context::new(profile));

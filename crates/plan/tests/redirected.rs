@@ -1,4 +1,4 @@
-//! What becomes of connections that the kernel redirects and that no listener is for.
+//! Connections that the kernel redirects and that match no listener.
 
 #![allow(clippy::unwrap_used)] // a test may fail
 
@@ -79,7 +79,7 @@ fn what_a_proxy_announces_counts_before_its_dataplane() {
     assert_eq!((redirected.port, redirected.ipv6), (25006, false));
     assert_eq!(redirected.outbound.as_ref().unwrap().port, 25001);
     assert!(plan.listeners.iter().all(|listener| listener.bind.captured), "{:?}", plan.listeners);
-    // whoever binds its outbounds is dialled there
+    // a proxy that binds its outbounds is dialled there
     let binds = ProxyFeatures { bind_outbounds: true, ..announced };
     let plan = planned(&text, Some(binds));
     assert_eq!(plan.redirected, None);

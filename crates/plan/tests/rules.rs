@@ -1,5 +1,5 @@
-//! Each folder of `cases/rules` holds resources, and what each profile makes of them: which MeshTCPRoutes select which
-//! proxy, and what they say about its destinations.
+//! Each folder of `cases/rules` holds resources, and the expected result of each profile: the MeshTCPRoutes that
+//! select each proxy, and their rules about its destinations.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 

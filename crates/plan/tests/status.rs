@@ -1,4 +1,5 @@
-//! Each folder of `cases/status` holds resources, and what became of each route for each proxy, profile by profile.
+//! Each folder of `cases/status` holds resources, and the expected outcome of each route for each proxy, by
+//! profile.
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 

@@ -1,5 +1,5 @@
-//! The version matrix of `docs/guide/versions.md`, as far as plans show it: who wins, what is split, what is named how.
-//! One test a row; each looks at every profile.
+//! Version matrix of `docs/guide/versions.md`, as far as plans show it: precedence, splits and names. One test per
+//! row; each checks every profile.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -55,7 +55,7 @@ networking:
   inbound: [{port: 6379, tags: {kuma.io/service: cache, kuma.io/protocol: tcp}}]
 ";
 
-/// A MeshTCPRoute for connections to `ledger`; the parts are flow YAML.
+/// Builds a MeshTCPRoute for connections to `ledger`; the parts are flow YAML.
 fn tcp(name: &str, top: &str, backends: &str) -> String {
     format!(
         "---\ntype: MeshTCPRoute\nmesh: default\nname: {name}\nspec:\n  targetRef: {top}\n  to:\n    - targetRef: \
@@ -96,18 +96,18 @@ fn tags(profile: Profile, protocol: &str, policies: &[String]) -> Plan {
     planned(profile, "default/web-1", &(TAGS.replace("PROTOCOL", protocol) + &policies.concat()))
 }
 
-/// The outbounds of a sidecar, in the order of its Dataplane.
+/// Outbounds of a sidecar, in the order of its Dataplane.
 fn outbounds(plan: &Plan) -> Vec<&Listener> {
     let listeners = plan.listeners.iter().map(AsRef::as_ref);
     listeners.filter(|listener| listener.destination().is_some()).collect()
 }
 
-/// The only route of a listener.
+/// Only route of a listener.
 fn only_route(listener: &Listener) -> &Route {
     listener.routes().next().unwrap()
 }
 
-/// The split of an outbound: the clusters with a share, and how large it is. A refused share is `refused`.
+/// Split of an outbound: the clusters with a share, and their shares. A refused share is `refused`.
 fn split(plan: &Plan, port: u16) -> BTreeMap<String, f64> {
     let route = only_route(plan.listeners.iter().find(|listener| listener.bind.port == port).unwrap());
     let mut split = BTreeMap::new();
@@ -303,7 +303,7 @@ fn new_policies_act_on_both() {
 #[test]
 fn one_backend_with_another_protocol_empties_the_split_until_2_8() {
     for profile in until(V2_14) {
-        // gRPC until 2.5, TLS later: what TCP is not routed to.
+        // gRPC until 2.5, TLS later: protocols that TCP is not routed to.
         let protocol = if profile <= V2_5 {
             "grpc"
         } else if profile >= V2_8 {
@@ -429,7 +429,7 @@ fn services(profile: Profile, backends: &str) -> Plan {
     planned(profile, "default/web-1", &text)
 }
 
-/// The addresses behind a split, with their shares; endpoints outside the mesh as a proxy without egress reaches them.
+/// Addresses behind a split, with their shares; endpoints outside the mesh as a proxy without egress reaches them.
 fn reached(plan: &Plan) -> BTreeMap<String, f64> {
     let mut reached = BTreeMap::new();
     for (cluster, share) in split(plan, 13000) {

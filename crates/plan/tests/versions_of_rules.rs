@@ -1,5 +1,5 @@
-//! The version matrix, as far as selection and merging show it before anything is routed. One test a row; each looks at
-//! every profile.
+//! Version matrix, as far as selection and merging show it before routing. One test per row; each checks every
+//! profile.
 
 #![allow(clippy::unwrap_used, reason = "a row that cannot be read is a failed test")]
 
@@ -9,7 +9,7 @@ use model::draft::{parse_unchecked, read};
 use model::policy::TcpRouteConf;
 use model::{Kind, ProxyKey, ResourceId};
 
-/// The mesh, and a proxy `web` in zone `east` and namespace `shop`, which dials nothing in particular.
+/// Mesh, and a proxy `web` in zone `east` and namespace `shop`, which dials nothing in particular.
 const WEB: &str = "
 type: Mesh
 name: default
@@ -31,7 +31,7 @@ labels: { kuma.io/zone: east, k8s.kuma.io/namespace: shop }
 spec: { selector: { dataplaneTags: { app: redis } }, ports: [{ port: 6379, name: main }] }
 ";
 
-/// A MeshTCPRoute for everybody, of the same zone and namespace, that sends `to` to `backend`.
+/// Builds a MeshTCPRoute for everybody, of the same zone and namespace, that sends `to` to `backend`.
 fn route(name: &str, top: &str, to: &str, backend: &str) -> String {
     let labels = "kuma.io/origin: zone, kuma.io/zone: east, k8s.kuma.io/namespace: shop";
     labelled_route(name, labels, top, to, backend)
@@ -57,21 +57,21 @@ fn seen<T>(text: &str, profile: Profile, look: impl FnOnce(&View<'_>, &Rules) ->
     look(&view, &view.rules(Kind::MeshTCPRoute))
 }
 
-/// The names of the routes that select the proxy, least important first.
+/// Names of the routes that select the proxy, least important first.
 fn matched(text: &str, profile: Profile) -> String {
     let names =
         |rules: &Rules| rules.matched.iter().map(|id| id.name.clone()).collect::<Vec<_>>().join(" < ");
     seen(text, profile, |_, rules| names(rules))
 }
 
-/// The route `it` selects the proxy exactly in these profiles.
+/// Asserts that the route `it` selects the proxy exactly in these profiles.
 fn selects(text: &str, profiles: impl Fn(Profile) -> bool) {
     for profile in Profile::ALL {
         assert_eq!(matched(text, profile) == "it", profiles(profile), "{profile}");
     }
 }
 
-/// Of two routes named `a` and `b`, `b` is more important in these profiles; otherwise `a` is.
+/// Asserts that of two routes named `a` and `b`, `b` is more important in these profiles, and `a` in others.
 fn b_wins(text: &str, profiles: impl Fn(Profile) -> bool) {
     for profile in Profile::ALL {
         let wanted = if profiles(profile) { "a < b" } else { "b < a" };
@@ -186,7 +186,7 @@ fn a_section_that_does_not_exist_is_a_dead_rule_in_2_9_and_none_since_2_10() {
     }
 }
 
-/// What the only backendRef of `it` means.
+/// Destination that the only backendRef of `it` resolves to.
 fn destined(backend: &str, profile: Profile) -> Destined {
     let to = "{ kind: MeshService, name: redis, labels: { kuma.io/zone: east } }";
     let text = WEB.to_owned() + REDIS + &route("it", ALL, to, backend);

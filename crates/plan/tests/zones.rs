@@ -1,4 +1,4 @@
-//! Who sends where across zones, and what zone proxies carry (spec 08 §4 to §6, §8), in every profile that it is about.
+//! Traffic across zones, and the routes of zone proxies (spec 08 §4 to §6, §8), in every profile that they concern.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -62,7 +62,7 @@ fn dialled(plan: &Plan) -> &Cluster {
     cluster
 }
 
-/// The endpoints of a cluster as address, weight and priority.
+/// Endpoints of a cluster as address, weight and priority.
 fn places(cluster: &Cluster) -> Vec<(&str, u32, u32)> {
     let place = |it: &'_ meshtcp_plan::Endpoint| (it.weight, it.priority);
     cluster.endpoints.iter().map(|it| (it.address.as_str(), place(it).0, place(it).1)).collect()
@@ -116,7 +116,7 @@ fn a_service_that_is_in_other_zones_alone_is_dialled_by_tls_where_the_mesh_takes
         for (here, by_tls) in [("", true), (REDIS, false)] {
             let text = permissive.clone() + WEST + here + &client("tags: {kuma.io/service: redis}");
             let before = snapshot(profile, "east", &text);
-            // nobody here has a certificate yet
+            // no proxy here has a certificate yet
             let context = Context { certified: Some([].into()), ..before.context().clone() };
             let after = Snapshot::new(before.resources().iter().cloned(), context);
             let key: model::ProxyKey = "default/web-1".parse().unwrap();
@@ -414,7 +414,7 @@ fn a_host_name_is_dialled_at_the_address_that_somebody_found() {
     let resolved = vec!["10.0.0.2".to_owned(), "203.0.113.7".to_owned(), "203.0.113.9".to_owned()];
     assert_eq!(found(Some(Host::Known(address()))), (resolved.clone(), true));
     assert_eq!(found(Some(Host::Kept { address: address(), why: why() })), (resolved, true));
-    // two ingresses that are one and the same count once
+    // two equal ingresses are one
     let (places, _) = found(Some(Host::Known("203.0.113.7".parse().unwrap())));
     assert_eq!(places, ["10.0.0.2", "203.0.113.7"]);
 }

@@ -1,4 +1,4 @@
-//! The data plane by itself, before two backends at 90/10: what the benchmark runs.
+//! Data plane by itself, before two backends at 90/10, for benchmarks.
 //!
 //! ```text
 //! cargo run --release -p meshtcp-proxy --example l4 -- --listen 127.0.0.1:11190 \

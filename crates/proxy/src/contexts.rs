@@ -1,4 +1,4 @@
-//! The TLS contexts of a configuration, made beside the event loops: reading a key costs more than a handshake.
+//! TLS contexts of a configuration, made outside the event loops: reading a key costs more than a handshake.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use tls::{Context, Purpose, Unusable};
 
 use crate::host_authorities::HostAuthorities;
 
-/// What connections have in common that share a context.
+/// Terms of the connections that share a context.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Wanted {
     /// Connections of the mesh.
     Mesh(Purpose, TlsTerms),
-    /// Connections to a service outside of it.
+    /// Connections to a service outside the mesh.
     Outside(OutsideTerms),
 }
 
-/// One context for all connections of equal terms.
+/// TLS contexts, one for all connections with equal terms.
 #[derive(Debug, Default)]
 pub(crate) struct Contexts {
     made: BTreeMap<Wanted, Result<Context, Unusable>>,
-    /// Whom this host believes, where that matters.
+    /// Authorities that this host trusts; `None`: no connection needs them.
     host: Option<Arc<str>>,
 }
 
 impl Contexts {
-    /// Those that some listeners need. What was made before is used again.
+    /// Makes the contexts that some listeners need, reusing those of `before`.
     pub(crate) fn of(listeners: &[Arc<Listener>], host: &HostAuthorities, before: &Self) -> Self {
         let wanted: Vec<_> = listeners.iter().flat_map(|listener| wanted(listener)).collect();
         let asks_host =
@@ -47,27 +47,27 @@ impl Contexts {
         Self { made, host }
     }
 
-    /// Whether the host believes whom it believed then, as far as it matters.
+    /// Returns `true` if the host trusts the same authorities as before, as far as it matters.
     pub(crate) fn believes_as(&self, before: &Self) -> bool {
         self.host == before.host
     }
 
-    /// What a listener ends TLS with.
+    /// Returns the context with which a listener terminates TLS.
     pub(crate) fn server(&self, tls: &ServerTls) -> Result<Context, Unusable> {
         self.get(Wanted::Mesh(Purpose::Accept, tls.terms.clone()))
     }
 
-    /// What a cluster is dialled with.
+    /// Returns the context with which a cluster is dialled.
     pub(crate) fn client(&self, tls: &DialTls) -> Result<Context, Unusable> {
         self.get(Wanted::by(tls))
     }
 
     fn get(&self, wanted: Wanted) -> Result<Context, Unusable> {
-        // a cluster of yesterday, which no listener names any more
+        // an earlier version of the cluster, which no listener refers to any more
         self.made.get(&wanted.on_host(self.host.as_ref())).cloned().unwrap_or(Err(Unusable::NoIdentity))
     }
 
-    /// When the certificates end that the proxy proves itself with, in seconds since 1970; sorted, each once.
+    /// Returns the expiry of the proxy's own certificates, in seconds since 1970; sorted, each once.
     pub(crate) fn ends(&self) -> Vec<i64> {
         let ends = self.made.values().filter_map(|context| context.as_ref().ok()?.not_after());
         let mut ends: Vec<i64> = ends.collect();
@@ -85,7 +85,7 @@ impl Wanted {
         }
     }
 
-    /// The same where it is known whom this host believes.
+    /// Returns the terms with the authorities that this host trusts.
     fn on_host(self, believes: Option<&Arc<str>>) -> Self {
         match self {
             Self::Outside(terms) => Self::Outside(terms.on_host(believes)),
@@ -100,7 +100,7 @@ impl Wanted {
         };
         let is_awaited = match (self, &context) {
             (_, Ok(_) | Err(Unusable::NoIdentity)) => true,
-            // whom a host believes is not sent to it
+            // the host's authorities are not sent to it
             (Self::Outside(terms), Err(Unusable::NoTrust)) => !terms.asks_host(),
             (Self::Mesh(..), Err(Unusable::NoTrust)) => true,
             (_, Err(_)) => false,
@@ -112,7 +112,7 @@ impl Wanted {
     }
 }
 
-/// What a listener and its clusters need, each with its owner in words.
+/// Returns the terms that a listener and its clusters need, each with its owner in words.
 fn wanted(listener: &Listener) -> Vec<(Wanted, String)> {
     let by_name = listener.routes.iter().filter_map(|(matched, _)| matched.end().map(|end| &end.tls));
     let servers = listener.tls.iter().chain(by_name).map(|tls| {

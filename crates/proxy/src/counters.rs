@@ -1,4 +1,4 @@
-//! What is counted, and by whom: each worker counts for itself, a reader adds up.
+//! Counters: each worker counts for itself, a reader adds up.
 
 mod handshakes;
 mod queries;
@@ -17,7 +17,7 @@ use l4::ending::MirrorEnd;
 pub(crate) use queries::{Outcome, QueryCounts};
 pub(crate) use snapshot::snapshot;
 
-/// A number with one writer and many readers: no worker ever waits for another's cache line.
+/// Counter with one writer and many readers: workers never share a cache line.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);
 
@@ -35,15 +35,15 @@ impl Count {
     }
 }
 
-/// The upper bounds of the duration histogram, in milliseconds; one more bucket is for the rest.
+/// Upper bounds of the duration histogram, in milliseconds; one more bucket is for the rest.
 pub(crate) const DURATION_BOUNDS: [u64; 9] =
     [10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 21_600_000, 86_400_000];
 
-/// How many times were at most as long as each bound.
+/// Histogram of times: the number of those up to each bound.
 #[derive(Debug)]
 pub(crate) struct Histogram<const BUCKETS: usize> {
     pub(crate) buckets: [Count; BUCKETS],
-    /// The sum of all times, in the unit of the bounds.
+    /// Sum of all times, in the unit of the bounds.
     pub(crate) sum: Count,
 }
 
@@ -71,7 +71,7 @@ impl<const BUCKETS: usize> Histogram<BUCKETS> {
     }
 }
 
-/// How long connecting took, in microseconds.
+/// Connect times, in microseconds.
 pub(crate) type ConnectTimes = Histogram<{ CONNECT_TIME_BOUNDS.len() + 1 }>;
 
 impl ConnectTimes {
@@ -80,7 +80,7 @@ impl ConnectTimes {
     }
 }
 
-/// How long connections lived, in milliseconds.
+/// Lifetimes of connections, in milliseconds.
 pub(crate) type Durations = Histogram<{ DURATION_BOUNDS.len() + 1 }>;
 
 impl Durations {
@@ -89,10 +89,10 @@ impl Durations {
     }
 }
 
-/// Names a listener over all changes of configuration.
+/// Key of a listener over all changes of configuration.
 pub(crate) type ListenerKey = (ProxyName, Arc<str>);
 
-/// What one worker counted for one listener.
+/// Counters of one worker for one listener.
 #[derive(Debug, Default)]
 pub(crate) struct ListenerCounters {
     pub(crate) accepted: Count,
@@ -104,7 +104,7 @@ pub(crate) struct ListenerCounters {
     backends: Mutex<BTreeMap<BackendKey, Arc<BackendCounters>>>,
 }
 
-/// What one worker counted for the mirrors of one listener.
+/// Counters of one worker for the mirrors of one listener.
 #[derive(Debug, Default)]
 pub(crate) struct MirrorCounters {
     pub(crate) active: Count,
@@ -113,7 +113,7 @@ pub(crate) struct MirrorCounters {
 }
 
 impl ListenerCounters {
-    /// The counters of each backend of a route.
+    /// Returns the counters of each backend of a route.
     pub(crate) fn backends_of(&self, route: &Route) -> Vec<Arc<BackendCounters>> {
         let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
         if backends.len() > RETIRED_BACKENDS {
@@ -139,10 +139,10 @@ impl ListenerCounters {
     }
 }
 
-/// How many backends of one listener are remembered before those that went are forgotten.
+/// Limit on the backends of one listener that are remembered before removed ones are forgotten.
 const RETIRED_BACKENDS: usize = 256;
 
-/// Names a backend over all changes of weights.
+/// Key of a backend over all changes of weights.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BackendKey {
     pub(crate) policy: Arc<str>,
@@ -150,7 +150,7 @@ pub(crate) struct BackendKey {
     pub(crate) cluster: Arc<str>,
 }
 
-/// The policy that decided, as `Kind mesh/name`; `default` when none did.
+/// Policy that decided, as `Kind mesh/name`; `default`: none did.
 pub(crate) fn policy_name(route: &Route) -> Arc<str> {
     match &route.origin {
         Some(origin) => format!("{} {}/{}", origin.kind, origin.mesh, origin.name).into(),
@@ -158,21 +158,21 @@ pub(crate) fn policy_name(route: &Route) -> Arc<str> {
     }
 }
 
-/// What one worker counted for one backend of a listener.
+/// Counters of one worker for one backend of a listener.
 #[derive(Debug, Default)]
 pub(crate) struct BackendCounters {
-    /// How often the split chose it.
+    /// Number of times that the split chose it.
     pub(crate) chosen: Count,
-    /// How many connections to its endpoints were established.
+    /// Number of connections that were established to its endpoints.
     pub(crate) opened: Count,
     pub(crate) active: Count,
-    /// How many of those were decided by weights that are no longer in force.
+    /// Number of those that were decided by weights which are no longer in force.
     pub(crate) outdated: Count,
-    /// How many connections the proxy itself ended.
+    /// Number of connections that the proxy itself ended.
     pub(crate) cut: Count,
     pub(crate) resets: Count,
     pub(crate) resets_early: Count,
-    /// How connections that it was chosen for ended or were refused.
+    /// Number of connections by their ending or refusal, of those that it was chosen for.
     pub(crate) ended: [Count; Ending::ALL.len()],
     pub(crate) durations: Durations,
     /// Bytes from the client, bytes from the backend.
@@ -183,15 +183,15 @@ pub(crate) struct BackendCounters {
 #[derive(Debug, Default)]
 struct Endpoints {
     counted: BTreeMap<Arc<str>, Arc<EndpointCounters>>,
-    /// How connecting to those went that are forgotten: what was counted for the backend stays so.
+    /// Connect results of forgotten endpoints: the backend's totals keep them.
     gone: EndpointCounters,
 }
 
-/// How many endpoints of a backend are counted one by one; the rest are counted together as `other`.
+/// Limit on the endpoints of a backend with counters of their own; the rest are counted together as `other`.
 pub(crate) const COUNTED_ENDPOINTS: usize = 64;
 
 impl BackendCounters {
-    /// The counters of an endpoint, by its `host:port`.
+    /// Returns the counters of an endpoint, by its `host:port`.
     pub(crate) fn endpoint(&self, name: &str) -> Arc<EndpointCounters> {
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let Endpoints { counted, gone } = &mut *endpoints;
@@ -212,7 +212,8 @@ impl BackendCounters {
         Arc::clone(counted.entry(name.into()).or_default())
     }
 
-    /// Visits every endpoint that is counted by its name, and without one how connecting to those went that are forgotten.
+    /// Visits every endpoint with counters of its own, and without a name the connect results of the forgotten
+    /// ones.
     pub(crate) fn each_endpoint(&self, mut visit: impl FnMut(Option<&Arc<str>>, &EndpointCounters)) {
         let endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         endpoints.counted.iter().for_each(|(name, counters)| visit(Some(name), counters));
@@ -220,7 +221,7 @@ impl BackendCounters {
     }
 }
 
-/// What one worker counted for one endpoint of a backend.
+/// Counters of one worker for one endpoint of a backend.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointCounters {
     pub(crate) opened: Count,
@@ -232,10 +233,10 @@ pub(crate) struct EndpointCounters {
     pub(crate) connect_times: ConnectTimes,
 }
 
-/// Everything that one worker counted.
+/// All counters of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerCounters {
-    /// How often accepting rested because the process or the host was out of something.
+    /// Number of pauses in accepting because the process or the host ran out of a resource.
     pub(crate) rests: Count,
     pub(crate) handshakes: Handshakes,
     counted: Mutex<Counted>,
@@ -244,18 +245,18 @@ pub(crate) struct WorkerCounters {
 #[derive(Debug, Default)]
 struct Counted {
     listeners: BTreeMap<ListenerKey, Arc<ListenerCounters>>,
-    /// The sums of listeners that are gone: what was counted for a proxy stays so.
+    /// Sums of removed listeners: the proxy's totals keep them.
     gone: BTreeMap<ProxyName, ProxySnapshot>,
 }
 
 impl WorkerCounters {
-    /// The counters of a listener: the same ones as long as it is there.
+    /// Returns the counters of a listener: the same ones as long as it exists.
     pub(crate) fn listener(&self, listener: &Listener) -> Arc<ListenerCounters> {
         let key = (listener.proxy.clone(), Arc::clone(&listener.name));
         Arc::clone(self.lock().listeners.entry(key).or_default())
     }
 
-    /// Forgets listeners that nobody uses any more, but for their part of the sums of their proxy.
+    /// Forgets listeners that are not used any more, except for their part of the sums of their proxy.
     pub(crate) fn forget_unused(&self) {
         let mut counted = self.lock();
         let Counted { listeners, gone } = &mut *counted;
@@ -268,7 +269,7 @@ impl WorkerCounters {
         });
     }
 
-    /// Visits every listener, then the sums of those that are gone.
+    /// Visits every listener, then the sums of the removed ones.
     pub(crate) fn visit(
         &self,
         mut listener: impl FnMut(&ListenerKey, &ListenerCounters),
@@ -302,7 +303,7 @@ mod tests {
             failed += counters.failed.value();
             connects += counters.connect_times.buckets[0].value();
         });
-        // of those that nobody uses only the last is still counted by itself
+        // of the unused ones only the last still has counters of its own
         assert_eq!((names, failed, connects), (1, 2, 1));
     }
 

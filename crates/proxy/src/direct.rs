@@ -1,4 +1,4 @@
-//! Connections that reach their endpoint without a relay: counted and logged as those that the relay carries.
+//! Direct connections, which reach their endpoint without a relay: counted and logged like relayed ones.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::health::{Board, Cell};
 use crate::log::{Format, LogBuffer, Output, Record};
 use crate::resolve::Doubts;
 
-/// The connections that live, for whoever looks.
+/// Live direct connections, for reports.
 #[derive(Debug, Default)]
 pub(crate) struct Living(Mutex<BTreeMap<u64, Life>>);
 
@@ -30,7 +30,7 @@ impl Living {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A report about each.
+    /// Returns a report about each.
     pub(crate) fn list(&self) -> Vec<ConnectionInfo> {
         self.lock().values().map(Life::info).collect()
     }
@@ -67,9 +67,9 @@ impl Life {
     }
 }
 
-/// The backends of a decision.
+/// Backends of a decision, by name.
 struct Names<'a> {
-    /// The one that was drawn, if it went to another one.
+    /// Backend that was drawn, if the connection went to another one.
     first: Option<&'a Backend>,
     backend: Option<&'a Backend>,
 }
@@ -82,7 +82,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What is counted and logged of connections that nobody relays; for the thread that hears of them.
+/// Counters and log of direct connections; for the thread that gets their events.
 pub struct Books {
     board: Arc<Board>,
     counters: Arc<WorkerCounters>,
@@ -92,7 +92,7 @@ pub struct Books {
     kept: BTreeMap<*const Listener, Kept>,
 }
 
-/// What belongs to a listener.
+/// State that belongs to a listener.
 struct Kept {
     listener: Arc<Listener>,
     counters: Arc<ListenerCounters>,
@@ -111,7 +111,7 @@ impl Books {
         Self { board, counters, living, doubts, log, kept: BTreeMap::new() }
     }
 
-    /// Takes in what was seen of a connection.
+    /// Records an event of a connection.
     pub fn note(&mut self, seen: Seen) {
         let Seen { connection, news, ago } = seen;
         self.keep(&connection.listener);
@@ -128,7 +128,7 @@ impl Books {
                 if self.living.lock().remove(&connection.id).is_some() {
                     kept.subtract_active(&connection);
                 } else {
-                    // that it was opened may have been lost
+                    // the event that it was opened may have been lost
                     kept.begin(&connection);
                     ended.connect_time.into_iter().for_each(|time| kept.open(&connection, time));
                 }
@@ -148,7 +148,7 @@ impl Books {
         self.log.flush();
     }
 
-    /// Forgets connections of which it was never heard that they ended: there are none any more.
+    /// Forgets connections whose end was not seen: there are none any more.
     pub fn forget_living(&mut self) {
         let mut living = self.living.lock();
         for life in std::mem::take(&mut *living).into_values() {
@@ -241,7 +241,7 @@ impl Kept {
         let (endpoint, cell) = (self.endpoint(connection), cell.as_ref());
         if connect_time.is_none() {
             endpoint.into_iter().for_each(|endpoint| endpoint.failed.add(1));
-            // who gave up says nothing of the endpoint
+            // a client that gives up says nothing about the endpoint
             if *ending != Ending::ClientReset {
                 cell.into_iter().for_each(|cell| cell.failed(dialled.endpoint));
             }
@@ -266,7 +266,7 @@ impl Kept {
     }
 }
 
-/// Has the host name of an endpoint resolved again that could not be dialled.
+/// Requests another resolution of the host name of an endpoint that could not be dialled.
 fn doubt(doubts: &Doubts, connection: &Direct) {
     let cluster = || {
         let (_, cluster) = connection.route()?.backend_with_cluster(connection.backend?)?;
@@ -295,7 +295,7 @@ fn record<'a>(connection: &'a Direct, ended: &'a Ended, ago: Duration) -> Record
         first_backend: names.first,
         backend: names.backend,
         endpoint: connection.endpoint.map(|endpoint| endpoint.address),
-        // a listener that is full draws nothing
+        // a listener at its limit draws nothing
         draw: (ended.ending != Ending::Limit).then_some(connection.draw),
         attempts: connection.endpoint.is_some().into(),
         bytes: ended.bytes,

@@ -1,11 +1,11 @@
-//! Our own proxy at a control plane: delta discovery over gRPC around [`Mirror`].
+//! Discovery: our own proxy as a client of a control plane, delta xDS over gRPC around [`Mirror`].
 //!
-//! The proxy keeps the last configuration that it accepted, whatever becomes of the control plane, and tries to come
-//! back with growing, jittered pauses. When it does, it says what it has, and gets the difference. Where there are several
-//! control planes of one store, each proxy begins at one of them by lot, and goes on to the next when it is lost.
+//! The proxy keeps the last configuration that it accepted, whatever happens to the control plane, and reconnects
+//! with growing, jittered pauses. It then reports what it has, and gets the difference. If several control planes
+//! share one store, each proxy begins at a random one, and fails over to the next.
 //!
-//! Whoever answers is asked who it is before it is obeyed: what is no control plane of ours is left again, and tried
-//! like one that is away.
+//! A control plane must identify itself before its configuration is accepted: any other server is disconnected, and
+//! retried like an unreachable one.
 //!
 //! ```no_run
 //! # async fn example(proxy: meshtcp_proxy::Proxy) -> Result<(), Box<dyn std::error::Error>> {
@@ -58,75 +58,76 @@ use crate::telemetry::Telemetry;
 pub use dial::InvalidAddress;
 pub use lost::Lost;
 
-/// Pauses between attempts grow from the first to the second.
+/// First pause between attempts; pauses grow up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How long a control plane may say nothing on a new stream before another one is tried, if there is one: it may be cut off
-/// from its store.
+/// Limit on a control plane's silence on a new stream before another one is tried, if there is one: it may be cut
+/// off from its store.
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// How long a control plane that knows the proxy takes to tell it something, and longer.
+/// Time after which a control plane that knows the proxy would have sent it something.
 const TOLD_NOTHING: Duration = Duration::from_secs(2);
 
-/// Requests on their way to the connection; there are never more than a few.
+/// Capacity of the queue of requests on their way to the connection; there are never more than a few.
 const REQUEST_QUEUE: usize = 16;
 
-/// A proxy's link to its control plane, not yet running.
+/// Link of a proxy to its control plane, not yet running.
 #[derive(Debug)]
 pub struct Discovery {
-    /// The control planes; the first one is tried now.
+    /// Control planes; the first one is tried now.
     endpoints: VecDeque<Endpoint>,
     node: Node,
-    /// Whom it believes behind `https://`; `None`: nobody.
+    /// Trusted certificates behind `https://`; `None`: none are trusted.
     tls: Option<Tls>,
     mirror: Mirror,
     link: watch::Sender<Link>,
     started: Instant,
-    /// Where the token is that the control plane asks for.
+    /// File with the token that the control plane asks for; `None`: no token.
     token_file: Option<PathBuf>,
-    /// What is reported; `None`: nothing.
+    /// Reported telemetry; `None`: nothing is reported.
     telemetry: Option<Arc<Telemetry>>,
 }
 
-/// How the link is.
+/// State of the link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// Whether a stream is open and a control plane of ours has said something on it.
+    /// `true`: a stream is open, and a control plane of ours has answered on it.
     pub connected: bool,
-    /// How many streams were open so far.
+    /// Number of streams that were opened so far.
     pub streams: u64,
-    /// How many configurations were accepted so far; 0 before the first.
+    /// Number of configurations that were accepted so far; 0 before the first.
     pub generation: u64,
-    /// Why the last attempt or stream ended; `None` while connected.
+    /// Reason why the last attempt or stream ended; `None`: connected.
     pub lost: Option<Lost>,
-    /// Whether a control plane has let the proxy in and told it nothing yet for a while: it may not know the proxy.
+    /// `true`: a control plane has accepted the proxy and sent it nothing yet for a while: it may not know the
+    /// proxy.
     pub is_waiting: bool,
-    /// The control plane that is followed, or that was tried last, as a URL; empty before the first attempt.
+    /// URL of the control plane that is followed, or that was tried last; empty before the first attempt.
     pub control_plane: String,
-    /// What whoever answered there calls itself, safe to print: one of ours if `connected`, or a stranger that is not
-    /// followed. `None` while nobody has answered there.
+    /// Identifier of the server that answered there, safe to print: one of ours if `connected`, or a stranger that
+    /// is not followed. `None`: nothing has answered there.
     pub identifier: Option<String>,
 }
 
 impl Discovery {
-    /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`, or `https://HOST:PORT` for one over TLS, which needs
-    /// [`Discovery::trusting`] too; `node_id` is `<mesh>.<dataplane name>`, or
-    /// `.<name>` of the proxy of a zone, which [tells](Discovery::telling) its sort.
+    /// Prepares the link. `control_plane` is a URL, `http://HOST:PORT`, or `https://HOST:PORT` for one over TLS,
+    /// which needs [`Discovery::trusting`] too; `node_id` is `<mesh>.<dataplane name>`, or `.<name>` of a zone
+    /// proxy, which [tells](Discovery::telling) its sort.
     ///
     /// # Errors
     ///
-    /// When the URL is none. That nobody answers there is not an error, but a [`Link`].
+    /// The URL is not valid. An unreachable control plane is not an error, but a state of the [`Link`].
     pub fn new(control_plane: &str, node_id: &str) -> Result<Self, InvalidAddress> {
         Self::any_of(&[control_plane], node_id)
     }
 
-    /// Prepares the link to any one of several control planes, which share their store. Begins at one of them by lot, so
+    /// Prepares the link to any one of several control planes, which share their store. Begins at a random one, so
     /// that proxies spread over them; when it is lost, the next is tried, and the first after the last.
     ///
     /// # Errors
     ///
-    /// When a URL is none, or there is none.
+    /// A URL is not valid, or there is none.
     pub fn any_of(control_planes: &[impl AsRef<str>], node_id: &str) -> Result<Self, InvalidAddress> {
         let endpoints: Result<VecDeque<Endpoint>, InvalidAddress> =
             control_planes.iter().map(|control_plane| endpoint(control_plane.as_ref())).collect();
@@ -153,32 +154,32 @@ impl Discovery {
         })
     }
 
-    /// Tells something about itself beside its name, as the control plane knows it by a key.
+    /// Adds metadata about the proxy besides its name, by a key that the control plane knows.
     #[must_use]
     pub fn telling(self, key: &str, value: impl Into<MetadataValue>) -> Self {
         let node = self.node.telling(key, value);
         Self { mirror: Mirror::new(node.clone()), node, ..self }
     }
 
-    /// Believes a control plane behind `https://` when its certificate is for the host of the URL, and is one of these in PEM
-    /// or signed by one of them.
+    /// Trusts a control plane behind `https://` if its certificate is for the host of the URL, and is one of these
+    /// in PEM or signed by one of them.
     ///
     /// # Errors
     ///
-    /// When they are none.
+    /// They are not certificates.
     pub fn trusting(self, certificates: impl AsRef<[u8]>) -> Result<Self, TrustError> {
         Ok(Self { tls: Some(Tls::new(&Trust::from_pem(certificates.as_ref())?)?), ..self })
     }
 
-    /// Says who it is with the dataplane token in a file. The file is read whenever a stream is opened, so that a token can
-    /// be replaced before it ends.
+    /// Authenticates with the dataplane token in a file. The file is read whenever a stream is opened, so that a
+    /// token can be replaced before it expires.
     #[must_use]
     pub fn with_token_file(self, file: impl Into<PathBuf>) -> Self {
         Self { token_file: Some(file.into()), ..self }
     }
 
-    /// Reports once a second what is new of what its connections did, which began to be counted at `started`. A control plane
-    /// that takes no reports is followed all the same.
+    /// Reports the new telemetry of its connections once a second; counting began at `started`. A control plane
+    /// that accepts no reports is followed all the same.
     #[must_use]
     pub fn reporting(
         self,
@@ -188,28 +189,28 @@ impl Discovery {
         Self { telemetry: Some(Arc::new(Telemetry::new(started, counted))), ..self }
     }
 
-    /// How the link is, now and from now on.
+    /// State of the link, now and from now on.
     pub fn link(&self) -> watch::Receiver<Link> {
         self.link.subscribe()
     }
 
-    /// Follows the control plane until it is dropped.
+    /// Follows the control plane until the future is dropped.
     ///
-    /// `consumer` is given every consistent configuration. It runs it, or says what of it it cannot run and goes on
-    /// with the one before; the control plane is told so.
+    /// `consumer` gets every consistent configuration. It runs it, or returns what it cannot run and keeps the one
+    /// before; the control plane gets a NACK.
     pub async fn run(
         mut self,
         mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
     ) -> Infallible {
         let mut pause = FIRST_PAUSE;
-        // how many were tried since one answered
+        // attempts since the last successful connection
         let mut tried = 0;
         loop {
             let error = match self.stream(&mut consumer).await {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
-            // who is sent away by another process of its name comes back ever more seldom
+            // a proxy refused in favour of another process with its name retries at growing intervals
             if self.link.borrow().connected && !matches!(error, Lost::StartedTwice(_)) {
                 (pause, tried) = (FIRST_PAUSE, 0);
             }
@@ -222,14 +223,14 @@ impl Discovery {
             sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
             self.endpoints.rotate_left(1);
             tried += 1;
-            // the pause grows when all of them were tried
+            // the pause grows after all of them were tried
             if tried % self.endpoints.len() == 0 {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
 
-    /// Opens a stream and follows it to its end. Returns why it ended.
+    /// Opens a stream and follows it to its end. Returns the reason of the end.
     async fn stream(
         &mut self,
         consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
@@ -288,7 +289,7 @@ impl Discovery {
                     });
                 }
                 () = when_quiet => {}
-                // only to one of ours
+                // only to a control plane of ours
                 never = &mut reports, if connected => match never {},
                 () = sleep_until(opened + TOLD_NOTHING), if not_told => {
                     self.link.send_modify(|link| link.is_waiting = true);
@@ -310,7 +311,7 @@ impl Discovery {
     async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, String> {
         let connected = match (endpoint.uri().scheme_str(), &self.tls) {
             (Some("https"), Some(tls)) => tls.connect(endpoint).await,
-            // over TLS without certificates nobody is believed, which tonic says
+            // over TLS without certificates nothing is trusted, which tonic reports
             _ => endpoint.connect().await,
         };
         connected.map_err(|error| match distrust(&error) {
@@ -319,13 +320,13 @@ impl Discovery {
         })
     }
 
-    /// Notes who answered instead of a control plane of ours. Returns it in words.
+    /// Records the identifier of a server that is not a control plane of ours. Returns it in words.
     fn met(&self, stranger: &Stranger) -> String {
         self.link.send_modify(|link| link.identifier = Some(stranger.identifier().to_owned()));
         stranger.to_string()
     }
 
-    /// What stands in the token file now.
+    /// Returns the current content of the token file.
     async fn token(&self) -> Result<Option<AsciiMetadataValue>, String> {
         let Some(file) = &self.token_file else { return Ok(None) };
         let wrong = |why: String| format!("the token in {} cannot be used: {why}", file.display());
@@ -344,7 +345,7 @@ impl Discovery {
     }
 }
 
-/// Refuses all of a set that nobody could even look at to the end.
+/// Refuses all of a set that could not be parsed to the end.
 fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
     let reason =
         "the proxy could not take it over because of a fault of its own, and goes on with what it had";
@@ -362,7 +363,7 @@ fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
     set.type_urls().flat_map(of_type).collect()
 }
 
-/// What [`Config::parse`](l4::Config::parse) says is wrong, in the words of discovery.
+/// Converts the problems of [`Config::parse`](l4::Config::parse) to refusals of discovery.
 pub fn refusals(problems: &Problems) -> Vec<Refusal> {
     let refusal = |problem: &l4::config::Problem| {
         let (message, name) = problem.resource.split_once(' ').unwrap_or(("", &problem.resource));

@@ -1,12 +1,12 @@
-//! A DNS server beside the proxy, for the host names of the mesh.
+//! DNS server beside the proxy, for the host names of the mesh.
 //!
 //! ```text
 //!  query ──read──▶ a name of the mesh? ── yes ─▶ its virtual IPs
 //!                                      └─ no ──▶ the servers of the host, and their answer as it is
 //! ```
 //!
-//! It runs on a thread of its own and reads the configuration that the proxy carries: no connection waits for it. It keeps
-//! nothing: what a server of the host says is neither remembered nor changed.
+//! It runs on a thread of its own and reads the configuration that the proxy carries: no connection waits for it.
+//! It is stateless: answers of the host's servers are neither cached nor changed.
 
 mod upstream;
 
@@ -31,31 +31,31 @@ use crate::counters::{Outcome, QueryCounts};
 use crate::guard::{Part, again};
 use crate::published::Published;
 
-/// How long clients may use an answer. A virtual IP never changes, a name may leave: half a minute after it did, nobody dials
-/// it any more. Kuma's is the same.
+/// Time to live of answers, in seconds. A virtual IP never changes, a name may be removed: half a minute later no
+/// client dials it any more. Kuma's is the same.
 const TTL: u32 = 30;
-/// The suffixes of the mesh: what is below and no name of it, nobody else is asked for.
+/// Suffixes of the mesh: names below them that do not exist are not forwarded.
 const SUFFIXES: [&str; 2] = ["mesh.local", "mesh"];
-/// How many queries may be on their way to servers of the host, and how many connections of clients may be open.
+/// Limit on queries in flight to servers of the host, and on open connections of clients.
 const FORWARDED: usize = 512;
 const CONNECTIONS: usize = 64;
-/// How long a client may leave its connection unused.
+/// Idle timeout of a client's connection.
 const IDLE: Duration = Duration::from_secs(10);
-/// How long a socket rests that has an error.
+/// Pause of a socket after an error.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How many queries one connection may bring.
+/// Limit on the queries of one connection.
 const QUERIES: usize = 128;
-/// The longest query that is read over UDP.
+/// Limit on the size of a query over UDP, in bytes.
 const LONGEST_QUERY: usize = 4096;
 
-/// The sockets of a server at one address, which a successor may go on with.
+/// Sockets of a server at one address, which a successor may take over.
 #[derive(Debug)]
 pub struct DnsSockets {
-    /// Where they are bound.
+    /// Address where they are bound.
     pub address: SocketAddr,
-    /// For queries in packets.
+    /// Socket for queries over UDP.
     pub udp: std::net::UdpSocket,
-    /// For queries in streams.
+    /// Socket for queries over TCP.
     pub tcp: std::net::TcpListener,
 }
 
@@ -63,7 +63,7 @@ impl DnsSockets {
     /// Binds both.
     ///
     /// # Errors
-    /// The address cannot be bound, or not by both.
+    /// The address cannot be bound for UDP and TCP.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
         let tcp = std::net::TcpListener::bind(address).map_err(named)?;
@@ -74,23 +74,23 @@ impl DnsSockets {
         Ok(Self { address, udp, tcp })
     }
 
-    /// The same sockets once more.
+    /// Duplicates the sockets.
     ///
     /// # Errors
-    /// There is no descriptor left.
+    /// No descriptor is left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { address: self.address, udp: self.udp.try_clone()?, tcp: self.tcp.try_clone()? })
     }
 }
 
-/// A running server. It stops when it is dropped.
+/// Running server. It stops when dropped.
 pub struct Dns {
     sockets: Vec<DnsSockets>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-/// What queries are answered by.
+/// State by which queries are answered.
 struct Desk {
     published: Arc<Published>,
     upstream: Upstream,
@@ -100,11 +100,11 @@ struct Desk {
 }
 
 impl Dns {
-    /// Answers at these sockets from now on by what `proxy` carries; everything else by the servers that `resolv_conf` names,
-    /// which is read again when it changes.
+    /// Starts answering at these sockets by the configuration that `proxy` carries; everything else by the servers
+    /// in `resolv_conf`, which is read again when it changes.
     ///
     /// # Errors
-    /// A thread or a descriptor cannot be had.
+    /// A thread or a descriptor is not available.
     pub fn start(proxy: &Proxy, sockets: Vec<DnsSockets>, resolv_conf: &Path) -> io::Result<Self> {
         let addresses: Vec<SocketAddr> = sockets.iter().map(|it| it.address).collect();
         let served = sockets.iter().map(DnsSockets::try_clone).collect::<io::Result<Vec<_>>>()?;
@@ -133,7 +133,7 @@ impl Dns {
         Ok(Self { sockets, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// The sockets that it answers at, in the order in which it was told.
+    /// Sockets that it answers at, in the given order.
     pub fn sockets(&self) -> &[DnsSockets] {
         &self.sockets
     }
@@ -143,7 +143,7 @@ impl Drop for Dns {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // a panic in it was told
+            // a panic in it was reported
             let _ = thread.join();
         }
     }
@@ -164,7 +164,7 @@ async fn serve(desk: &Arc<Desk>, sockets: &[DnsSockets]) {
             Err(error) => tracing::error!(%address, %error, "no DNS is served there"),
         }
     }
-    // a panic in one ends all, and they begin anew
+    // a panic in one ends all, and they are restarted
     while let Some(ended) = servers.join_next().await {
         if let Err(panicked) = ended {
             std::panic::resume_unwind(panicked.into_panic());
@@ -179,7 +179,7 @@ async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
         while asking.try_join_next().is_some() {}
         let (length, from) = match socket.recv_from(&mut buffer).await {
             Ok(received) => received,
-            // such as that a client has gone, which is told to whoever receives next
+            // e.g. a client has gone, which is reported to the next receive
             Err(_) => {
                 tokio::time::sleep(PAUSE).await;
                 continue;
@@ -209,7 +209,7 @@ async fn serve_tcp(desk: Arc<Desk>, listener: TcpListener) {
             Ok((stream, from)) => {
                 let desk = Arc::clone(&desk);
                 clients.spawn(async move {
-                    // a client that goes away is no fault
+                    // a client that goes away is not an error
                     let _ = converse(&desk, stream, from).await;
                     drop(permit);
                 });
@@ -239,7 +239,7 @@ async fn converse(desk: &Desk, mut stream: TcpStream, from: SocketAddr) -> io::R
     Ok(())
 }
 
-/// What is to be done with a packet.
+/// Result of looking at a packet.
 enum Looked {
     Nothing,
     Answer(Vec<u8>),
@@ -247,7 +247,7 @@ enum Looked {
 }
 
 impl Desk {
-    /// Looks at a packet; an answer has `most` bytes.
+    /// Looks at a packet; an answer has at most `most` bytes.
     fn look(&self, packet: &[u8], from: SocketAddr, most: usize) -> Looked {
         let query = match message::read(packet) {
             Heard::Query(query) => query,
@@ -282,7 +282,7 @@ impl Desk {
         Looked::Answer(answer)
     }
 
-    /// What a server of the host says.
+    /// Returns the answer of a server of the host.
     async fn forward(&self, packet: &[u8], way: Way, _permit: OwnedSemaphorePermit) -> Vec<u8> {
         let Heard::Query(query) = message::read(packet) else {
             return message::refusal(packet, Code::Malformed);
@@ -300,13 +300,13 @@ impl Desk {
     }
 }
 
-/// Whose a name is.
+/// Owner of a name.
 enum Known<'c> {
-    /// The mesh's: it has these addresses, or none where it only stands above names that have.
+    /// The mesh, with these addresses, or none where it is only a parent of names that have some.
     Ours(&'c [IpAddr]),
-    /// It would be the mesh's, and there is none.
+    /// The mesh, where it does not exist.
     Absent,
-    /// Somebody else's.
+    /// Not the mesh.
     Foreign,
 }
 

@@ -1,14 +1,15 @@
-//! What runs beside the workers: a panic there costs the turn that it happened in, and connections go on.
+//! Panic guard for the threads beside the workers: a panic there costs the turn that it happened in, and
+//! connections go on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// The pause before the first new beginning; each is twice the one before.
+/// Pause before the first restart; each is twice the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause.
+/// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A part of the proxy that is no worker.
+/// Part of the proxy that is not a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Discovery,
@@ -30,7 +31,8 @@ impl Part {
     }
 }
 
-/// Takes one turn. `None`: it panicked, which is told; whatever it shares with others is whole after any of its steps.
+/// Runs one turn. `None`: it panicked, which is reported; state shared with other threads is consistent after any
+/// of its steps.
 pub(crate) fn caught<T>(part: Part, turn: impl FnOnce() -> T) -> Option<T> {
     let turned = catch_unwind(AssertUnwindSafe(|| {
         trip::step(part.name());
@@ -39,7 +41,7 @@ pub(crate) fn caught<T>(part: Part, turn: impl FnOnce() -> T) -> Option<T> {
     turned.map_err(|_| tracing::error!(part = part.name(), "a panic was caught; connections go on")).ok()
 }
 
-/// Works until it is done, and begins anew after each panic.
+/// Runs work until it is done, restarting it after each panic.
 pub(crate) fn again(part: Part, mut work: impl FnMut()) {
     let mut pause = FIRST_PAUSE;
     while caught(part, &mut work).is_none() {
@@ -48,14 +50,14 @@ pub(crate) fn again(part: Part, mut work: impl FnMut()) {
     }
 }
 
-/// Marks a turn of work that goes on for long.
+/// Marks a turn of long-running work.
 pub(crate) fn step(part: Part) {
     trip::step(part.name());
 }
 
-/// Panics on demand, so that tests see what becomes of them. In a release there are none.
+/// Panics on demand, for tests of the recovery. Release builds have none.
 pub mod trip {
-    /// Lets a part panic at its next turn.
+    /// Makes a part panic at its next turn.
     #[cfg(debug_assertions)]
     pub fn wire(part: &str) {
         wired().insert(part.to_owned());

@@ -1,4 +1,5 @@
-//! The thread that feeds the state machines of [`l4::health`], and what it shares with the workers.
+//! Health of endpoints: the thread that feeds the state machines of [`l4::health`], and the state it shares with
+//! the workers.
 //!
 //! ```text
 //!  probe ──▶ Check ─────┐
@@ -6,8 +7,9 @@
 //!  Tally ──▶ Ejection ──┘
 //! ```
 //!
-//! The `board` holds the vitals of all clusters that are served; the checker's thread and whoever applies a
-//! configuration lock it, never a worker. Workers read a `Cell`, and leave what happened to connections in its tallies.
+//! The `board` holds the vitals of all clusters that are served; the checker's thread and the thread that applies a
+//! configuration lock it, never a worker. Workers read a `Cell`, and record the results of connections in its
+//! tallies.
 
 mod board;
 mod cell;

@@ -1,9 +1,9 @@
-//! Whom the host of a proxy believes.
+//! Authorities that the host of a proxy trusts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where Linux systems keep whom they trust.
+/// Usual files with trusted authorities on Linux systems.
 const USUAL: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -12,18 +12,18 @@ const USUAL: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The file with whom a host believes. It is read with each configuration that asks for it, and by
+/// File with the authorities that a host trusts. It is read with each configuration that needs it, and by
 /// [`Proxy::read_host_authorities`](crate::Proxy::read_host_authorities).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostAuthorities(Option<PathBuf>);
 
 impl HostAuthorities {
-    /// Those of a file, in PEM, instead of the first that exists where systems usually have one.
+    /// Uses those of a file, in PEM, instead of the first usual file that exists.
     pub fn in_file(path: impl Into<PathBuf>) -> Self {
         Self(Some(path.into()))
     }
 
-    /// Their certificates in PEM, as they are now; `None`: there is no file that can be read.
+    /// Reads their certificates in PEM, as they are now; `None`: there is no readable file.
     pub(crate) fn read(&self) -> Option<Arc<str>> {
         let read = |path: &Path| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into());
         match &self.0 {

@@ -1,4 +1,4 @@
-//! The L4 data plane.
+//! L4 data plane.
 //!
 //! ```text
 //!  ResourceSet ──Config::parse──▶ Config ──Proxy::apply──▶ workers: accept ─▶ decide ─▶ connect ─▶ relay ─▶ finish
@@ -6,18 +6,18 @@
 //!                                                            a Decision with its draw                a line in the log
 //! ```
 //!
-//! | where | what |
+//! | module or type | content |
 //! |---|---|
-//! | [`Proxy`] | the running data plane: one event loop a processor, sharing nothing on the path of a connection |
+//! | [`Proxy`] | running data plane: one event loop per processor, sharing nothing on the path of a connection |
 //! | [`discovery`] | configurations from a control plane |
-//! | [`dns`] | the host names of the mesh, for whoever asks beside the proxy |
+//! | [`dns`] | DNS server beside the proxy, for the host names of the mesh |
 //! | [`takeover`] | listening sockets on their way to the next process |
-//! | [`own_socket`] | Unix sockets with a path, where nothing of others is replaced or believed |
+//! | [`own_socket`] | Unix sockets with a path, which replace no foreign file and verify their peer |
 //!
-//! Where a connection goes and why is the law of [`l4`]; [`Proxy::counters`] and [`Proxy::register`] say what was
-//! counted, as a value and as Prometheus metrics.
+//! Routing decisions are made by [`l4`]; [`Proxy::counters`] and [`Proxy::register`] provide the counters, as a
+//! value and as Prometheus metrics.
 //!
-//! A connection keeps the decision it was born with, whatever becomes of the configuration.
+//! A connection keeps its decision, even if the configuration changes.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How many connections the process can hold.
+//! Limits on the connections of the process.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit of open files as far as it goes without a privilege, and returns it.
+/// Raises the limit of open files as far as possible without a privilege, and returns it.
 pub(crate) fn raise_open_files() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: maximum, maximum };
@@ -16,23 +16,24 @@ pub(crate) fn raise_open_files() -> u64 {
     }
 }
 
-/// Half of the open files, less a fortieth for listeners, pipes, logs and the rest of the process.
+/// Returns the default limit on connections: half of the open files, less a fortieth for listeners, pipes, logs and
+/// the rest of the process.
 pub(crate) fn default_connections(open_files: u64) -> usize {
     usize::try_from((open_files - open_files / 40) / 2).unwrap_or(usize::MAX)
 }
 
-/// The ports that the kernel dials from.
+/// Ports that the kernel dials from.
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
     let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ports = text.split_whitespace().filter_map(|port| port.parse().ok());
     match (ports.next(), ports.next()) {
         (Some(first), Some(last)) => first..=last,
-        // cannot be told: it may be any
+        // unknown: it may be any
         _ => 1..=u16::MAX,
     }
 }
 
-/// A number of places, shared by all workers.
+/// Limited number of places, shared by all workers.
 #[derive(Debug)]
 pub(crate) struct Places {
     taken: AtomicUsize,
@@ -44,17 +45,17 @@ impl Places {
         Self { taken: AtomicUsize::new(0), limit: AtomicUsize::new(limit) }
     }
 
-    /// Changes how many there are; what is taken stays taken.
+    /// Changes the limit; places that are taken stay taken.
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Relaxed);
     }
 
-    /// How many are taken.
+    /// Number of places that are taken.
     pub(crate) fn taken(&self) -> usize {
         self.taken.load(Relaxed)
     }
 
-    /// Counts `now` places as taken by somebody else who had `before`, and returns how many are taken.
+    /// Counts `now` places as taken by another holder who had `before`, and returns how many are taken.
     pub(crate) fn exchange(&self, before: usize, now: usize) -> usize {
         if now >= before {
             self.taken.fetch_add(now - before, Relaxed) + (now - before)
@@ -63,12 +64,12 @@ impl Places {
         }
     }
 
-    /// How many there are.
+    /// Limit on the places.
     pub(crate) fn limit(&self) -> usize {
         self.limit.load(Relaxed)
     }
 
-    /// Takes a place, until it is dropped; `None` when all are taken.
+    /// Takes a place, until it is dropped; `None`: all are taken.
     pub(crate) fn take(self: &Arc<Self>) -> Option<Place> {
         if self.taken.fetch_add(1, Relaxed) >= self.limit.load(Relaxed) {
             self.taken.fetch_sub(1, Relaxed);
@@ -78,7 +79,7 @@ impl Places {
     }
 }
 
-/// A place that is taken.
+/// Place that is taken.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<Places>);
 

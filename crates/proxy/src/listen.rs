@@ -1,5 +1,5 @@
-//! Listening sockets: one for each worker and listener, all on one address (`SO_REUSEPORT`), so that no two workers
-//! ever wait for each other when a connection arrives.
+//! Listening sockets: one for each worker and listener, all on one address (`SO_REUSEPORT`), so that workers never
+//! wait for each other when a connection arrives.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,25 +7,25 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
 
-/// How many connections may wait for being accepted; the kernel's own limit (`net.core.somaxconn`) applies, too.
+/// Limit on connections that wait to be accepted; the kernel's own limit (`net.core.somaxconn`) applies too.
 const BACKLOG: i32 = 4096;
 
-/// Who may hold the address already.
+/// Claim to an address that may be in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// Nobody, not even another process of ours.
+    /// Exclusive, also towards other processes of ours.
     Alone,
-    /// This process, through a wildcard address and the same port.
+    /// Shared with this process, through a wildcard address and the same port.
     Shared,
 }
 
 /// Opens one listening socket for each of `workers`.
 ///
-/// The first is bound without `SO_REUSEPORT`: otherwise a second process of the same user would silently take half
-/// of the connections, where an error is what both want.
+/// The first is bound without `SO_REUSEPORT`: otherwise a second process of the same user would silently get half
+/// of the connections, where both would prefer an error.
 ///
 /// # Errors
-/// When the address is in use, not an address of this host, or a port that needs a privilege.
+/// The address is in use, not an address of this host, or has a port that needs a privilege.
 pub(crate) fn open(address: SocketAddr, workers: usize, claim: Claim) -> io::Result<Vec<OwnedFd>> {
     let mut sockets = Vec::with_capacity(workers);
     for worker in 0..workers {
@@ -34,7 +34,7 @@ pub(crate) fn open(address: SocketAddr, workers: usize, claim: Claim) -> io::Res
         let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
         if address.is_ipv6() {
-            // `[::]` is not also 0.0.0.0: an operator who wants both says both
+            // `[::]` does not include 0.0.0.0: an operator who wants both configures both
             sockopt::set_ipv6_v6only(&socket, true)?;
         }
         let share_now = worker > 0 || claim == Claim::Shared;

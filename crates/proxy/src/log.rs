@@ -1,7 +1,8 @@
-//! The connection log: one line for each connection that finished or was refused, saying where it went and why.
+//! Connection log: one line for each connection that finished or was refused, with its destination and the reason.
 //!
-//! A worker writes lines into a buffer of its own and hands whole buffers to the thread of their sink through a bounded
-//! queue. When a sink cannot keep up its lines are dropped and counted: neither the data path nor another sink ever waits.
+//! A worker writes lines into a buffer of its own and hands whole buffers to the thread of their sink through a
+//! bounded queue. If a sink cannot keep up its lines are dropped and counted: neither the data path nor another
+//! sink ever waits.
 
 mod access;
 mod buffer;
@@ -24,21 +25,22 @@ use std::sync::Arc;
 
 use l4::config::Sink;
 
-/// Where the proxy's own connection log goes, and what its lines look like.
+/// Sink and format of the proxy's own connection log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLog {
-    /// Where to.
+    /// Sink of the lines.
     pub sink: Sink,
-    /// What a line looks like.
+    /// Format of a line.
     pub format: LineFormat,
 }
 
-/// Who else takes the lines of the connection log, as JSON, whatever else becomes of them. Cloning shares it.
+/// Additional consumer of the connection log's lines, as JSON, independent of other sinks. Cloning shares it.
 #[derive(Clone)]
 pub struct ConnectionLines(Arc<dyn Fn(Vec<u8>, u64) + Send + Sync>);
 
 impl ConnectionLines {
-    /// They are given to `take`, by any worker: whole lines, each with its line break, and how many they are. It must not wait.
+    /// Passes them to `take`, called by any worker: whole lines, each with its line break, and their number. It
+    /// must not block.
     pub fn to(take: Arc<dyn Fn(Vec<u8>, u64) + Send + Sync>) -> Self {
         Self(take)
     }
@@ -54,12 +56,12 @@ impl fmt::Debug for ConnectionLines {
     }
 }
 
-/// What a line of the connection log looks like.
+/// Format of a line of the connection log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineFormat {
-    /// `key=value` pairs in a fixed order.
+    /// Text: `key=value` pairs in a fixed order.
     #[default]
     Text,
-    /// One JSON object with the same keys in the same order.
+    /// JSON: one object with the same keys in the same order.
     Json,
 }

@@ -1,4 +1,4 @@
-//! The counters as Prometheus metrics.
+//! Prometheus metrics of the counters.
 
 mod health;
 mod mirrors;
@@ -20,7 +20,7 @@ use sample::{Labels, Sample, Samples};
 
 use crate::published::Published;
 
-/// Reads the counters whenever metrics are encoded.
+/// Collector that reads the counters whenever metrics are encoded.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     published: Arc<Published>,
@@ -292,7 +292,7 @@ fn by_ending<'a>(
 ) -> Vec<(Labels<'a>, Sample)> {
     let mut samples = Vec::new();
     for listener in listeners {
-        // born at 0: what was never counted has no rate, and nobody is warned of the first
+        // starts at 0: a missing series has no rate, so that its first increment would raise no alert
         for ending in Ending::ALL.iter().filter(|ending| wanted(**ending)) {
             let mut labels = listener_labels(listener);
             labels.push((label, ending.as_str()));
@@ -320,7 +320,7 @@ fn by_backend_ending<'a>(
     samples
 }
 
-/// One sample for each listener that is configured: what its name means.
+/// Returns one sample for each configured listener: the purpose behind its name.
 fn purposes(listeners: &[ListenerSnapshot]) -> Vec<(Labels<'_>, Sample)> {
     let with_purpose = listeners.iter().filter_map(|listener| {
         let (direction, destination) = listener.purpose.as_ref()?;

@@ -1,5 +1,5 @@
-//! Unix sockets with a path: nothing is replaced there but what a process of our own left behind, and who is at the other end
-//! is asked of the kernel.
+//! Unix sockets with a path: only stale sockets of our own processes are replaced, and the peer is verified by the
+//! kernel.
 
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,16 +11,16 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 use rustix::process::{Uid, geteuid};
 
-/// How many callers may wait to be accepted.
+/// Limit on callers that wait to be accepted.
 const WAITING: i32 = 64;
 
-/// Listens at a path, for our own user alone. A socket there that is ours and that nobody answers is replaced.
+/// Listens at a path, for our own user alone. A stale socket of ours, without a listener, is replaced.
 ///
 /// # Errors
-/// When somebody answers there, when something else is there, or when the path cannot be used.
+/// A process listens there, something else exists there, or the path cannot be used.
 pub fn listen(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
-    // the file gets the mode of the socket: there is no moment in which it is open to others
+    // the file gets the mode of the socket: it is never open to others
     fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     let address = SocketAddrUnix::new(path)?;
     match bind(&socket, &address) {
@@ -34,13 +34,13 @@ pub fn listen(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Connects to whoever listens at a path; `None`: there is nothing, or a socket that nobody answers.
+/// Connects to the listener at a path; `None`: there is nothing, or a socket without a listener.
 ///
 /// # Errors
-/// When something else than a socket is there, or it cannot be used.
+/// Something other than a socket exists there, or it cannot be used.
 pub fn connect(path: &Path, kind: SocketType) -> io::Result<Option<OwnedFd>> {
     let address = SocketAddrUnix::new(path)?;
-    // a link is not followed: where it leads may be anybody's to say
+    // a symbolic link is not followed: its target may be controlled by others
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -55,10 +55,10 @@ pub fn connect(path: &Path, kind: SocketType) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Whether the process at the other end is our own user's, or root's, who may do anything to us anyway.
+/// Checks that the peer process is our own user's, or root's, who has full access anyway.
 ///
 /// # Errors
-/// It is not, or the kernel does not say.
+/// It is not, or the kernel does not provide it.
 pub fn is_ours_or_roots(peer: impl AsFd) -> io::Result<()> {
     match peer_user(peer)? {
         user if user == geteuid() || user.is_root() => Ok(()),
@@ -69,15 +69,15 @@ pub fn is_ours_or_roots(peer: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// The user of the process at the other end, at the time when it connected or began to listen.
+/// Returns the user of the peer process, at the time when it connected or began to listen.
 ///
 /// # Errors
-/// The kernel does not say.
+/// The kernel does not provide it.
 pub fn peer_user(peer: impl AsFd) -> io::Result<Uid> {
     Ok(socket_peercred(peer)?.uid)
 }
 
-/// Removes a socket that a process of ours left behind.
+/// Removes a stale socket of ours.
 fn remove_dead(path: &Path, kind: SocketType) -> io::Result<()> {
     if connect(path, kind)?.is_some() {
         return Err(io::Error::new(ErrorKind::AddrInUse, "another process waits there"));
@@ -146,7 +146,7 @@ mod tests {
             }
             assert_eq!(std::fs::symlink_metadata(place(name)).unwrap().ino(), before, "{name}");
         }
-        // a server of another kind of socket lives there
+        // a server with another type of socket listens there
         assert!(listen(&place("live"), SocketType::SEQPACKET).is_err());
         assert!(place("live").exists() && std::fs::read(place("file")).unwrap() == b"precious");
         drop(live);

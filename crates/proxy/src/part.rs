@@ -1,4 +1,4 @@
-//! Connections that somebody else carries, where a limit counts all of them.
+//! Connections that are carried elsewhere, in limits that count all of them.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use l4::config::{Cluster, Listener, ProxyName};
 use crate::limits::Places;
 use crate::proxy::Proxy;
 
-/// Connections that somebody else carries, in the limits of a listener or a cluster: the proxy counts them as long as this is
-/// there.
+/// Connections carried elsewhere, in the limits of a listener or a cluster: the proxy counts them as long as this
+/// lives.
 #[derive(Debug)]
 pub struct Part {
-    /// The places of connections, and of those that are being established; `None`: not limited here.
+    /// Places of connections, and of those that are being established; `None`: not limited here.
     places: [Option<Arc<Places>>; 2],
     elsewhere: [usize; 2],
 }
 
 impl Part {
-    /// Tells how many connections are carried elsewhere, and how many of them are being established; returns how many the
-    /// proxy carries.
+    /// Sets the numbers of connections carried elsewhere, and of those being established; returns the numbers of
+    /// those that the proxy carries.
     pub fn exchange(&mut self, elsewhere: [u64; 2]) -> [u64; 2] {
         let mut own = [0; 2];
         for (which, places) in self.places.iter().enumerate() {
@@ -38,12 +38,12 @@ impl Drop for Part {
 }
 
 impl Proxy {
-    /// The part of a listener's connections that somebody else carries.
+    /// Returns the part of a listener's connections that is carried elsewhere.
     pub fn part_of_listener(&self, listener: &Listener) -> Part {
         Part { places: [self.shared().bound_of(listener), None], elsewhere: [0; 2] }
     }
 
-    /// The part of the connections to a proxy's cluster that somebody else carries.
+    /// Returns the part of the connections to a proxy's cluster that is carried elsewhere.
     pub fn part_of_cluster(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Part {
         Part { places: self.shared().board.cell(proxy, cluster).bounded(), elsewhere: [0; 2] }
     }

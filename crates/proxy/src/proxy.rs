@@ -1,4 +1,4 @@
-//! The data plane as a value: start it, give it configurations, ask it, drain it, drop it.
+//! Data plane as a value: start it, apply configurations, query it, drain it, drop it.
 
 mod apply;
 mod options;
@@ -34,12 +34,12 @@ use crate::resolve::Resolver;
 use crate::worker::{Command, Mailbox, Passing, Shared, Worker};
 use apply::Control;
 
-/// How long a worker may take to answer; only one that is stopped takes as long.
+/// Timeout of a worker's answer; only one that is stopped takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long the last lines may take to be written.
+/// Timeout of writing the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// A running data plane. Dropping it ends all connections and joins all threads; see [`Proxy::drain`].
+/// Running data plane. Dropping it ends all connections and joins all threads; see [`Proxy::drain`].
 pub struct Proxy {
     published: Arc<Published>,
     control: Mutex<Control>,
@@ -55,12 +55,12 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
-/// What became of the connections of a proxy that was drained.
+/// Result of draining a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainReport {
-    /// How many ended by themselves.
+    /// Number of connections that ended by themselves.
     pub ended: u64,
-    /// How many were closed when the grace was over.
+    /// Number of connections that were closed at the end of the grace period.
     pub closed: u64,
 }
 
@@ -68,8 +68,8 @@ impl Proxy {
     /// Starts the workers. Nothing is carried until [`Proxy::apply`].
     ///
     /// # Errors
-    /// When a thread, an event queue or a wake-up descriptor cannot be had, or the file of the connection log not be
-    /// opened.
+    /// A thread, an event queue or a wake-up descriptor is not available, or the file of the connection log cannot
+    /// be opened.
     pub fn start(options: Options) -> io::Result<Self> {
         let Options {
             threads,
@@ -159,42 +159,43 @@ impl Proxy {
         Ok(())
     }
 
-    /// Carries another configuration from now on: a new connection is decided by it once this returns.
+    /// Applies another configuration: a new connection is decided by it once this returns.
     ///
-    /// Connections that live keep the decision they were born with. A listener whose address stays keeps its socket,
-    /// even when it moves to another proxy. One that cannot be bound is reported, and the rest goes live; if it had
-    /// another address before, it stays there.
+    /// Live connections keep their decision. A listener whose address stays keeps its socket, even if it moves to
+    /// another proxy. One that cannot be bound is reported, and the rest goes live; if it had another address
+    /// before, it stays there.
     pub fn apply(&self, config: Config) -> ApplyReport {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.apply(config, &self.published, &self.mailboxes, &self.resolver)
     }
 
-    /// The configuration that was applied last.
+    /// Configuration that was applied last.
     pub fn config(&self) -> Arc<Config> {
         self.published.config.load_full()
     }
 
-    /// What is served: as the last configuration says, or as one before it where a listener could not be opened.
+    /// Listeners that are served: those of the last configuration, or of an earlier one where a listener could not
+    /// be opened.
     pub fn serving(&self) -> Vec<Arc<Listener>> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner).serving()
     }
 
-    /// Which endpoints of a proxy's cluster take connections now.
+    /// Returns the roster of a proxy's cluster: the endpoints that accept connections now.
     pub fn roster(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Arc<Roster> {
         self.published.board.cell(proxy, cluster).whole_roster()
     }
 
-    /// How often that became another for any cluster, so far.
+    /// Number of changes of any cluster's roster so far.
     pub fn roster_changes(&self) -> u64 {
         self.published.board.changes()
     }
 
-    /// The addresses of endpoints that are host names, as last resolved.
+    /// Addresses of endpoints that are host names, as last resolved.
     pub fn addresses(&self) -> Arc<Addresses> {
         self.addresses.load_full()
     }
 
-    /// What connections are counted and logged with that nobody relays, for the thread that hears of them.
+    /// Returns the counters and log of direct connections, for the thread that gets their events.
     pub fn books(&self) -> Books {
         let (log, lines) = &self.log;
         let log = LogBuffer::new(log.as_ref(), lines.as_ref(), Arc::clone(&self.lanes));
@@ -202,39 +203,40 @@ impl Proxy {
         Books::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
     }
 
-    /// What its workers share.
+    /// State that its workers share.
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
 
-    /// What can be read of it while it works.
+    /// State that can be read while it works.
     pub(crate) fn published(&self) -> Arc<Published> {
         Arc::clone(&self.published)
     }
 
-    /// What was counted so far.
+    /// Returns the counters so far.
     pub fn counters(&self) -> Snapshot {
         self.published.snapshot()
     }
 
-    /// Adds the proxy's metrics to a registry; they are read whenever it is encoded, also after the proxy is gone.
+    /// Adds the proxy's metrics to a registry; they are read whenever it is encoded, even after the proxy is gone.
     pub fn register(&self, registry: &mut prometheus_client::registry::Registry) {
         registry.register_collector(Box::new(crate::metrics::Metrics::new(Arc::clone(&self.published))));
     }
 
-    /// Opens the files of logs again: their paths may lead elsewhere now. Without it that is noticed within a second or two.
+    /// Reopens the files of logs: their paths may lead elsewhere now. Otherwise that is noticed within a second or
+    /// two.
     pub fn reopen_logs(&self) {
         self.lanes.reopen();
     }
 
-    /// Reads again whom this host believes, where services outside the mesh are verified by that. What has changed counts for
-    /// connections that begin from then on. Returns whether something has.
+    /// Rereads the authorities that this host trusts, if services outside the mesh are verified by them. Changes
+    /// apply to connections that begin from then on. Returns `true` if there are any.
     pub fn read_host_authorities(&self) -> bool {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.read_host(&self.published, &self.mailboxes)
     }
 
-    /// All connections that live, by id.
+    /// Returns all live connections, by id.
     pub fn connections(&self) -> Vec<ConnectionInfo> {
         let (reply, replies) = mpsc::channel();
         for mailbox in &self.mailboxes {
@@ -250,23 +252,23 @@ impl Proxy {
         connections
     }
 
-    /// Takes the listening sockets of a predecessor: a configuration that wants their address gets them, with whoever
-    /// waits in their queues. Call it before [`Proxy::apply`].
+    /// Takes the listening sockets of a predecessor: a configuration with their address gets them, with the
+    /// connections that wait in their queues. Call it before [`Proxy::apply`].
     pub fn inherit(&self, sockets: BTreeMap<SocketAddr, Vec<OwnedFd>>) {
         self.control.lock().unwrap_or_else(PoisonError::into_inner).inherit(sockets);
     }
 
-    /// The addresses of inherited sockets that no configuration wanted so far.
+    /// Addresses of inherited sockets that no configuration has used so far.
     pub fn unclaimed(&self) -> Vec<SocketAddr> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner).unclaimed()
     }
 
-    /// Closes inherited sockets that no configuration wanted, and returns their addresses.
+    /// Closes inherited sockets that no configuration uses, and returns their addresses.
     pub fn disinherit(&self) -> Vec<SocketAddr> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner).disinherit()
     }
 
-    /// Another handle of each listening socket, for a successor; this proxy goes on accepting.
+    /// Duplicates each listening socket, for a successor; this proxy goes on accepting.
     pub fn lend(&self) -> BTreeMap<SocketAddr, Vec<OwnedFd>> {
         let (reply, replies) = mpsc::channel();
         for mailbox in &self.mailboxes {
@@ -280,9 +282,10 @@ impl Proxy {
         sockets
     }
 
-    /// Accepts no more, waits until connections ended or `grace` is over, and closes the rest.
+    /// Stops accepting, waits until connections ended or `grace` is over, and closes the rest.
     ///
-    /// Whoever was waiting to be accepted is still served. Afterwards every listener of [`Proxy::apply`] fails.
+    /// Connections that were waiting to be accepted are still served. Afterwards every listener of [`Proxy::apply`]
+    /// fails.
     pub fn drain(&self, grace: Duration) -> DrainReport {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         control.leave();

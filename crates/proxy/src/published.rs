@@ -1,4 +1,4 @@
-//! What can be read of a running data plane while its workers work.
+//! State of a running data plane that can be read while its workers work.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -10,19 +10,19 @@ use l4::counts::Snapshot;
 use crate::counters::{QueryCounts, WorkerCounters, snapshot};
 use crate::health::Board;
 
-/// What can be read while workers work.
+/// State that can be read while workers work.
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) config: ArcSwap<Config>,
-    /// When the certificates end that the proxy proves itself with, in seconds since 1970.
+    /// Expiry of the proxy's own certificates, in seconds since 1970.
     pub(crate) certificate_ends: ArcSwap<Vec<i64>>,
     pub(crate) generation: AtomicU64,
     pub(crate) counters: Vec<Arc<WorkerCounters>>,
-    /// What was counted of connections that nobody relays.
+    /// Counters of direct connections.
     pub(crate) direct: Arc<WorkerCounters>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) board: Arc<Board>,
-    /// What became of DNS queries; not set: nobody serves DNS here.
+    /// Counters of DNS queries; not set: there is no DNS server here.
     pub(crate) dns: OnceLock<Arc<QueryCounts>>,
 }
 

@@ -1,9 +1,9 @@
-//! The data path: how bytes move from one socket to the other.
+//! Relay: the movement of bytes from one socket to the other.
 //!
 //! Each direction is copied through one buffer that all connections of a worker share, so that an idle connection
-//! holds no memory. A direction that streams goes over to splice(2) with a pipe from a pool, and comes back when its
-//! messages become small. Nothing is read while something is still to be written: that is the back-pressure. Where TLS is spoken
-//! bytes are copied only, see [`cipher`].
+//! holds no memory. A direction that streams switches to splice(2) with a pipe from a pool, and back when its
+//! messages become small. Nothing is read while something is still to be written: that is the back-pressure. With
+//! TLS bytes are copied only, see [`cipher`].
 
 mod cipher;
 mod direction;
@@ -17,20 +17,20 @@ pub(crate) use pipes::Pipes;
 pub(crate) use pump::{Fault, Pumped, pump};
 pub(crate) use tap::{Lost, Tap, Watches};
 
-/// The bytes that one `recv` may take: a message of this size is moved as fast by copying as by splicing.
+/// Number of bytes that one `recv` may take: a message of this size is moved as fast by copying as by splicing.
 const SHARED_BUFFER: usize = 64 << 10;
 
-/// The buffers and pipes that the connections of one worker share.
+/// Buffers and pipes that the connections of one worker share.
 pub(crate) struct Buffers {
-    /// The buffer for bytes that `recv` gives and `send` takes at once.
+    /// Buffer for bytes that `recv` gives and `send` takes at once.
     pub(crate) shared: Box<[u8]>,
-    /// What a read of ciphered bytes is decrypted into; empty as long as no connection of the worker is ciphered.
+    /// Buffer for decrypted bytes; empty as long as no connection of the worker has TLS.
     pub(crate) plain: Vec<u8>,
-    /// What is encrypted, until it is sent; empty between two steps.
+    /// Buffer for encrypted bytes, until they are sent; empty between two steps.
     pub(crate) wire: Vec<u8>,
     /// Pipes that no direction is using.
     pub(crate) pipes: Pipes,
-    /// Emptied buffers of destinations that were full.
+    /// Emptied buffers of full destinations, for reuse.
     pub(crate) emptied: Vec<Vec<u8>>,
 }
 
@@ -45,7 +45,7 @@ impl Buffers {
         }
     }
 
-    /// Takes back what a direction held.
+    /// Takes back the buffers and the pipe of a direction.
     pub(crate) fn reclaim(&mut self, direction: &mut Direction) {
         if let Some(pipe) = direction.take_pipe() {
             self.pipes.give(pipe);
@@ -53,7 +53,7 @@ impl Buffers {
         self.keep(direction.take_held());
     }
 
-    /// Keeps an emptied buffer for the next destination that is full.
+    /// Keeps an emptied buffer for the next full destination.
     fn keep(&mut self, mut buffer: Vec<u8>) {
         const MOST_EMPTIED: usize = 64;
         if buffer.capacity() > 0 && self.emptied.len() < MOST_EMPTIED {

@@ -1,9 +1,9 @@
-//! The threads that resolve endpoints which are host names: each name on its own, so that one whose server is silent costs
-//! nothing but itself.
+//! Resolver threads for endpoints that are host names: each name is independent, so that a silent server delays
+//! only its own names.
 //!
-//! The system's resolver is asked, so that `/etc/hosts` and whatever else it is set up with count. It tells no time to live, so
-//! the servers of the host are asked for that alone: a name is asked for again when that has passed, after a fixed time at the
-//! latest, and at once when connecting to its addresses fails.
+//! The system's resolver is used, so that `/etc/hosts` and its other configuration apply. It provides no time to
+//! live, so the servers of the host are asked for that alone: a name is resolved again when it has passed, after a
+//! fixed time at the latest, and at once when connecting to its addresses fails.
 
 mod lifetime;
 
@@ -19,29 +19,29 @@ use l4::decide::{Addresses, Resolved};
 
 use crate::guard::{Part, again, step};
 
-/// How often a name is asked for at most, though connecting to its addresses fails all the time.
+/// Minimum interval between resolutions of a name, even if connecting to its addresses keeps failing.
 const LEAST: Duration = Duration::from_secs(1);
-/// How many names may be asked for at once. Only names whose servers are silent are asked for that long.
+/// Limit on concurrent resolutions. Only names with silent servers take that long.
 const THREADS: usize = 256;
-/// What a look-up needs of stack.
+/// Stack size of a lookup, in bytes.
 const STACK: usize = 256 << 10;
-/// How long a thread waits for work before it looks whether it is one too many.
+/// Time that a thread waits for work before it checks whether it is still needed.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Resolves the names of the current configuration, again and again, until it is dropped.
+/// Resolver of the names of the current configuration, until it is dropped.
 pub(crate) struct Resolver {
     shared: Arc<Shared>,
 }
 
-/// How workers tell that an address of a name is no good.
+/// Handle by which workers report that an address of a name does not work.
 #[derive(Clone)]
 pub(crate) struct Doubts(Arc<Shared>);
 
 struct Shared {
     addresses: Arc<ArcSwap<Addresses>>,
-    /// How long an answer is used at most before the name is asked for again.
+    /// Maximum time that an answer is used before the name is resolved again.
     refresh: Duration,
-    // held for as long as it takes to read or write it, never while somebody is asked
+    // held for as long as it takes to read or write it, never during a lookup
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -50,20 +50,20 @@ struct Shared {
 struct State {
     names: BTreeMap<Arc<str>, Name>,
     threads: usize,
-    /// Threads that wait for work.
+    /// Number of threads that wait for work.
     idle: usize,
     stopped: bool,
 }
 
-/// A name that is watched.
+/// Name that is watched.
 struct Name {
-    /// When it is to be asked for.
+    /// Time of the next resolution.
     due: Instant,
-    /// When it was asked for last; `None`: never.
+    /// Time of the last resolution; `None`: never.
     asked: Option<Instant>,
-    /// Whether somebody is being asked, which may take long.
+    /// `true`: a lookup is in progress, which may take long.
     asking: bool,
-    /// Whether there was an answer, of whichever kind.
+    /// `true`: there was an answer, or an error.
     seen: bool,
 }
 
@@ -74,10 +74,10 @@ impl Shared {
 }
 
 impl Resolver {
-    /// Starts a thread; there will be more as names are slow. They publish what they learn in `addresses`.
+    /// Starts a thread; more are started while names are slow. They publish results in `addresses`.
     ///
     /// # Errors
-    /// A thread cannot be had.
+    /// A thread is not available.
     pub(crate) fn start(addresses: Arc<ArcSwap<Addresses>>, refresh: Duration) -> io::Result<Self> {
         let refresh = refresh.max(LEAST);
         let shared =
@@ -86,12 +86,12 @@ impl Resolver {
         Ok(Self { shared })
     }
 
-    /// How workers tell that an address of a name is no good.
+    /// Returns the handle by which workers report that an address of a name does not work.
     pub(crate) fn doubts(&self) -> Doubts {
         Doubts(Arc::clone(&self.shared))
     }
 
-    /// Resolves these names from now on, and no others; waits a while for the first answers to those that are new.
+    /// Resolves these names from now on, and no others; waits up to `patience` for the first answers to new ones.
     pub(crate) fn watch(&self, names: &BTreeSet<Arc<str>>, patience: Duration) {
         let mut state = self.shared.lock();
         let now = Instant::now();
@@ -118,16 +118,17 @@ impl Resolver {
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        // a look-up cannot be interrupted; its thread ends after it, and until then touches nothing of anybody's
+        // a lookup cannot be interrupted; its thread ends after it, and until then touches nothing shared
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
     }
 }
 
 impl Doubts {
-    /// Asks for a name at once, unless that was done a moment ago: connecting to its address failed. Waits for nobody.
+    /// Requests a resolution of a name, unless it was resolved a moment ago: connecting to its address failed.
+    /// Never blocks.
     pub(crate) fn about(&self, name: &Arc<str>) {
-        // who holds it is about to look anyway, and the next failure tells it again
+        // the holder of the lock is about to check anyway, and the next failure reports it again
         let Ok(mut state) = self.0.state.try_lock() else { return };
         let now = Instant::now();
         if let Some(name) = state.names.get_mut(name)
@@ -141,7 +142,7 @@ impl Doubts {
     }
 }
 
-/// The host names among the endpoints of a configuration.
+/// Returns the host names among the endpoints of a configuration.
 pub(crate) fn names(config: &Config) -> BTreeSet<Arc<str>> {
     let clusters = config.listeners().iter().flat_map(|listener| listener.clusters());
     let hosts = clusters.flat_map(|cluster| &cluster.endpoints).map(|endpoint| &endpoint.host);
@@ -171,16 +172,16 @@ fn resolve_all(shared: &Arc<Shared>) {
     }
 }
 
-/// A name that somebody is being asked for.
+/// Lookup of a name in progress.
 struct Asking<'a> {
     shared: &'a Shared,
     name: Arc<str>,
-    /// How long the answer may be used; `None`: nobody says.
+    /// Time to live of the answer; `None`: unknown.
     lasts: Option<Duration>,
 }
 
 impl Asking<'_> {
-    /// Who waits for the first answer need not wait for how long it lasts.
+    /// Marks the name as resolved: a waiting configuration does not wait for the time to live.
     fn is_known(&self) {
         if let Some(name) = self.shared.lock().names.get_mut(&self.name) {
             name.seen = true;
@@ -190,7 +191,7 @@ impl Asking<'_> {
 }
 
 impl Drop for Asking<'_> {
-    /// Also after a panic: the others have their turn first.
+    /// Runs also after a panic: the other names have their turn first.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         if let Some(name) = state.names.get_mut(&self.name) {
@@ -218,7 +219,7 @@ fn next_due(shared: &Arc<Shared>) -> Option<Asking<'_>> {
             Some((text, name)) if name.due <= now => {
                 let text = Arc::clone(text);
                 (name.asking, name.asked) = (true, Some(now));
-                // should there be no thread for it, the next name waits for this one
+                // without a further thread, the next name waits for this one
                 if state.idle == 0 && state.threads < THREADS {
                     let _ = spawn(shared, &mut state);
                 }
@@ -243,15 +244,15 @@ fn look_up(name: &str) -> Result<Vec<IpAddr>, Arc<str>> {
     let found =
         (name, 0).to_socket_addrs().map_err(|error| Arc::from(format!("cannot be resolved: {error}")))?;
     let all: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
-    // one family only: many services that have both names listen on IPv4 alone
+    // one family only: many services with both sorts of addresses listen on IPv4 alone
     let four: Vec<IpAddr> = all.iter().copied().filter(IpAddr::is_ipv4).collect();
     let addresses = if four.is_empty() { all.into_iter().collect() } else { four };
     if addresses.is_empty() { Err("has no address".into()) } else { Ok(addresses) }
 }
 
-/// Replaces what is known; a failure does not replace an answer.
+/// Publishes a result; a failure does not replace an answer.
 fn publish(shared: &Shared, name: &Arc<str>, answer: Result<Vec<IpAddr>, Arc<str>>) {
-    // two answers may come at once, and each is laid over what is known
+    // two answers may come at once, and each is merged into the current ones
     let state = shared.lock();
     let before = shared.addresses.load_full();
     let known = state.names.keys().filter_map(|watched| {

@@ -1,13 +1,13 @@
-//! Listening sockets on their way from one process to its successor, over a Unix socket.
+//! Takeover: listening sockets passed from one process to its successor, over a Unix socket.
 //!
 //! ```text
 //!  old: Handover::bind ─ wait ─────▶ listener ADDRESS + sockets … end ──▶ wait ──▶ ready? stop accepting, and leave
 //!  new:                  connect ──▶ Proxy::inherit ─▶ Proxy::apply ─────▶ ready ─▶ wait for the end ─▶ Handover::bind
 //! ```
 //!
-//! The sockets themselves move, not only their address: whoever waits in their queues, or is half way through the
-//! handshake, does not notice. Until the new process is ready, both may accept; when it goes away before, the old one
-//! goes on as if nothing had happened.
+//! The sockets themselves are passed, not only their addresses: connections in their queues, or half way through
+//! the handshake, are not affected. Until the new process is ready, both may accept; if it goes away before, the
+//! old one goes on as before.
 
 mod message;
 
@@ -28,36 +28,36 @@ use rustix::net::{
 
 use crate::own_socket;
 
-/// How many sockets one message carries; the kernel takes 253 (`SCM_MAX_FD`).
+/// Number of sockets in one message; the kernel's limit is 253 (`SCM_MAX_FD`).
 const SOCKETS: usize = 128;
-/// How long the other process may take to answer.
+/// Timeout of the other process.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest message.
+/// Limit on the size of a message, in bytes.
 const TEXT: usize = 512;
 
 /// Sockets that are handed over.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// The listening sockets of each address: as many as the process had workers.
+    /// Listening sockets of each address: one per worker of the process.
     pub listeners: BTreeMap<SocketAddr, Vec<OwnedFd>>,
     /// Other sockets of the process, by a name that both know.
     pub others: BTreeMap<String, OwnedFd>,
 }
 
-/// The new side: what a running process handed over.
+/// Sockets that the new process got from the old one.
 #[derive(Debug)]
 pub struct Takeover {
     peer: OwnedFd,
-    /// The sockets.
+    /// Sockets.
     pub sockets: Sockets,
 }
 
 impl Takeover {
-    /// Asks the process that waits at `path` for its sockets; `None` when none waits there.
+    /// Requests the sockets of the process that waits at `path`; `None`: none waits there.
     ///
     /// # Errors
-    /// When a process is there and is another user's or does not hand over everything, or when something else than a socket is
-    /// at the path.
+    /// The process is another user's or does not hand over everything, or something other than a socket exists at
+    /// the path.
     pub fn ask(path: &Path) -> io::Result<Option<Self>> {
         let Some(peer) = own_socket::connect(path, SocketType::SEQPACKET)? else { return Ok(None) };
         own_socket::is_ours_or_roots(&peer)?;
@@ -76,10 +76,10 @@ impl Takeover {
         }
     }
 
-    /// Tells the old process that this one accepts connections, and waits until it stopped.
+    /// Reports to the old process that this one accepts connections, and waits until it stopped.
     ///
     /// # Errors
-    /// When the old process does not answer in time. One that is gone is none.
+    /// The old process does not answer in time. One that is gone is not an error.
     pub fn finish(self) -> io::Result<()> {
         match send(&self.peer, &Message::Ready, &[]) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
@@ -93,7 +93,7 @@ impl Takeover {
     }
 }
 
-/// The old side: waits for a successor.
+/// Old process that waits for a successor.
 #[derive(Debug)]
 pub struct Handover {
     socket: OwnedFd,
@@ -101,25 +101,25 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Waits at `path` from now on. A socket that a process of ours left behind there is replaced, and nothing else.
+    /// Starts waiting at `path`. A stale socket of ours there is replaced, and nothing else.
     ///
     /// # Errors
-    /// When another process waits there, something else is there, or the path cannot be used.
+    /// Another process waits there, something else exists there, or the path cannot be used.
     pub fn bind(path: &Path) -> io::Result<Self> {
         // keeps messages apart, so that sockets arrive with the words that name them
         Ok(Self { socket: own_socket::listen(path, SocketType::SEQPACKET)?, path: path.to_owned() })
     }
 
-    /// Where it waits.
+    /// Path where it waits.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Hands over what `lend` gives to whoever comes, until one of them is ready: then `stop` is called, and the
-    /// successor is told by the end of its connection. One that goes away before changes nothing.
+    /// Hands over the sockets of `lend` to each successor, until one of them is ready: then `stop` is called, and
+    /// the successor sees the end of its connection. One that goes away before has no effect.
     ///
     /// # Errors
-    /// When nobody can be waited for any more.
+    /// No further successor can be accepted.
     pub fn serve(self, lend: impl Fn() -> Sockets, stop: impl FnOnce()) -> io::Result<()> {
         loop {
             let peer = match accept_with(&self.socket, SocketFlags::CLOEXEC) {
@@ -130,7 +130,7 @@ impl Handover {
             match hand_over(&peer, &lend()) {
                 Ok(true) => {
                     stop();
-                    // whoever waits for the end of `peer` may then take the path
+                    // a process that waits for the end of `peer` may then take the path
                     drop(self);
                     return Ok(());
                 }
@@ -141,7 +141,7 @@ impl Handover {
     }
 }
 
-/// Whether the other side became ready.
+/// Returns `true` if the other side became ready.
 fn hand_over(peer: &OwnedFd, sockets: &Sockets) -> io::Result<bool> {
     own_socket::is_ours_or_roots(peer)?;
     set_socket_timeout(peer, Timeout::Send, Some(PATIENCE))?;
@@ -245,7 +245,7 @@ mod tests {
         takeover.finish().unwrap();
         stops.recv().unwrap();
         old.join().unwrap();
-        // the file is still there, and nobody behind it
+        // the file still exists, without a process behind it
         assert!(path.exists() && Takeover::ask(&path).unwrap().is_none());
         Handover::bind(&path).unwrap();
     }

@@ -1,6 +1,8 @@
-//! Reports of what connections do, to the control plane that the proxy follows: beside discovery, on the same connection.
+//! Telemetry: reports about connections to the control plane that the proxy follows, on the connection of
+//! discovery.
 //!
-//! Once a second it says what is new, or less often where the control plane has many to listen to. Where nobody takes reports the proxy goes on without.
+//! Reports with the latest changes are sent once a second, or less often if the control plane has many proxies.
+//! Without support for reports the proxy works without.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -22,18 +24,18 @@ use xds::proto::l4::{TrafficReceived, TrafficReport};
 
 const METHOD: PathAndQuery = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
 
-/// How often the proxy says what is new, unless it is told otherwise.
+/// Default interval of reports.
 const BEAT: Duration = Duration::from_secs(1);
 
-/// The longest time between two reports that it takes for one that is meant.
+/// Limit on the interval that a control plane may request.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// How long it waits before it reports again to a control plane that did not take its reports.
+/// Pause before a control plane that did not accept reports is tried again.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// What is counted here.
+/// Telemetry of the proxy.
 pub(crate) struct Telemetry {
-    /// When counting began.
+    /// Time when counting began.
     started: Timestamp,
     counted: Box<dyn Fn() -> Snapshot + Send + Sync>,
 }
@@ -49,7 +51,7 @@ impl Telemetry {
         Self { started, counted: Box::new(counted) }
     }
 
-    /// Reports for as long as it is polled. `who` says which proxy this is, as on the stream of discovery.
+    /// Reports for as long as it is polled. `who`: the identity of this proxy, as on the stream of discovery.
     pub(crate) async fn report(&self, channel: Channel, who: MetadataMap) -> Infallible {
         loop {
             let status = self.stream(channel.clone(), who.clone()).await;
@@ -94,12 +96,12 @@ impl Telemetry {
     async fn beat(&self, reports: mpsc::Sender<TrafficReport>, pace: &watch::Sender<Duration>) {
         let mut reporter = Reporter::new(self.started);
         loop {
-            // there may be no place for it yet: what is new meanwhile comes with it
+            // there may be no room for it yet: changes meanwhile are part of the next report
             let Ok(place) = reports.reserve().await else { return };
             if let Some(report) = reporter.report(&(self.counted)()) {
                 place.send(report);
             }
-            // a control plane that is slow is not told more at once
+            // a slow control plane gets no more reports at once
             let wait = *pace.borrow();
             sleep(wait).await;
         }

@@ -1,5 +1,5 @@
-//! One event loop on one thread: it accepts, decides, connects, relays and closes, and shares nothing that it would
-//! have to lock for a connection.
+//! Worker: one event loop on one thread. It accepts, decides, connects, relays and closes, and shares nothing that
+//! it would have to lock for a connection.
 
 mod accept;
 mod adopt;
@@ -72,14 +72,14 @@ use slots::Slots;
 use token::Token;
 use warm::Warm;
 
-/// The events that one wait may return.
+/// Limit on the events of one wait.
 const EVENTS: usize = 512;
-/// The time that a log line may wait for company.
+/// Limit on the time that a log line waits for more.
 const LOG_PATIENCE: Duration = Duration::from_millis(100);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// One worker.
+/// State of one worker.
 pub(crate) struct Worker {
     env: Env,
     mailbox: Arc<Mailbox>,
@@ -87,11 +87,11 @@ pub(crate) struct Worker {
     generation: u64,
     next_id: u64,
     balances: BTreeMap<ListenerKey, SharedBalance>,
-    /// The clusters that are served, by proxy and name.
+    /// Clusters that are served, by proxy and name.
     clusters: BTreeMap<(ProxyName, Arc<str>), Rc<LocalCluster>>,
-    /// The captured listeners that are served.
+    /// Captured listeners that are served.
     captured: BTreeMap<ListenerKey, Rc<LocalListener>>,
-    /// The TLS contexts of the configuration that is served.
+    /// TLS contexts of the served configuration.
     contexts: Arc<Contexts>,
     slots: Slots,
     stream_events: Vec<epoll::Event>,
@@ -111,7 +111,7 @@ fn timespec(wait: Duration) -> Timespec {
 }
 
 impl Worker {
-    /// Prepares a worker; [`Worker::run`] is its life.
+    /// Prepares a worker; [`Worker::run`] runs it.
     pub(crate) fn new(
         index: usize,
         shared: Arc<Shared>,
@@ -195,7 +195,7 @@ impl Worker {
                     && self.env.mirrors.is_empty()
                     && let Some(done) = self.drained.take()
                 {
-                    // who waits for the end goes on when what was written is handed on
+                    // the receiver of the end goes on when all lines are handed on
                     self.env.log.flush();
                     drop(done);
                 }
@@ -221,7 +221,7 @@ impl Worker {
         }
     }
 
-    /// The time in which nothing can happen that is not an event; `None`: forever.
+    /// Returns the time until something other than an event is due; `None`: no limit.
     fn timeout(&self) -> Option<Duration> {
         if !self.env.turns.is_empty() || self.has_handshakes() {
             return Some(Duration::ZERO);
@@ -241,7 +241,7 @@ impl Worker {
         patience.into_iter().chain(streams).min()
     }
 
-    /// Whether anybody has a step of a TLS handshake to do.
+    /// Returns `true` if any connection has a step of a TLS handshake to do.
     fn has_handshakes(&self) -> bool {
         !self.env.lane.is_empty() || self.env.mirrors.has_steps()
     }
@@ -278,7 +278,7 @@ impl Worker {
             match command {
                 Command::Adopt(adoption) => self.adopt(adoption),
                 Command::List(reply) => {
-                    // whoever asked may have gone
+                    // the requester may have gone
                     let _ = reply.send(self.list());
                 }
                 Command::Lend(reply) => self.lend(&reply),

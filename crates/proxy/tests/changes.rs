@@ -1,4 +1,4 @@
-//! Configurations come and go; connections that live are not touched.
+//! Changes of configuration: live connections are not affected.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -222,7 +222,7 @@ fn draining_lets_connections_end_and_closes_the_rest() {
         exchange(&stays, b"not me");
         read_until_reset(&stays);
         let report = drain.join().unwrap();
-        // whoever connected while we were looking whether anybody listens ended by itself, too
+        // connections made while checking whether anything listens ended by themselves too
         assert!(report.ended >= 1 && report.closed == 1, "{report:?}");
     });
     assert_eq!(proxy.counters().cut(), 1);

@@ -1,4 +1,5 @@
-//! An egress: TLS of several meshes ends at one address, each by the server name that is asked for, and the outside is dialled.
+//! Egress: TLS of several meshes is terminated at one address, by server name, and destinations outside are
+//! dialled.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../../tls/tests/support/authority.rs"]
@@ -25,7 +26,7 @@ use xds::proto::l4::{
 
 const DB: &str = "db.example.com";
 
-/// A mesh that leaves by the egress.
+/// Mesh that leaves by the egress.
 struct Of {
     name: &'static str,
     ca: Authority,
@@ -50,7 +51,7 @@ impl Of {
         ]
     }
 
-    /// What ends its TLS, for who is of the mesh and is `web`.
+    /// Returns the termination of its TLS, for clients of the mesh that are `web`.
     fn claims(&self) -> ServerName {
         let prefix = format!("spiffe://{}/", self.name);
         let terms = TlsTerms {
@@ -73,13 +74,13 @@ impl Of {
         format!("spiffe://{}/{service}", self.name)
     }
 
-    /// Shakes hands as a service of the mesh.
+    /// Does a handshake as a service of the mesh.
     fn dials(&self, at: SocketAddr, service: &str, server_name: &str) -> Option<Peer> {
         Peer::connect(at, &self.ca.workload(&[&self.uri(service)]), &self.ca.pem, server_name).ok()
     }
 }
 
-/// An egress at which `shop` reaches a service in plaintext, `bank` one over TLS, and one name is passed on as it is.
+/// Egress at which `shop` reaches a service in plaintext, `bank` one over TLS, and one name is passed on as it is.
 struct Egress {
     shop: Of,
     bank: Of,
@@ -147,7 +148,7 @@ fn the_server_name_says_of_which_mesh_a_client_is_and_where_it_goes() {
         said.extend(web.talk(b"").unwrap());
     }
     assert_eq!(said, b"olleh\n", "TLS at both ends");
-    // whoever is passed on proves nothing here
+    // a client that is passed on proves nothing here
     let hello =
         Peer::hello(&shop.ca.workload(&[&shop.uri("web")]), &shop.ca.pem, "passed{mesh=shop}", &["kuma"]);
     let mut client = dial(*at);
@@ -162,10 +163,10 @@ fn the_server_name_says_of_which_mesh_a_client_is_and_where_it_goes() {
 fn who_is_of_another_mesh_or_may_not_reaches_nobody() {
     let egress = Egress::start(options());
     let Egress { shop, bank, at, .. } = &egress;
-    // the egress shows that it is of `bank`, which a client of `shop` does not believe
+    // the egress proves to be of `bank`, which a client of `shop` does not trust
     assert!(shop.dials(*at, "web", &bank.server_name()).is_none(), "another mesh");
     wait_until("it is counted", || egress.ended(Ending::TlsFailed) == 1);
-    // who believes it and has a certificate of another mesh is found out by the egress
+    // the egress detects a client that trusts it and has a certificate of another mesh
     let stranger =
         Peer::connect(*at, &shop.ca.workload(&[&bank.uri("web")]), &bank.ca.pem, &bank.server_name());
     assert!(stranger.and_then(|mut it| it.talk(b"hello\n")).is_err(), "another mesh's CA");

@@ -1,5 +1,5 @@
-//! When something runs out, or the other end behaves badly: the proxy recovers without a restart, nothing unrelated
-//! suffers, and the log says what happened.
+//! Exhausted resources and misbehaving peers: the proxy recovers without a restart, unrelated connections are not
+//! affected, and the log reports it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -20,7 +20,7 @@ use support::{
     Mesh, Server, counters, dial, echo, free_address, options, proxy, read_until_reset, reset, wait_until,
 };
 
-/// Whether it still echoes.
+/// Returns `true` if it still echoes.
 fn lives(mut stream: &TcpStream) -> bool {
     stream.write_all(b"x").and_then(|()| stream.read_exact(&mut [0])).is_ok()
 }
@@ -40,10 +40,11 @@ fn awaits_line(folder: &Path, words: &[&str]) {
     wait_until(&format!("the log says {words:?}"), found);
 }
 
-/// For twenty connections of two descriptors each, and one more: a client that nobody can dial a backend for.
+/// Enough for twenty connections of two descriptors each, and one more: a client without a descriptor for its
+/// backend.
 const FEW_FILES: usize = 2 * 20 + 1;
 
-/// The limit with so many free descriptors below it: whoever started the tests may have left any number open.
+/// Returns the limit with so many free descriptors below it: the parent of the tests may have left any number open.
 fn limit_that_leaves(free: usize) -> u64 {
     let is_free = |number: &u64| !Path::new(&format!("/proc/self/fd/{number}")).exists();
     (0..).filter(is_free).nth(free).unwrap()
@@ -84,10 +85,10 @@ fn out_of_descriptors() {
     before.read_exact(&mut [0]).unwrap();
     let crowd: Vec<TcpStream> = (0..100).map(|_| dial(address)).collect();
     awaits_line(folder.path(), &["ended=limit", "no socket for the backend"]);
-    // what is open has what it needs
+    // open connections have what they need
     assert!(lives(&before));
     drop(crowd);
-    // everyone is gone: the next one is served as if nothing had happened
+    // all have gone: the next one is served as usual
     wait_until("it recovered", || dial(address).read_exact(&mut [0]).is_ok());
     assert!(lives(&before));
 }
@@ -102,7 +103,7 @@ fn nobody_waits_without_end_for_a_descriptor() {
     let before = dial(address);
     (&before).read_exact(&mut [0]).unwrap();
     let crowd: Vec<TcpStream> = (0..100).map(|_| dial(address)).collect();
-    // everyone is served or refused, though nobody leaves
+    // all are served or refused, though none leaves
     let served = crowd.iter().filter(|stream| {
         let mut stream: &TcpStream = stream;
         match stream.read_exact(&mut [0]) {
@@ -122,7 +123,7 @@ fn nobody_waits_without_end_for_a_descriptor() {
     assert!(lives(&before));
 }
 
-/// A port that the kernel would not choose by itself.
+/// Dials from a port that the kernel would not choose by itself.
 fn dial_from(port: u16, to: SocketAddr) -> TcpStream {
     let flags = SocketFlags::CLOEXEC;
     let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
@@ -155,7 +156,7 @@ fn child_with_few_ports() {
     read_until_reset(&open(2001));
     awaits_line(&folder, &["ended=limit", "listener=outbound", "proxy=web"]);
     assert_eq!(counters(&proxy).ended.get(&Ending::Limit), Some(&1));
-    // the same ports lead to another backend, and what is open goes on
+    // the same ports lead to another backend, and open connections go on
     assert!(lives(&open(2002)) && living.iter().all(lives));
     living.into_iter().for_each(reset);
     wait_until("there are ports again", || lives(&open(2001)));
@@ -180,7 +181,7 @@ fn a_storm_of_connections() {
     let storm = (0..8).map(|_| {
         std::thread::spawn(move || {
             let streams: Vec<TcpStream> = (0..200).map(|_| dial(address)).collect();
-            // each is served or reset: nobody is left waiting
+            // each is served or reset: none is left waiting
             streams.iter().filter(|stream| (&mut &**stream).read_exact(&mut [0]).is_ok()).count()
         })
     });
@@ -208,7 +209,7 @@ fn a_crowd_at_one_listener_leaves_places_to_the_others() {
     assert_eq!(crowd.iter().filter(|client| lives(client)).count(), 70);
     let others: Vec<TcpStream> = (0..10).map(|_| dial(other)).collect();
     assert!(others.iter().all(lives));
-    // alone it may have them all, when nobody is left at the other
+    // alone it may have them all, when none are left at the other
     others.into_iter().for_each(reset);
     let config = Config::parse(&[(ProxyName::from("web"), &first)]).unwrap();
     wait_until("there is a place", || {
@@ -234,7 +235,7 @@ fn child_with_idle_clients() {
         accepted.push(server);
     }
     Child::wait_for_parent();
-    // each of them is as good as new
+    // each of them works as before
     for (client, server) in clients.iter_mut().zip(&mut accepted).step_by(90) {
         server.write_all(b"y").unwrap();
         client.read_exact(&mut [0]).unwrap();
@@ -259,10 +260,10 @@ fn nine_thousand_idle_connections() {
     assert_eq!(counters(&proxy).backends[0].bytes_to_clients, IDLE as u64 / 90);
 }
 
-/// What the kernel may keep for two sockets and a pipe on one path, and some.
+/// Limit on the kernel's memory for two sockets and a pipe on one path, with a margin.
 const BOUND: u64 = 48 << 20;
 
-/// Waits until a number does not change any more.
+/// Waits until a number stops changing.
 fn settled(mut number: impl FnMut() -> u64) -> u64 {
     let (mut last, mut same) = (number(), 0);
     wait_until("it settles", || {
@@ -332,7 +333,7 @@ fn a_slow_reader_holds_up_nobody_and_no_memory() {
     let mut slow = dial(address);
     let taken = settled(|| counters(&proxy).backends[0].bytes_to_clients);
     assert!(0 < taken && taken < BOUND, "{taken} bytes were taken for a client that reads nothing");
-    // somebody else, through the same workers
+    // another client, through the same workers
     let mesh = Mesh { clusters: Vec::new(), ..mesh.clone() };
     let mut mesh =
         Mesh { route: xds::proto::l4::Route { backends: Vec::new(), ..mesh.route.clone() }, ..mesh };

@@ -1,4 +1,4 @@
-//! What a change of weights does to connections that live, as their route says.
+//! Effect of a change of weights on live connections, as their route declares.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -13,14 +13,14 @@ use meshtcp_proxy::{Options, Proxy};
 use support::{Mesh, Server, counters, dial, free_address, options, proxy, read_until_reset, wait_until};
 use xds::proto::l4::Existing;
 
-/// One worker, so that its share is the whole.
+/// Starts one worker, so that its share is the whole.
 fn one_worker(mesh: &Mesh) -> Proxy {
     let proxy = Proxy::start(Options { threads: NonZeroUsize::new(1), ..options() }).unwrap();
     assert!(proxy.apply(mesh.config()).failed.is_empty());
     proxy
 }
 
-/// Servers that answer `a` and `b`; the servers live as long as the process.
+/// Servers that answer `a` and `b`; they live as long as the process.
 fn two_sides(address: SocketAddr, existing: Existing) -> Mesh {
     let (a, b) = (Server::named("a"), Server::named("b"));
     let mut mesh = Mesh::new(address).backend("a", 1, &[a.address]).backend("b", 0, &[b.address]);
@@ -43,7 +43,7 @@ fn open(address: SocketAddr, count: usize) -> Vec<TcpStream> {
     (0..count).map(open).collect()
 }
 
-/// Whether it still echoes.
+/// Returns `true` if it still echoes.
 fn lives(mut stream: &TcpStream) -> bool {
     let mut byte = [0];
     stream.write_all(b"x").and_then(|()| stream.read_exact(&mut byte)).is_ok()
@@ -67,7 +67,7 @@ fn by_default_they_stay_and_are_counted_until_the_weights_are_back() {
     proxy.apply(mesh.config());
     assert_eq!(outdated(&proxy), 10);
     assert!(streams.iter().all(lives));
-    // the same shares, counted otherwise
+    // equal shares, as other weights
     weigh(&mut mesh, [5, 0]);
     proxy.apply(mesh.config());
     assert_eq!(outdated(&proxy), 0);
@@ -95,7 +95,7 @@ fn the_excess_is_drained_idle_ones_first() {
         read_until_reset(stream);
     }
     assert!(busy.iter().all(lives));
-    // endpoints come and go, weights do not change: nobody is above anything
+    // endpoints are added and removed, weights do not change: there is no excess
     let further = Server::named("a").address;
     mesh.clusters[0].1.endpoints.push(xds::proto::l4::Endpoint {
         address: further.ip().to_string(),
@@ -154,7 +154,7 @@ fn those_that_would_go_elsewhere_are_closed_and_no_others() {
     assert_eq!(after.len(), 100 - expected);
     assert!(!after.iter().any(elsewhere));
     assert_eq!(streams.iter().filter(|stream| lives(stream)).count(), 100 - expected);
-    // and by nothing
+    // without any weight all are closed
     weigh(&mut mesh, [0, 0]);
     proxy.apply(mesh.config());
     assert_eq!(counters(&proxy).active, 0);
@@ -172,7 +172,7 @@ fn a_removed_backend_drains_by_its_grace() {
     mesh.route.backends[0].weight = 1;
     proxy.apply(mesh.config());
     assert!(streams.iter().all(lives));
-    // it is back before the grace is over
+    // it is back before the grace period ends
     proxy.apply(whole.config());
     mesh.route.drain_grace_ms = 1;
     let later = open(address, 1);
@@ -182,7 +182,7 @@ fn a_removed_backend_drains_by_its_grace() {
     streams.iter().for_each(|stream| drop(read_until_reset(stream)));
 }
 
-/// Of connections, those at the first and at the second backend.
+/// Numbers of connections at the first and at the second backend.
 fn at(proxy: &Proxy) -> [u64; 2] {
     let backends = counters(proxy).backends;
     [backends[0].active, backends[1].active]
@@ -202,7 +202,7 @@ fn one_that_was_tried_elsewhere_counts_there_and_stays_while_its_draw_leads_to_e
     assert_eq!(at(&proxy), [40, 0], "they count where they are");
     let elsewhere = proxy.connections().iter().filter(|info| info.first_backend.is_some()).count();
     assert!((18..=22).contains(&elsewhere), "{elsewhere}");
-    // some draws move to the second side, which they were never at, others were drawn for it already
+    // some draws move to the second side, where they never were, others were drawn for it already
     weigh(&mut mesh, [1, 3]);
     let config = mesh.config();
     let split = &config.listeners()[0].routes[0].1.split;
@@ -242,7 +242,7 @@ fn what_was_spilled_is_not_drained_while_it_would_only_spill_back() {
     // longer than several turns of a drain take
     std::thread::sleep(Duration::from_millis(600));
     assert!(streams.iter().all(lives));
-    // and when it is there again the next change brings the shares about
+    // when it is back, the next change restores the shares
     let back = std::net::TcpListener::bind(dead).unwrap();
     let _back = Server::on(back, support::echo);
     wait_until("it is found up", || !is_down());

@@ -1,4 +1,4 @@
-//! What one end sends is what the other end gets: every byte, every end, every reset, and nothing else.
+//! Fidelity of the relay: one end gets what the other sends, every byte, every end, every reset, and nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -50,7 +50,7 @@ fn expect_end(mut stream: &TcpStream) {
     assert_eq!(stream.read(&mut [0]).unwrap(), 0, "bytes where the end should be");
 }
 
-/// A server that hands its connections to the test.
+/// Server that passes its connections to the test.
 fn handed() -> (Server, mpsc::Receiver<TcpStream>) {
     let (hand, connections) = mpsc::channel();
     let server = Server::start(move |stream| {
@@ -228,7 +228,7 @@ fn a_client_that_is_gone_at_once_leaves_nothing_behind() {
     assert_eq!(proxy.connections().len(), 0);
 }
 
-/// How much a writer that never blocks gets rid of before the other end would have to read.
+/// Returns the number of bytes that a non-blocking writer sends before the other end would have to read.
 fn stuff(mut stream: &TcpStream) -> usize {
     stream.set_nonblocking(true).unwrap();
     let (chunk, mut sent, mut stuck) = (vec![5; 256 << 10], 0, Instant::now());

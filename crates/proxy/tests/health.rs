@@ -1,4 +1,4 @@
-//! Endpoints that go down and come back, shares that spill, attempts elsewhere, limits, and clients that stay.
+//! Endpoints that fail and recover, shares that spill, retries, limits, and sticky clients.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -14,7 +14,7 @@ use meshtcp_proxy::Proxy;
 use support::{Mesh, Server, counters, dial, free_address, proxy, read_until_reset, wait_until};
 use xds::proto::l4;
 
-/// The name that a server sends first; `None` for a reset.
+/// Reads the name that the server sends first; `None`: a reset.
 fn name(address: SocketAddr) -> Option<u8> {
     let mut name = [0];
     dial(address).read_exact(&mut name).ok().map(|()| name[0])
@@ -39,7 +39,7 @@ fn ended(proxy: &Proxy, ending: Ending) -> u64 {
     counters(proxy).ended.get(&ending).copied().unwrap_or(0)
 }
 
-/// Sends its name, and ends.
+/// Starts a server that sends its name, and ends.
 fn start_at(address: SocketAddr, name: &'static [u8]) -> Server {
     use std::io::Write;
     let listener = TcpListener::bind(address).unwrap();
@@ -124,7 +124,7 @@ fn an_endpoint_that_fails_connections_is_set_aside_and_the_last_one_never() {
     mesh.listener.max_connect_attempts = 2;
     let proxy = proxy(&mesh);
     wait_until("it is set aside", || {
-        // the second attempt serves everybody meanwhile
+        // the second attempt serves all clients meanwhile
         assert_eq!(name(address), Some(b'w'));
         states(&proxy).contains(&EndpointState::Ejected)
     });

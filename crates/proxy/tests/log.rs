@@ -1,4 +1,4 @@
-//! The connection log, access logs and metrics.
+//! Connection log, access logs and metrics.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -25,7 +25,7 @@ fn logging(path: &Path, format: LineFormat, mesh: &Mesh) -> Proxy {
     proxy
 }
 
-/// One connection: five bytes there, one and five back.
+/// Makes one connection: five bytes there, one and five back.
 fn converse(address: SocketAddr) {
     let mut client = dial(address);
     client.write_all(b"hello").unwrap();
@@ -199,7 +199,7 @@ fn metrics_tell_the_split() {
 fn a_log_that_nobody_takes_costs_its_own_lines_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
-    // it is connected to by the kernel, and nobody ever reads from it
+    // the kernel accepts the connection, and nothing ever reads from it
     let stuck = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (server, address) = (Server::named("a"), free_address());
     let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);

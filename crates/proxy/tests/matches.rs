@@ -1,4 +1,4 @@
-//! Rules for some connections: by where they come from, which is known at once, and by the server name, which is awaited.
+//! Rules with matches: by source address, which is known at once, and by server name, which is waited for.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -12,10 +12,10 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use support::{Mesh, Server, free_address, options, patient, wait_until};
 use xds::proto::l4;
 
-/// How long a client may say nothing where plaintext is taken, too.
+/// Limit on a client's silence where plaintext is accepted too.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// Servers that each say their letter first: for rules with matches, in this order, and `r` for the rest.
+/// Servers that each send their letter first: for rules with matches, in this order, and `r` for the rest.
 fn started(at: SocketAddr, rules: &[(&'static str, &str, &str)]) -> (Proxy, Vec<Server>) {
     let rest = Server::named("r");
     let mut mesh = Mesh::new(at).backend("rest", 1, &[rest.address]);
@@ -45,7 +45,7 @@ fn started(at: SocketAddr, rules: &[(&'static str, &str, &str)]) -> (Proxy, Vec<
     (proxy, servers)
 }
 
-/// A connection that comes from a loopback address.
+/// Dials from a loopback address.
 fn dial_from(source: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&socket, &SocketAddr::from((Ipv4Addr::from(source), 0))).unwrap();
@@ -61,7 +61,7 @@ fn letter(mut client: &TcpStream) -> char {
     char::from(letter[0])
 }
 
-/// The hello of a client that asks for a name, as short as one can be.
+/// Shortest client hello with a server name.
 fn hello(name: &str) -> Vec<u8> {
     let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
@@ -80,7 +80,7 @@ fn where_a_client_comes_from_decides_before_it_says_a_word() {
     let begun = Instant::now();
     assert_eq!(letter(&dial_from([127, 5, 9, 9], address)), 'a');
     assert!(begun.elapsed() < SILENCE, "nothing is awaited of who is known by its address");
-    // a server name is asked before that source: so a client from there is waited for
+    // a server name is compared before that source: so a client from there is waited for
     let begun = Instant::now();
     assert_eq!(letter(&dial_from([127, 6, 0, 1], address)), 'b');
     assert!(begun.elapsed() >= SILENCE);
@@ -107,11 +107,11 @@ fn a_server_name_decides_and_the_rest_goes_on_without_one() {
         client.read_exact(&mut back).unwrap();
         assert_eq!(back, bytes, "what was looked at is passed on");
     }
-    // a client that waits for its server is let go on, once it has said nothing for a while
+    // a client that waits for its server proceeds after a while of silence
     let begun = Instant::now();
     assert_eq!(letter(&dial_from([127, 0, 0, 1], address)), 'r');
     assert!(begun.elapsed() >= SILENCE);
-    // one that began a hello is waited for: it has more to say
+    // one that began a hello is waited for: it has more to send
     let mut client = dial_from([127, 0, 0, 1], address);
     let bytes = hello("db.example.com");
     client.write_all(&bytes[..20]).unwrap();

@@ -1,4 +1,4 @@
-//! A mirror gets what clients send, and nothing that it does reaches the connection that it copies.
+//! Mirrors get the bytes that clients send, and have no effect on the connections that they copy.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../../tls/tests/support/authority.rs"]
@@ -23,10 +23,10 @@ use support::{
 };
 use xds::proto::l4;
 
-/// How many bytes may wait for the mirrors of these tests.
+/// Limit on bytes that wait for the mirrors of these tests.
 const BUFFER: u32 = 64 << 10;
 
-/// A listener whose connections go to one server, with a copy to another.
+/// Listener whose connections go to one server, with a copy to another.
 fn mesh(at: SocketAddr, to: SocketAddr, copies_to: SocketAddr, of_10_000: u32) -> Mesh {
     let mut mesh = Mesh::new(at).backend("redis", 1, &[to]);
     let mirror = Mesh::new(at).backend("mirror", 1, &[copies_to]);
@@ -55,12 +55,12 @@ fn ended(proxy: &Proxy, end: MirrorEnd) -> u64 {
     mirrors(proxy).ended.get(&end).copied().unwrap_or(0)
 }
 
-/// A server that reads to the end, and tells how many bytes there were and what they add up to.
+/// Starts a server that reads to the end, and reports the number and the sum of the bytes.
 fn counting() -> (Server, Receiver<(u64, u64)>) {
     let (tell, sums) = mpsc::channel();
     let server = Server::start(move |mut stream: TcpStream| {
         let (mut chunk, mut sum, mut bytes) = (vec![0; 64 << 10], DefaultHasher::new(), 0);
-        // an answer that nobody reads
+        // an answer that is not read
         let _ = stream.write_all(b"+OK\r\n");
         while let Ok(read @ 1..) = stream.read(&mut chunk) {
             for byte in &chunk[..read] {
@@ -74,7 +74,7 @@ fn counting() -> (Server, Receiver<(u64, u64)>) {
     (server, sums)
 }
 
-/// Sends bytes that differ all along, in pieces of a size; returns how many and what they add up to.
+/// Sends varying bytes, in pieces of a size; returns their number and sum.
 fn send(mut to: &TcpStream, total: usize, piece: usize) -> (u64, u64) {
     let (mut state, mut sum, mut chunk, mut sent) = (1u64, DefaultHasher::new(), vec![0; piece], 0);
     while sent < total {
@@ -112,7 +112,8 @@ fn sixty_four_mebibytes_reach_both_spliced_and_copied() {
     }
 }
 
-/// Whatever the mirror does, a client of an echo server gets back what it sent, and both ends in order.
+/// Asserts that, whatever the mirror does, a client of an echo server gets back what it sent, and both ends in
+/// order.
 fn unchanged(at: SocketAddr, most: usize) {
     let mut client = dial(at);
     for size in [1, 1_000, 300_000, 5, most] {
@@ -175,7 +176,7 @@ fn a_mirror_that_resets_or_ends_is_not_felt() {
     let (proxy, at) = mirrored(first.address, resetting.address);
     unchanged(at, 2 << 20);
     wait_until("it is counted", || ended(&proxy, MirrorEnd::Reset) + ended(&proxy, MirrorEnd::Slow) == 1);
-    // one that ends its own direction goes on to be told
+    // one that ends its own direction still gets bytes
     let (tell, told) = mpsc::channel();
     let half = Server::start(move |mut stream: TcpStream| {
         stream.shutdown(Shutdown::Write).unwrap();
@@ -274,7 +275,7 @@ fn what_a_mirror_may_not_have_is_counted_and_the_rest_goes_on() {
     assert!(listed.iter().all(|it| it.mirror.as_deref() == Some("MeshService mirror")), "{listed:?}");
 }
 
-/// A mirror of the mesh proves who it is, and is told over TLS what came in plaintext.
+/// A mirror in the mesh proves its identity, and gets over TLS what came in plaintext.
 #[test]
 fn a_mirror_behind_mesh_tls_gets_the_plaintext_by_tls() {
     let authority = Authority::new();
@@ -299,7 +300,7 @@ fn a_mirror_behind_mesh_tls_gets_the_plaintext_by_tls() {
         assert_eq!(sums.recv_timeout(PATIENCE).unwrap(), wanted);
     }
     wait_until("both have ended", || ended(&proxy, MirrorEnd::Finished) == 2);
-    // whoever is not whom the cluster names gets nothing
+    // a mirror without the expected identity gets nothing
     mesh.clusters[1].0.tls.as_mut().unwrap().terms.as_mut().unwrap().names[0].exact =
         "spiffe://default/else".into();
     assert!(proxy.apply(mesh.config()).failed.is_empty());

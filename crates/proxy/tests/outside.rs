@@ -1,4 +1,5 @@
-//! TLS to services outside the mesh, which are those of OpenSSL: who is taken for the service, and what is shown to it.
+//! TLS to services outside the mesh, which are those of OpenSSL: verification of the service, and the client
+//! certificate.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../../tls/tests/support/authority.rs"]
@@ -26,7 +27,7 @@ fn exact(name: &str) -> NamePattern {
     NamePattern { exact: name.into(), ..NamePattern::default() }
 }
 
-/// The service must have one of these names, and be signed by an authority.
+/// TLS to a service that must have one of these names, signed by an authority.
 fn secured(ca: &Authority, name: &str) -> OutsideTls {
     OutsideTls {
         server_name: if name.parse::<IpAddr>().is_ok() { String::new() } else { name.into() },
@@ -37,7 +38,7 @@ fn secured(ca: &Authority, name: &str) -> OutsideTls {
     }
 }
 
-/// A proxy that dials the service, and where clients find it.
+/// Starts a proxy that dials the service, and returns its address for clients.
 fn before(to: SocketAddr, tls: OutsideTls, secrets: Vec<Secret>, options: Options) -> (Proxy, SocketAddr) {
     let door = free_address();
     let mut mesh = Mesh::new(door).backend("db", 1, &[to]);
@@ -49,7 +50,7 @@ fn before(to: SocketAddr, tls: OutsideTls, secrets: Vec<Secret>, options: Option
     (proxy, door)
 }
 
-/// What the service answers to a line; `None`: nothing.
+/// Returns the service's answer to a line; `None`: there was none.
 fn answer(door: SocketAddr) -> Option<String> {
     let mut client = dial(door);
     client.write_all(b"hello\n").ok()?;
@@ -63,7 +64,7 @@ fn is_served(to: &Outside, tls: OutsideTls, secrets: Vec<Secret>) -> bool {
     let answer = answer(door);
     match &answer {
         Some(said) => assert_eq!(said, "olleh\n"),
-        // in TLS 1.3 a server says only after the handshake whom it does not like
+        // in TLS 1.3 a server rejects a client only after the handshake
         None => wait_until("it is counted", || {
             let ended = counters(&proxy).ended;
             [Ending::ConnectTls, Ending::TlsBroken, Ending::BackendReset, Ending::BackendClosed]
@@ -172,7 +173,7 @@ fn a_service_that_wants_a_certificate_gets_the_one_that_it_is_to_be_shown() {
         );
         assert!(!is_served(&service, secured(&ca, DB), vec![]), "{version}: none");
     }
-    // who does not ask gets none, and is served
+    // a service that does not ask gets none, and works
     let service = Outside::start(&names(&ca, &[DB], |_| {}), &[]);
     assert!(is_served(&service, shows(), certificate(&ca)));
     let (proxy, door) = before(service.at, shows(), vec![], options());

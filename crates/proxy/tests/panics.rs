@@ -1,4 +1,4 @@
-//! What runs beside the workers panics, and nobody who is connected notices.
+//! Panics of the threads beside the workers, without effect on connections.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 #![cfg(debug_assertions)]
 
@@ -82,7 +82,7 @@ fn each_part_begins_anew_and_connections_go_on() {
             clusters.iter().flat_map(|cluster| &cluster.endpoints).map(|endpoint| endpoint.state);
         states.any(|state| state == EndpointState::Down)
     });
-    // names are asked for again
+    // names are resolved again
     assert!(proxy.apply(mesh(&[("localhost", port)]).config()).failed.is_empty());
     wait_until("the name is known", || {
         let mut fresh = dial(address);

@@ -15,7 +15,7 @@ use support::{
     read_until_reset, wait_until,
 };
 
-/// An address that nobody listens on, and nobody will.
+/// Address where nothing listens, and nothing will.
 fn refusing() -> SocketAddr {
     free_address()
 }
@@ -59,7 +59,7 @@ fn other_endpoints_are_tried_before_a_connection_is_refused() {
 fn a_client_is_heard_though_the_first_endpoint_fails_at_once() {
     let server = Server::named("a");
     let address = free_address();
-    // no route leads to the broadcast address, which is told before the socket waits for anything
+    // no route leads to the broadcast address, which is reported before the socket waits for anything
     let unreachable = (std::net::Ipv4Addr::BROADCAST, 80).into();
     let mut mesh = Mesh::new(address).backend("redis", 1, &[unreachable, server.address]);
     mesh.listener.max_connect_attempts = 2;
@@ -158,7 +158,7 @@ fn the_proxy_has_a_bound_of_its_own() {
 
 #[test]
 fn a_connection_of_which_one_end_has_finished_is_ended_when_nothing_comes_from_the_other() {
-    // it reads, and never says anything
+    // it reads, and never sends anything
     let server = Server::start(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
         std::thread::sleep(PATIENCE);

@@ -16,7 +16,7 @@ use support::{
 };
 use xds::proto::l4::ProxyProtocol;
 
-/// A server that sends back everything it got, once the client ended.
+/// Starts a server that sends back everything it got, once the client ended.
 fn mirror() -> Server {
     Server::start(|mut stream| {
         let mut all = Vec::new();
@@ -84,7 +84,8 @@ fn a_backend_that_speaks_first_got_the_header_before() {
     assert!(greeting.starts_with("PROXY TCP4 127.0.0.1 "), "{greeting}");
 }
 
-/// A server that takes nothing but a header of somebody who speaks for itself, then `PING`, and answers `PONG`.
+/// Starts a server that accepts only a header without a client's address (UNKNOWN or LOCAL), then `PING`, and
+/// answers `PONG`.
 fn strict(header: &'static [u8], question: &'static [u8]) -> Server {
     Server::start(move |mut stream| {
         let mut received = vec![0; header.len() + question.len()];
@@ -122,7 +123,7 @@ fn a_check_begins_with_a_header_that_speaks_for_itself() {
     }
 }
 
-/// A listener that takes headers, before a mirror that gets one, too.
+/// Starts a listener that accepts headers, before a mirror that gets one too.
 fn chained() -> (Proxy, SocketAddr) {
     let (server, address) = (mirror(), free_address());
     let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
@@ -139,7 +140,7 @@ fn a_header_from_a_client_names_it_and_is_passed_on() {
         let (_, received) = mirrored(address, &sent);
         assert_eq!(received, [&write_header(Version::V2, some_ends())[..], b"payload"].concat());
     }
-    // a sender that speaks for itself
+    // a sender on its own behalf
     let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0payload";
     let (source, received) = mirrored(address, local);
     let header = read_header(&received).unwrap().unwrap();
@@ -161,7 +162,7 @@ fn without_a_header_a_connection_is_refused() {
     let early = dial(address);
     early.shutdown(Shutdown::Write).unwrap();
     read_until_reset(&early);
-    // longer than anything that is waited for
+    // longer than any timeout
     let mut long = dial(address);
     let _ = long.write_all(&[&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"[..], &[0; 5000]].concat());
     read_until_reset(&long);
@@ -183,7 +184,7 @@ fn an_incomplete_header_is_waited_for_no_longer_than_the_timeout() {
     wait_until("it is counted", || ended(&proxy, Ending::ProxyHeaderTimeout) == 1);
 }
 
-/// A TLS client hello with a server name and nothing else of interest.
+/// TLS client hello with a server name and nothing else of interest.
 fn client_hello(server_name: &str) -> Vec<u8> {
     let sized = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
     let names = sized(&[&[0][..], &sized(server_name.as_bytes())].concat());

@@ -1,4 +1,4 @@
-//! TLS passthrough: routing by the server name of the client hello, without touching a byte of it.
+//! TLS passthrough: routing by the server name of the client hello, without changing a byte of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -17,7 +17,7 @@ fn vector16(body: &[u8]) -> Vec<u8> {
     [&(body.len() as u16).to_be_bytes()[..], body].concat()
 }
 
-/// A client hello with a server name, or without one.
+/// Client hello with a server name, or without one.
 fn hello(name: Option<&str>) -> Vec<u8> {
     let mut extensions = Vec::new();
     if let Some(name) = name {
@@ -35,7 +35,7 @@ fn hello(name: Option<&str>) -> Vec<u8> {
     [&[22, 3, 1][..], &vector16(&message)].concat()
 }
 
-/// A gateway whose patterns lead to a server each, that sends the pattern's letter and echoes.
+/// Gateway whose patterns lead to a server each, which sends the pattern's letter and echoes.
 fn gateway(address: SocketAddr, hello_timeout: Duration) -> (Proxy, Vec<Server>) {
     let mut mesh = Mesh::new(address);
     mesh.listener.route = String::new();

@@ -1,4 +1,4 @@
-//! Whose turn it is while endpoints start slowly, fail over from near to far ones, or are limited.
+//! Turns of endpoints during slow start, failover from near to far ones, and limits.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -15,7 +15,7 @@ use support::{
 };
 use xds::proto::l4;
 
-/// How many of so many connections each server gets, by the name that it sends first.
+/// Returns the number of connections that each server gets, by the name that it sends first.
 fn met(address: SocketAddr, connections: usize) -> BTreeMap<char, usize> {
     let mut met = BTreeMap::new();
     for _ in 0..connections {
@@ -65,7 +65,7 @@ fn a_new_endpoint_begins_with_a_tenth_of_its_share_and_gets_all_of_it() {
     assert!((6..=14).contains(&shares[&'n']), "{shares:?}");
     assert_eq!(health(&proxy).endpoints.iter().map(|it| it.warmth).max(), Some(100));
     assert_eq!(health(&proxy).endpoints.iter().map(|it| it.warmth).min(), Some(10));
-    // the same one, in a window that is soon over
+    // the same endpoint, with a short slow start
     mesh.clusters[0].0.balancing = hour.map(|balancing| l4::Balancing { slow_start_ms: 100, ..balancing });
     proxy.apply(mesh.config());
     wait_until("it is warm", || health(&proxy).endpoints.iter().all(|it| it.warmth == 100));

@@ -1,4 +1,4 @@
-//! Which backend a connection gets, and which endpoint.
+//! Choice of a connection's backend, and of its endpoint.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod support;

@@ -1,4 +1,4 @@
-//! TLS over real sockets: who gets in, who does not, and what arrives.
+//! TLS over real sockets: the clients that are accepted and refused, and the bytes that arrive.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[path = "../../tls/tests/support/authority.rs"]
@@ -25,7 +25,7 @@ const WEB: &str = "spiffe://default/web";
 const REDIS: &str = "spiffe://default/redis";
 const SNI: &str = "redis{mesh=default}";
 
-/// An application behind an inbound that ends TLS, and an outbound that speaks it.
+/// Application behind an inbound that terminates TLS, and an outbound that originates it.
 struct Line {
     ca: Authority,
     app: Server,
@@ -83,7 +83,7 @@ fn bytes_of_any_number_go_there_and_back() {
 fn a_certificate_that_is_not_valid_yet_is_believed_when_it_is() {
     let (ca, app) = (Authority::new(), Server::start(echo));
     let (at, door) = (free_address(), free_address());
-    // as if the clock of this host were behind that of who made it
+    // as if the clock of this host were behind that of the issuer
     let from = std::time::SystemTime::now() + Duration::from_secs(4);
     let early = ca.issue(&[WEB], |leaf| leaf.not_before = from.into());
     let _inbound = proxy(&inbound(at, app.address, &ca.workload(&[REDIS]), &ca.pem, false));
@@ -136,7 +136,7 @@ fn half_of_a_connection_ends_and_the_other_goes_on() {
     client.read_to_end(&mut answer).unwrap();
     assert_eq!(answer, b"go on");
     client.write_all(&body(100_000)).unwrap();
-    // whether all was right is told by the reset, as nothing else can tell
+    // only the reset shows whether all was right
     drop(client);
     wait_until("the server is done", || {
         line.ended(Ending::BackendReset) + line.ended(Ending::ClientReset) + line.ended(Ending::BackendClosed)
@@ -211,7 +211,7 @@ fn a_client_that_is_believed_and_may_not_connect_is_sent_away_before_anybody_is_
     assert_eq!(app.accepted(), 0);
     let mut peer = Peer::connect(at, &ca.workload(&[WEB]), &ca.pem, SNI).unwrap();
     assert_eq!(peer.talk(b"hello").unwrap(), b"hello");
-    // in mode PERMISSIVE permissions bind who proves something
+    // in mode PERMISSIVE permissions apply to clients with an identity
     talk(&mut dial(at), b"plain");
 }
 
@@ -262,7 +262,7 @@ fn where_plaintext_is_taken_each_gets_what_it_speaks() {
     let mut echoed = vec![0; hello.len()];
     own.read_exact(&mut echoed[..]).unwrap();
     assert!(echoed[1..] == hello[1..], "its hello came as it was");
-    // of the mesh, and not believed
+    // of the mesh, and not trusted
     let mut peer = Peer::connect(at, &ca.workload(&["spiffe://other/web"]), &ca.pem, SNI).unwrap();
     assert!(peer.talk(b"").is_err());
     wait_until("it is refused", || counters(&inbound).ended.get(&Ending::TlsFailed) == Some(&1));
@@ -353,7 +353,7 @@ fn certificates_change_under_connections_that_live_and_none_notices() {
         live.iter_mut().for_each(|stream| talk(stream, b"during"));
         thread::sleep(Duration::from_millis(50));
     }
-    // an authority that is believed no longer: who lives stays, who comes is refused
+    // an authority that is no longer trusted: live connections stay, new ones are refused
     let other = Authority::new();
     line.inbound
         .apply(inbound(line.at, line.app.address, &ca.workload(&[REDIS]), &other.pem, false).config());

@@ -22,12 +22,13 @@ use wire::{inbound, outbound};
 const WEB: &str = "spiffe://default/web";
 const REDIS: &str = "spiffe://default/redis";
 
-/// An Envoy with a listener that ends TLS before an application, and one for plaintext that speaks TLS to a server.
+/// Envoy with a listener that terminates TLS before an application, and one for plaintext that originates TLS to a
+/// server.
 struct Envoy {
     child: Child,
-    /// Ends TLS.
+    /// Listener that terminates TLS.
     inbound: SocketAddr,
-    /// Speaks TLS.
+    /// Listener that originates TLS.
     outbound: SocketAddr,
     _folder: tempfile::TempDir,
 }
@@ -107,7 +108,7 @@ fn cluster(name: &str, at: SocketAddr, transport: Option<Value>) -> Value {
 }
 
 impl Envoy {
-    /// In front of `app`, and before `server`, for which it asks by `server_name`.
+    /// Starts it before `app` and `server`; it sends `server_name` to the latter.
     fn start(ca: &Authority, app: SocketAddr, server: SocketAddr, server_name: &str, version: &str) -> Self {
         let (inbound, outbound) = (free_address(), free_address());
         let of_mesh = json!({ "prefix": "spiffe://default/" });
@@ -150,7 +151,7 @@ fn body(length: usize) -> Vec<u8> {
     (0..length as u32).map(|byte| (byte.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Sends a body, ends that half, and gets it back with a word behind it.
+/// Sends a body, ends that half, and gets it back with a suffix.
 fn answers(door: SocketAddr) {
     for length in [1, 1 << 20] {
         let mut client = dial(door);
@@ -195,7 +196,7 @@ fn bodies_and_ends_go_through_with_envoy_at_either_end_and_any_name_of_a_mesh() 
         let _outbound =
             proxy(&outbound(door, envoy.inbound, &ca.workload(&[WEB]), &ca.pem, REDIS, server_name));
         answers(door);
-        // who is not believed gets nothing from it, and it nothing from us
+        // without trust neither side gets anything from the other
         let stranger = free_address();
         let other = ca.workload(&["spiffe://other/web"]);
         let _stranger = proxy(&outbound(stranger, envoy.inbound, &other, &ca.pem, REDIS, server_name));

@@ -1,22 +1,22 @@
-//! Why a tree is not the message that it says it is, and where.
+//! Encoding errors: the place where a tree is not the message that it says it is, and why.
 
 use std::fmt;
 
 use prost_reflect::MessageDescriptor;
 use serde_json::Value;
 
-/// A tree that does not fit its message. The tree is ours, so this is a mistake of the dialect or of a proxy template,
-/// never of an operator; trying again does not help.
+/// Error: a tree does not fit its message. The tree is ours, so this is a mistake of the dialect or of a proxy
+/// template, never of an operator; retrying does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{problem}", Where(.path))]
 pub struct EncodeError {
-    /// Where, e.g. `filterChains[0].filters[1].typedConfig.statPrefix`; empty for the resource itself.
+    /// Path, e.g. `filterChains[0].filters[1].typedConfig.statPrefix`; empty for the resource itself.
     pub path: String,
-    /// What.
+    /// Problem at the path.
     pub problem: Problem,
 }
 
-/// What does not fit.
+/// Reason why a tree does not fit its message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// The object needs a text member `@type`.
@@ -28,9 +28,9 @@ pub enum Problem {
     /// The message has no such field.
     #[error("`{message}` has no field `{field}`")]
     UnknownField {
-        /// The full name of the message.
+        /// Full name of the message.
         message: String,
-        /// The member.
+        /// Name of the member.
         field: String,
     },
     /// A field is set under both of its spellings.
@@ -42,9 +42,9 @@ pub enum Problem {
     /// The value has another shape than the field.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What the field takes.
+        /// Values that the field accepts.
         expected: String,
-        /// What the tree has, shortened.
+        /// Value in the tree, shortened.
         found: String,
     },
 }
@@ -57,7 +57,7 @@ impl fmt::Display for Where<'_> {
     }
 }
 
-/// The way from the resource to a value; spelled out only when something is wrong.
+/// Path from the resource to a value; formatted only for an error.
 pub(super) enum Path<'a> {
     Root,
     Member(&'a Path<'a>, &'a str),

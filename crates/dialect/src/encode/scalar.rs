@@ -60,7 +60,7 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// The key of a JSON object as a value of the kind of a map's keys.
+/// Converts the key of a JSON object to a value of the kind of a map's keys.
 pub(super) fn map_key(kind: &Kind, key: &str) -> Value {
     match kind {
         Kind::Bool if key == "true" => Value::Bool(true),
@@ -69,7 +69,7 @@ pub(super) fn map_key(kind: &Kind, key: &str) -> Value {
     }
 }
 
-/// An integer as a JSON number, or as a text, as protobuf JSON writes those of 64 bits.
+/// Reads an integer from a JSON number, or from text, as protobuf JSON writes those of 64 bits.
 fn integer<T: TryFrom<i128>>(value: &Value, at: &Path<'_>) -> Result<T, EncodeError> {
     let wide = match value {
         Value::Number(number) => number.as_i128().or_else(|| whole(number.as_f64()?)),
@@ -80,7 +80,7 @@ fn integer<T: TryFrom<i128>>(value: &Value, at: &Path<'_>) -> Result<T, EncodeEr
         .ok_or_else(|| at.expected(format!("an integer ({})", std::any::type_name::<T>()), value))
 }
 
-/// `1.0` and `1e3` are integers too.
+/// Converts a float to an integer: `1.0` and `1e3` are integers too.
 fn whole(number: f64) -> Option<i128> {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i128)

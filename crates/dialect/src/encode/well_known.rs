@@ -1,4 +1,4 @@
-//! The messages that protobuf JSON writes in a form of their own: `Any`, `Duration`, `Struct`, wrappers and the like.
+//! Well-known messages with a protobuf JSON form of their own: `Any`, `Duration`, `Struct`, wrappers and the like.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ fn seconds_and_nanos(seconds: i64, nanos: i32, out: &mut Vec<u8>) {
     }
 }
 
-/// Reads `1.5s`: seconds with up to nine decimals. Both parts have the sign of the whole.
+/// Parses `1.5s`: seconds with up to nine decimals. Both parts have the sign of the whole.
 fn duration(text: &str) -> Option<(i64, i32)> {
     let text = text.strip_suffix('s')?;
     let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));

@@ -7,24 +7,24 @@ use super::Note;
 use super::words::{extension, object};
 use crate::access_log_format::Placeholders;
 
-/// The line when the policy has no format of its own, as the reference writes it for TCP.
+/// Line of a policy without a format of its own, as the reference writes it for TCP.
 const DEFAULT_LINE: &str = "[%START_TIME%] %RESPONSE_FLAGS% %KUMA_MESH% \
     %KUMA_SOURCE_ADDRESS_WITHOUT_PORT%(%KUMA_SOURCE_SERVICE%)->%UPSTREAM_HOST%(%KUMA_DESTINATION_SERVICE%) \
     took %DURATION%ms, sent %BYTES_SENT% bytes, received: %BYTES_RECEIVED% bytes\n";
 
-/// The listener that writes lines.
+/// Listener that writes lines.
 pub(super) struct Speaker<'a> {
-    /// Its proxy.
+    /// Proxy of the listener.
     pub(super) proxy: &'a Proxy,
-    /// Its name.
+    /// Name of the listener.
     pub(super) listener: &'a str,
-    /// The service behind it.
+    /// Service behind the listener.
     pub(super) service: &'a str,
     /// `OUTBOUND` or `INBOUND`.
     pub(super) direction: &'a str,
 }
 
-/// The loggers; a backend that Envoy has no logger for becomes a note.
+/// Returns the loggers; a backend that Envoy has no logger for becomes a note.
 pub(super) fn loggers(
     logs: &[Sourced<AccessLog>],
     speaker: &Speaker<'_>,

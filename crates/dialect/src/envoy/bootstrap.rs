@@ -1,4 +1,4 @@
-//! What an Envoy starts from, to attach to a control plane.
+//! Bootstrap configuration of an Envoy that attaches to a control plane.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,79 +7,80 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// The cluster that leads to the control plane.
+/// Name of the cluster that leads to the control plane.
 const ADS: &str = "ads_cluster";
-/// The secret that says whom to believe there.
+/// Name of the secret with the authorities trusted there.
 const TRUSTED: &str = "cp_validation_ctx";
-/// The cluster that leads to the access log of a kuma-dp. Nothing that is planned here uses it, but a configuration that somebody
-/// adds to (a MeshProxyPatch) may name it, and Envoy refuses what names a cluster that is not there.
+/// Name of the cluster that leads to the access log of a kuma-dp. No configuration from here uses it, but one with
+/// additions (a MeshProxyPatch) may name it, and Envoy refuses a reference to an unknown cluster.
 const ACCESS_LOG_SINK: &str = "access_log_sink";
 
-/// What an Envoy starts from, to attach to one of several control planes that share their resources.
+/// Bootstrap configuration of an Envoy that attaches to one of several control planes with shared resources.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bootstrap {
-    /// Who it introduces itself as.
+    /// Node identity of the Envoy.
     pub node: Node,
-    /// Where its own admin pages are.
+    /// Address of its own admin pages.
     pub admin: Admin,
-    /// Hosts and ports of the control planes; Envoy follows one of them, and another when it is lost.
+    /// Hosts and ports of the control planes; Envoy follows one of them, and fails over to another.
     pub control_planes: Vec<(String, u16)>,
-    /// How configuration travels.
+    /// xDS protocol variant.
     pub protocol: Protocol,
-    /// Whom it believes; `None`: the way is plaintext, and anybody is believed.
+    /// Trusted certificates of the control plane; `None`: the connection is plaintext and unverified.
     pub trusted: Option<Certificates>,
-    /// The token that it brings; `None`: none.
+    /// Token that it presents; `None`: none.
     pub token: Option<String>,
-    /// The Unix socket of the cluster `access_log_sink`, where a kuma-dp takes access logs; `None`: it has no such cluster.
+    /// Unix socket of the cluster `access_log_sink`, where a kuma-dp accepts access logs; `None`: it has no such
+    /// cluster.
     pub access_log: Option<String>,
-    /// Whether it serves clients outside of the mesh: how many connections it takes is limited.
+    /// `true`: it serves clients outside of the mesh, so the number of its connections is limited.
     pub is_gateway: bool,
 }
 
-/// Who an Envoy introduces itself as.
+/// Node identity of an Envoy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// `<mesh>.<name>`.
     pub id: String,
-    /// The service that it belongs to, for statistics.
+    /// Service that it belongs to, for statistics.
     pub cluster: String,
-    /// What else it says of itself: an object; null: nothing.
+    /// Further metadata: an object; null: none.
     pub metadata: Value,
 }
 
-/// Where Envoy's own admin pages are.
+/// Address of Envoy's own admin pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
-    /// On this port of 127.0.0.1; 0: any.
+    /// Port of 127.0.0.1; 0: any.
     Port(u16),
-    /// At a Unix socket that only its own user may use.
+    /// Unix socket that only its own user may use.
     Socket(String),
 }
 
-/// How configuration travels.
+/// xDS protocol variant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// Only what changed.
+    /// Delta: only changes.
     #[default]
     Delta,
-    /// Always all of a type.
+    /// State of the world: always all resources of a type.
     StateOfTheWorld,
 }
 
-/// Certificates in PEM, one of which the control plane's is, or is signed by.
+/// Certificates in PEM, one of which is the control plane's, or has signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Certificates {
-    /// These.
+    /// Certificates themselves.
     Inline(Vec<u8>),
-    /// Those in a file on Envoy's host.
+    /// Certificates in a file on Envoy's host.
     File(PathBuf),
 }
 
 impl Bootstrap {
-    /// The tree that Envoy reads, in the names of protobuf's JSON.
+    /// Returns the tree that Envoy reads, in the names of protobuf's JSON.
     pub fn tree(&self) -> Value {
         let Self { node, admin, control_planes, protocol, trusted, token, access_log, is_gateway } = self;
-        // 0 s: Envoy waits for its first configuration for as long as it takes, and never starts with an empty one
+        // 0 s: Envoy waits for its first configuration without a limit, and never starts with an empty one
         let source = json!({ "ads": {}, "resourceApiVersion": "V3", "initialFetchTimeout": "0s" });
         let mut service = json!({ "envoyGrpc": { "clusterName": ADS } });
         if let Some(token) = token {
@@ -102,7 +103,7 @@ impl Bootstrap {
         if let Some(certificates) = trusted {
             tree["staticResources"]["secrets"] = json!([secret(control_planes, certificates)]);
         }
-        // what the expressions of a mesh may cost, which Envoy limits to a hundredth of it
+        // limit on the cost of the expressions of a mesh; Envoy's own is a hundredth of it
         tree["layeredRuntime"] = json!({ "layers": [{ "name": "kuma", "staticLayer": {
             "re2.max_program_size.error_level": 4_294_967_295_u32,
             "re2.max_program_size.warn_level": 1000,
@@ -125,7 +126,7 @@ impl Bootstrap {
     }
 }
 
-/// The node that an Envoy introduces itself as, and its admin pages.
+/// Returns the node identity of an Envoy, and its admin pages.
 pub fn identity(Node { id, cluster, metadata }: &Node, admin: &Admin) -> Value {
     let mut node = json!({ "id": id, "cluster": cluster });
     if !metadata.is_null() {
@@ -145,7 +146,7 @@ pub fn identity(Node { id, cluster, metadata }: &Node, admin: &Admin) -> Value {
     }] } })
 }
 
-/// The cluster that leads to the control planes.
+/// Returns the cluster that leads to the control planes.
 fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
     let by_address = control_planes.iter().all(|(host, _)| host.parse::<IpAddr>().is_ok());
     let endpoints = control_planes
@@ -162,12 +163,12 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
         },
     });
     if !by_address {
-        // a name may have an IPv6 address that nobody listens on: without this Envoy tries no other
+        // a name may have an IPv6 address without a listener: without this Envoy tries no other
         cluster["dnsLookupFamily"] = "ALL".into();
     }
     let mut http2 = json!({});
     if control_planes.len() > 1 {
-        // one that does not answer any more is left for another, and one that is away is not tried again and again in its turn
+        // a silent control plane is left for another, and an unreachable one is not tried again in its turn
         http2["connectionKeepalive"] = json!({ "interval": "30s", "timeout": "5s" });
         cluster["healthChecks"] = json!([{
             "tcpHealthCheck": {},
@@ -188,7 +189,7 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
                 "validationContextSdsSecretConfig": { "name": TRUSTED },
             },
         });
-        // of several nobody knows which one is dialled
+        // with several it is not known which one is dialled
         if let [(host, _)] = control_planes {
             context["sni"] = host.as_str().into();
         }
@@ -197,7 +198,7 @@ fn way(control_planes: &[(String, u16)], over_tls: bool) -> Value {
     cluster
 }
 
-/// The cluster that leads to the access log of a kuma-dp.
+/// Returns the cluster that leads to the access log of a kuma-dp.
 fn sink(path: &str) -> Value {
     json!({
         "name": ACCESS_LOG_SINK,
@@ -223,7 +224,7 @@ fn over_http2(options: &Value) -> Value {
     } })
 }
 
-/// Whom to believe: certificates for one of the hosts, and none else of theirs.
+/// Returns the secret with the trusted certificates, valid for the hosts of the control planes only.
 fn secret(control_planes: &[(String, u16)], certificates: &Certificates) -> Value {
     let names = control_planes.iter().flat_map(|(host, _)| {
         ["DNS", "IP_ADDRESS"].map(|kind| json!({ "sanType": kind, "matcher": { "exact": host } }))

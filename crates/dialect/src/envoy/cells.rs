@@ -1,13 +1,14 @@
-//! Routes of which the first that fits decides, as filter chains of which the most exact one does.
+//! Conversion of first-match routes to most-exact-match filter chains.
 //!
-//! Envoy looks for the most exact server name first, then for the smallest source network, and never goes back. So every pair of
-//! a name and a network that routes speak of gets a chain: that of the first route which takes all of it.
+//! Envoy looks for the most exact server name first, then for the smallest source network, and never goes back. So
+//! every pair of a name and a network that occurs in routes gets a chain: that of the first route which matches all
+//! of it.
 
 use model::policy::{Network, ServerNamePattern};
 use plan::{Match, Session};
 use serde_json::{Value, json};
 
-/// The connections of one filter chain, and the index of their route.
+/// Connections of one filter chain, and the index of their route.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cell<'m> {
     server_name: Option<&'m ServerNamePattern>,
@@ -15,7 +16,7 @@ pub(super) struct Cell<'m> {
     pub(super) route: usize,
 }
 
-/// The cells of routes, the most exact first; a pair that its wider network has the same route as needs none.
+/// Returns the cells of routes, the most exact first; a pair with the same route as its wider network needs none.
 pub(super) fn of<'m>(claims: &[&'m Match]) -> Vec<Cell<'m>> {
     let mut names: Vec<Option<&ServerNamePattern>> = Vec::new();
     let mut sources: Vec<Option<Network>> = vec![None];
@@ -52,12 +53,12 @@ pub(super) fn of<'m>(claims: &[&'m Match]) -> Vec<Cell<'m>> {
 }
 
 impl Cell<'_> {
-    /// The host names of its connections; `*` for every one.
+    /// Host names of its connections; `*`: all.
     pub(super) fn hostname(&self) -> &str {
         self.server_name.map_or("*", ServerNamePattern::as_str)
     }
 
-    /// What its filter chain matches; `None`: everything.
+    /// Returns the match of its filter chain; `None`: everything.
     pub(super) fn matched(&self, session: Option<&Session>) -> Option<Value> {
         let mut matched = json!({});
         if let Some(name) = self.server_name {
@@ -102,7 +103,7 @@ mod tests {
             told,
             [
                 ("db.a.com", from("10.1.0.0/16"), 0),
-                // who comes from elsewhere must not find nothing below the exact name
+                // clients from elsewhere must find a chain below the exact name too
                 ("db.a.com", None, 1),
                 ("*.a.com", None, 1),
                 ("*", from("10.0.0.0/8"), 2),

@@ -1,4 +1,4 @@
-//! Filter chains of outbounds and gateways: one a route (spec 04 §6, §12.2), or several where routes have matches.
+//! Filter chains of outbounds and gateways: one per route (spec 04 §6, §12.2), or several if routes have matches.
 
 use plan::{Accepts, Direction, Listener, Match, Naming, Owner, Proxy, Route};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::split::{Splits, Target};
 use super::words::{extension, object, sanitised};
 use super::{EnvoyOptions, Note, cells, tcp_proxy, tls};
 
-/// The filter chains of an outbound, or of one port of a gateway.
+/// Returns the filter chains of an outbound, or of one port of a gateway.
 pub(super) fn of_listener(
     listener: &Listener,
     proxy: &Proxy,
@@ -27,7 +27,7 @@ pub(super) fn of_listener(
         let text = "a match by source alone waits for the client hello as well: Envoy looks for it before it asks who comes from where";
         notes.push(Note { listener: name.clone(), text: text.into() });
     }
-    // a host name that no rule speaks about is claimed by nobody
+    // a host name without any rule has no chain
     let is_served =
         |(claimed, route): &&(Match, Route)| claimed.shown().is_everything() || route.owner != Owner::Nobody;
     let served: Vec<&(Match, Route)> = routes.iter().filter(is_served).collect();
@@ -64,12 +64,12 @@ pub(super) fn of_listener(
     chains.collect()
 }
 
-/// A filter chain; without filters it closes every connection.
+/// Builds a filter chain; without filters it closes every connection.
 pub(super) fn chain(filters: Vec<Value>) -> Value {
     if filters.is_empty() { json!({}) } else { json!({ "filters": filters }) }
 }
 
-/// The filter that counts Kafka requests on the way.
+/// Returns the filter that counts Kafka requests.
 fn kafka(naming: &Naming, stat_prefix: &str, to: &Target) -> Option<Value> {
     // Without a tcp_proxy behind it the filter would end the chain, which Envoy rejects (spec 04 §6).
     let counts = naming.counts_kafka && *to != Target::Nowhere;

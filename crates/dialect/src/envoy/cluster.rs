@@ -1,4 +1,4 @@
-//! Clusters, one a destination (spec 04 §8, §9, §12.2).
+//! Clusters, one per destination (spec 04 §8, §9, §12.2).
 
 mod health;
 pub(super) mod settings;
@@ -11,7 +11,7 @@ use super::destinations::Destinations;
 use super::words::{duration, from_control_plane, is_literal, sanitised, url};
 use super::{endpoint, external_tls, tls};
 
-/// A cluster, and its load assignment unless that is part of the cluster.
+/// Converts a cluster, and its load assignment unless that is part of the cluster.
 pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Value, Option<Value>) {
     let Cluster {
         name,
@@ -38,7 +38,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         ClusterKind::Mesh => set_http(&mut tree, Protocol::Http2),
         ClusterKind::Gateway => {
             tree["perConnectionBufferLimitBytes"] = 32768.into();
-            // the reference says it for tags only
+            // the reference sets it for tags only
             if resource.is_none() {
                 tree["connectTimeout"] = "5s".into();
             }
@@ -61,13 +61,13 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     let literal = endpoints.iter().all(|endpoint| is_literal(&endpoint.address));
     tree["type"] = if literal { "STATIC" } else { "STRICT_DNS" }.into();
     tree["loadAssignment"] = endpoint::inline(name, endpoints);
-    // otherwise by either, which is what Envoy does of itself
+    // otherwise by either, which is Envoy's default
     if !literal && !destinations.over_ipv6 {
         tree["dnsLookupFamily"] = "V4_ONLY".into();
     }
     match (outside.to_all(), endpoints.first()) {
         (Ok(None), _) => {}
-        // the reference tells it of every endpoint at once, under the address of the first
+        // the reference sets it for all endpoints at once, under the address of the first
         (Ok(Some(tls)), Some(first)) if resource.is_some() => {
             let socket = external_tls::to_outside(tls);
             tree["transportSocketMatches"] = json!([{ "name": first.address, "transportSocket": socket }]);
@@ -80,7 +80,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
     (tree, None)
 }
 
-/// A cluster with nothing but its name.
+/// Builds a cluster with nothing but its name.
 pub(super) fn base(name: &str) -> Value {
     let mut tree = json!({ "@type": url("config.cluster.v3.Cluster"), "name": name });
     let stat_name = sanitised(name);
@@ -90,13 +90,14 @@ pub(super) fn base(name: &str) -> Value {
     tree
 }
 
-/// Has the endpoints of a cluster discovered by EDS.
+/// Makes a cluster's endpoints discovered by EDS.
 pub(super) fn discovered(tree: &mut Value) {
     tree["type"] = "EDS".into();
     tree["edsClusterConfig"] = json!({ "edsConfig": from_control_plane() });
 }
 
-/// The protocol options of the upstream; the reference sets HTTP/2 even for TCP services of the mesh (spec 06 no. 52).
+/// Sets the protocol options of the upstream; the reference sets HTTP/2 even for TCP services of the mesh (spec 06
+/// no. 52).
 pub(super) fn set_http(tree: &mut Value, protocol: Protocol) {
     let options = match protocol {
         Protocol::Http => "httpProtocolOptions",

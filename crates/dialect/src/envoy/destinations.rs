@@ -1,4 +1,4 @@
-//! The destinations of a plan, and who dials them.
+//! Destinations of a plan, with the context of the proxy that dials them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use plan::{Cluster, Mtls};
 
 use super::reference::Unasked;
 
-/// The destinations of a plan, and who dials them.
+/// Destinations of a plan, with the context of the proxy that dials them.
 #[derive(Clone, Copy)]
 pub(super) struct Destinations<'a> {
-    /// By name.
+    /// Clusters by name.
     pub(super) clusters: &'a BTreeMap<String, Arc<Cluster>>,
-    /// How proxies of the mesh trust each other.
+    /// Identity of the proxy, and the peers that it trusts; absent: no mesh TLS.
     pub(super) mtls: Option<&'a Mtls>,
-    /// The mesh of the proxy.
+    /// Mesh of the proxy.
     pub(super) mesh: &'a str,
-    /// Whether the proxy is at an IPv6 address.
+    /// `true`: the proxy is at an IPv6 address.
     pub(super) over_ipv6: bool,
-    /// What the reference says of them where nobody else does.
+    /// Settings of the reference where the plan has none.
     pub(super) unasked: Unasked,
 }
 
 impl<'a> Destinations<'a> {
-    /// The destination of that name.
+    /// Returns the destination of that name.
     pub(super) fn get(self, cluster: &str) -> Option<&'a Cluster> {
         self.clusters.get(cluster).map(AsRef::as_ref)
     }

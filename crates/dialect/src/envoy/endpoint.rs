@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::words::{address, url};
 
-/// The load assignment of a cluster that is discovered by EDS.
+/// Returns the load assignment of an EDS cluster.
 pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint]) -> Value {
     let mut tree = inline(cluster, endpoints);
     tree["@type"] = url("config.endpoint.v3.ClusterLoadAssignment").into();
     tree
 }
 
-/// The load assignment inside a cluster: groups sorted by zone, those without one first.
+/// Returns the load assignment inside a cluster: groups sorted by zone, those without one first.
 pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
     let mut groups: BTreeMap<(Option<&str>, u32), Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
@@ -44,20 +44,20 @@ pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
     tree
 }
 
-/// The tags by which an endpoint is told from others.
+/// Returns the tags that distinguish an endpoint.
 pub(super) fn tags(endpoint: &Endpoint) -> Map<String, Value> {
     let told = endpoint.tags.iter().filter(|(key, _)| ![SERVICE_TAG, DISPLAY_NAME_LABEL].contains(key));
     told.map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-/// One endpoint with its tags as metadata; `also` goes to what transport sockets are matched by.
+/// Converts one endpoint with its tags as metadata; `also` is metadata for the match of transport sockets.
 pub(super) fn endpoint(endpoint: &Endpoint, also: Map<String, Value>) -> Value {
     let tags = tags(endpoint);
     let mut sockets = tags.clone();
     sockets.extend(also);
     let Endpoint { priority: _, zone: _, address: ip, port, weight, tags: _, labels, offered_by: _, via: _ } =
         endpoint;
-    // by a name the reference tells no endpoints apart
+    // the reference does not distinguish endpoints by a name
     let labels = labels.iter().filter(|(key, _)| *key != DISPLAY_NAME_LABEL);
     let labels: Map<String, Value> = labels.map(|(key, value)| (key.into(), value.into())).collect();
     let metadata: Map<String, Value> =

@@ -10,10 +10,10 @@ use super::endpoint;
 use super::tls::{UPSTREAM, socket};
 use super::words::{object, secret};
 
-/// Whom the host of an Envoy believes.
+/// File with the authorities that the host of an Envoy trusts.
 const HOST: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The transport sockets of endpoints that are not all spoken to in the same way, by their tags. Those in plaintext have none.
+/// Returns the transport sockets, by tags, of endpoints whose TLS differs. Those in plaintext have none.
 pub(super) fn to_each(tls: &OutsideTls, endpoints: &[Endpoint]) -> Value {
     let of_endpoint = |it: &Endpoint| {
         let socket = to_outside(tls.to(&it.offered_by)?);
@@ -22,7 +22,7 @@ pub(super) fn to_each(tls: &OutsideTls, endpoints: &[Endpoint]) -> Value {
     endpoints.iter().filter_map(of_endpoint).collect()
 }
 
-/// The transport socket.
+/// Returns the transport socket.
 pub(super) fn to_outside(tls: &ExternalTls) -> Value {
     let ExternalTls { server_name, verify, client_certificate } = tls;
     let mut context = json!({});

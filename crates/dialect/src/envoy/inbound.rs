@@ -1,4 +1,4 @@
-//! Inbounds: what other proxies dial, handed to the application on this host.
+//! Inbounds: addresses that other proxies dial, with the application on this host behind them.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use super::words::{address, duration, sanitised};
 use super::{EnvoyResources, cluster, inbound_tls, rbac, redirected, tcp_proxy};
 use crate::redirected::Family;
 
-/// The filter chains of an inbound; adds the cluster of the application's port.
+/// Returns the filter chains of an inbound; adds the cluster of the application's port.
 pub(super) fn chains(
     listener: &Listener,
     proxy: &Proxy,
@@ -45,7 +45,7 @@ fn filters(
     tcp_proxy::filter(&sanitised(local), &forward, settings, speaker, &mut resources.notes)
 }
 
-/// The chains for everybody whom the listener accepts.
+/// Returns the chains for all clients that the listener accepts.
 fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec<Value> {
     let terminated = match accepts {
         Accepts::Plaintext | Accepts::ServerName => return vec![chain(plain)],
@@ -70,12 +70,12 @@ fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec
     ]
 }
 
-/// A cluster whose only endpoint is the application.
+/// Returns a cluster whose only endpoint is the application.
 fn at(local: &str, application: &Endpoint, bind: &Bind, unasked: Unasked) -> Value {
     let mut tree = cluster::base(local);
     let ip = application.address.parse::<IpAddr>().ok();
     tree["type"] = if ip.is_some() { "STATIC" } else { "STRICT_DNS" }.into();
-    // what the kernel redirects to the proxy must not come back to it
+    // connections that the kernel redirects to the proxy must not come back to it
     if let Some(ip) = ip.filter(|ip| bind.captured && !ip.is_loopback()) {
         tree["upstreamBindConfig"] = redirected::from_address(Family::of(ip));
     }

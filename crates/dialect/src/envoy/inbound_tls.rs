@@ -1,4 +1,4 @@
-//! Mesh TLS that ends at an inbound (spec 07 §9.3, §9.6, §9.7).
+//! Termination of mesh TLS at an inbound (spec 07 §9.3, §9.6, §9.7).
 
 use plan::Terminated;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::tls::Secrets;
 use super::tls_params::tls_params;
 use super::words::{extension, object};
 
-/// The transport socket of a chain that ends mesh TLS.
+/// Returns the transport socket of a chain that terminates mesh TLS.
 pub(super) fn socket(terminated: &Terminated) -> Value {
     let Terminated { mtls, permissive: _, mode_by: _, params, peer_prefixes, permissions: _, counted_as: _ } =
         terminated;

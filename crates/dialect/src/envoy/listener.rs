@@ -1,5 +1,4 @@
-//! The shell of a listener: where it listens, and what looks at connections before its filter chains (spec 04 §6, §10.2,
-//! §12.2).
+//! Shell of a listener: its address, and the listener filters before its filter chains (spec 04 §6, §10.2, §12.2).
 
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::words::{address, duration, extension, url};
 
-/// How long a client may say nothing where plaintext is taken beside TLS: as our own proxy has it.
+/// Limit on a client's silence where plaintext is accepted beside TLS: as in our own proxy.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A listener around its filter chains.
+/// Builds a listener around its filter chains.
 pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
     let Listener {
         name,
@@ -57,7 +56,7 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
         tree["listenerFilters"] = filters.into();
     }
     if inspects && *accepts == Accepts::Plaintext {
-        // a client that says nothing may be one whose server speaks first
+        // the server of a silent client may speak first
         tree["listenerFiltersTimeout"] = duration(SILENCE).into();
         tree["continueOnListenerFiltersTimeout"] = true.into();
     }
@@ -83,7 +82,7 @@ fn tls_inspector() -> Value {
     extension("envoy.filters.listener.tls_inspector", message, Map::new())
 }
 
-/// The filter that reads a PROXY protocol header, where clients send one.
+/// Returns the filter that reads a PROXY protocol header, if clients send one.
 fn reads_proxy_protocol(accept: Option<&Sourced<bool>>) -> Option<Value> {
     let message = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol";
     accept

@@ -1,4 +1,4 @@
-//! Who may connect, as the network filter that decides at the first byte of a client (spec 07 §11).
+//! Permissions to connect, as the network filter that decides at the first byte of a client (spec 07 §11).
 
 use model::policy::{PeerMatch, PermissionAction, SpiffeIdMatch};
 use plan::{NameCondition, NameRule, PeerList, Permissions};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::words::{extension, object, sanitised};
 
-/// The filter in front of all others of a chain that ends mesh TLS; `listener` names its statistics.
+/// Returns the filter in front of all others of a chain that terminates mesh TLS; `listener` names its statistics.
 pub fn filter(permissions: &Permissions, listener: &str) -> Value {
     let mut config = object(json!({ "statPrefix": format!("{}.", sanitised(listener)) }));
     match permissions {
@@ -29,7 +29,7 @@ pub fn filter(permissions: &Permissions, listener: &str) -> Value {
     extension("envoy.filters.network.rbac", "extensions.filters.network.rbac.v3.RBAC", config)
 }
 
-/// Rules by principals; without any they say no to everybody.
+/// Builds rules by principals; without any they deny everybody.
 fn policies(called: &str, principals: Vec<Value>, action: Option<&str>) -> Value {
     let mut rules = Map::new();
     if let Some(action) = action {
@@ -55,7 +55,8 @@ fn principal(NameRule { conditions, action: _, origin: _ }: &NameRule) -> Value 
     }
 }
 
-/// Lists that are asked in turn; whom none fits is denied. An empty list of matchers would be refused by Envoy.
+/// Builds lists that are evaluated in turn; a client that fits none is denied. Envoy refuses an empty list of
+/// matchers.
 fn matcher(lists: &[PeerList], allows: impl Fn(&PeerList) -> bool) -> Value {
     let matcher = |list: &PeerList| {
         let PeerList { peers, allows: _, origin } = list;
@@ -78,7 +79,8 @@ fn action(name: &str, allows: bool) -> Value {
     json!({ "action": extension("envoy.filters.rbac.action", "config.rbac.v3.Action", config) })
 }
 
-/// Several predicates in a matcher; one stands alone, since Envoy refuses a matcher of one.
+/// Combines several predicates in a matcher; a single one is returned as it is, since Envoy refuses a matcher of
+/// one.
 fn any_of(of: &str, mut predicates: Vec<Value>) -> Value {
     match predicates.len() {
         1 => predicates.remove(0),

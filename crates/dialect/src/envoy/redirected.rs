@@ -1,4 +1,4 @@
-//! Connections that the kernel redirects to the proxy and that no other listener is for (spec 07 §9.5, §16).
+//! Connections that the kernel redirects to the proxy and that match no other listener (spec 07 §9.5, §16).
 
 use std::num::NonZeroU16;
 
@@ -14,10 +14,10 @@ use super::words::{address, duration, extension, object, sanitised, url};
 use super::{EnvoyResources, Note, cluster};
 use crate::redirected::{EXTERNAL, Family, Way};
 
-/// Where connections to nowhere go: the reference has it, and nothing leads there.
+/// Cluster of connections to nowhere: the reference has it, and no route leads there.
 const NOWHERE: &str = "self_transparentproxy_no_destination_inbound";
 
-/// Adds the listeners of each address family, and where connections of them go.
+/// Adds the listeners of each address family, and the clusters of their connections.
 pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, resources: &mut EnvoyResources) {
     let Redirected { port, only, ipv6, outbound, naming } = redirected;
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
@@ -32,7 +32,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
                 ports.iter().map(to).collect()
             }
         };
-        // where no port is open nobody listens: Envoy takes no listener without a chain
+        // without an open port there is no listener: Envoy accepts none without a chain
         let is_open = !chains.is_empty();
         if is_open {
             let listener = listener(&name, Way::In, *family, *port, chains, *unified);
@@ -65,7 +65,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
     }
 }
 
-/// What the listeners of a proxy have in common.
+/// Common facts of the listeners of a proxy.
 #[derive(Clone, Copy)]
 struct Common<'a> {
     proxy: &'a Proxy,
@@ -73,8 +73,8 @@ struct Common<'a> {
     unasked: Unasked,
 }
 
-/// The listener for connections of this host. Where none may pass, its chain leads to a cluster that is not there, as the
-/// reference has it: they are closed.
+/// Returns the listener for connections of this host. If none may pass, its chain leads to a cluster that does not
+/// exist, as in the reference: they are closed.
 fn leaving(
     name: &str,
     family: Family,
@@ -123,8 +123,8 @@ struct Passed<'a> {
     protocol: PassthroughProtocol,
 }
 
-/// Those of a family that Envoy can tell from others without reading HTTP, each once: what is spoken inside of a plain
-/// connection makes no difference.
+/// Returns those of a family that Envoy can distinguish without reading HTTP, each once: the protocol inside a
+/// plaintext connection makes no difference.
 fn passed<'a>(
     listener: &str,
     family: Family,
@@ -156,7 +156,7 @@ fn passed<'a>(
 }
 
 impl Passed<'_> {
-    /// The name of the chain, and of the cluster behind it.
+    /// Name of the chain, and of the cluster behind it.
     fn name(&self) -> String {
         let port = self.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
         format!("meshpassthrough_{}_{}_{port}", self.protocol.as_str(), self.written)
@@ -173,7 +173,7 @@ impl Passed<'_> {
         }
         match self.protocol {
             PassthroughProtocol::Tls => condition["transportProtocol"] = "tls".into(),
-            // its client waits for the server: nothing tells what it will speak
+            // the client waits for the server: its protocol cannot be detected
             PassthroughProtocol::Mysql => {}
             PassthroughProtocol::Tcp
             | PassthroughProtocol::Http
@@ -206,7 +206,7 @@ fn listener(name: &str, way: Way, family: Family, port: u16, chains: Vec<Value>,
     listener
 }
 
-/// The filters of connections that go on to a cluster of the same name.
+/// Returns the filters of connections that go on to a cluster of the same name.
 fn filters(
     name: &str,
     settings: &ConnectionSettings,
@@ -217,7 +217,7 @@ fn filters(
     tcp_proxy::filter(&sanitised(name), &forward, settings, speaker, notes)
 }
 
-/// A cluster that dials whatever was meant; from an address that is not redirected, where a family is said.
+/// Returns a cluster that dials the original destination; with a family, from an address that is not redirected.
 fn original_destination(name: &str, from: Option<Family>, unasked: Unasked) -> Value {
     let mut tree = cluster::base(name);
     tree["type"] = "ORIGINAL_DST".into();
@@ -230,7 +230,7 @@ fn original_destination(name: &str, from: Option<Family>, unasked: Unasked) -> V
     tree
 }
 
-/// The source address of connections that are not redirected, with any port.
+/// Returns the source address of connections that are not redirected, with any port.
 pub(super) fn from_address(family: Family) -> Value {
     json!({ "sourceAddress": { "address": family.unredirected(), "portValue": 0 } })
 }

@@ -1,21 +1,21 @@
-//! What the reference tells Envoy without being asked, by version (recorded of 2.14.3; spec 04 §9, §10).
+//! Settings that the reference adds by version where a plan has none (recorded of 2.14.3; spec 04 §9, §10).
 
 use std::time::Duration;
 
 use model::Profile;
 
-/// What the reference says where a plan says nothing.
+/// Settings of the reference where a plan has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unasked {
-    /// How long connecting may take: to the application beside the proxy, and from a zone ingress to proxies of the zone.
+    /// Connect timeout: of the application beside the proxy, and from a zone ingress to proxies of the zone.
     pub(super) connect_timeout: Duration,
-    /// Whether the limits of clusters count in statistics what is left of them.
+    /// `true`: the statistics of a cluster's limits count what remains of them.
     pub(super) tracks_remaining: bool,
-    /// Whether a proxy to which connections are redirected has a cluster for those without a destination.
+    /// `true`: a proxy to which connections are redirected has a cluster for those without a destination.
     pub(super) has_nowhere: bool,
-    /// Whether a zone ingress that offers nothing says who it is; before, it has no listener.
+    /// `true`: a zone ingress that offers nothing reports its identity; before, it has no listener.
     pub(super) empty_ingress_answers: bool,
-    /// Whether real services outside the mesh are told apart from those by tags.
+    /// `true`: real services outside the mesh are distinguished from those by tags.
     pub(super) external_services_are_real: bool,
 }
 

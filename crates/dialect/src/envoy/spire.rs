@@ -1,4 +1,4 @@
-//! The SPIRE agent beside an Envoy, which hands out certificates and authorities itself (spec 07 §12.6).
+//! SPIRE agent beside an Envoy, which provides certificates and authorities itself (spec 07 §12.6).
 
 use model::topology::Protocol;
 use plan::{Identity, Mtls, Provider};
@@ -8,10 +8,10 @@ use super::cluster;
 use super::tls::AGENT;
 use super::words::duration;
 
-/// Where agents listen unless they are told otherwise.
+/// Default socket of an agent.
 const SOCKET: &str = "/run/spire/sockets/agent.sock";
 
-/// The cluster of the agent, for proxies that have their identity from it.
+/// Returns the cluster of the agent, for proxies with an identity from it.
 pub(super) fn agent(mtls: &Mtls) -> Option<(String, Value)> {
     let Identity::Workload { by: _, provider: Provider::Spire { timeout } } = mtls.identity else {
         return None;

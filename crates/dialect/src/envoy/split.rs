@@ -12,30 +12,30 @@ use serde_json::Value;
 use super::destinations::Destinations;
 use super::{EnvoyResources, Note, SplitLayout, cluster};
 
-/// The cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
+/// Cluster that a refused share is sent to. It does not exist, so Envoy closes the connection (spec 04 §12.2).
 pub(super) const REFUSED: &str = "kuma.io/unresolved-backend";
 
-/// How a listener sends on its connections.
+/// Forwarding of a listener's connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Forward {
-    /// Where to.
+    /// Target of the connections.
     pub(super) to: Target,
-    /// Whether somebody behind it chooses by the client's address.
+    /// `true`: some load balancer behind it hashes the client's address.
     pub(super) by_client: bool,
 }
 
-/// Where a listener sends its connections.
+/// Target of a listener's connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// They are closed.
+    /// None: they are closed.
     Nowhere,
-    /// All to one cluster.
+    /// One cluster.
     Cluster(String),
-    /// To these clusters, by weight.
+    /// Clusters by weight.
     Weighted(Vec<(String, u32)>),
 }
 
-/// The splits of a plan, and the clusters that they need.
+/// Splits of a plan, and the clusters that they need.
 pub(super) struct Splits<'a> {
     destinations: Destinations<'a>,
     layout: SplitLayout,
@@ -49,7 +49,7 @@ impl<'a> Splits<'a> {
         Self { destinations, layout, used: BTreeSet::new(), combined: BTreeMap::new(), notes: Vec::new() }
     }
 
-    /// Says one split; `name` is unique among splits, and stays when the split changes.
+    /// Converts one split; `name` is unique among splits, and stays when the split changes.
     pub(super) fn forward(
         &mut self,
         listener: &str,
@@ -126,8 +126,8 @@ impl<'a> Splits<'a> {
     }
 }
 
-/// The shares that get connections: a cluster, or `None` for a share that is refused, with its weight. Weights whose sum
-/// exceeds 32 bits, which Envoy rejects, are scaled down.
+/// Returns the shares that get connections: a cluster, or `None` for a share that is refused, with its weight.
+/// Weights whose sum exceeds 32 bits, which Envoy rejects, are scaled down.
 fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
     let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
     for Backend { reference: _, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } in split {

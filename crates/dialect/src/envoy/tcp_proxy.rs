@@ -1,4 +1,4 @@
-//! The filter that carries connections (spec 04 §6, 01 §14).
+//! TCP proxy filter (spec 04 §6, 01 §14).
 
 use plan::{ConnectionSettings, DataPath, Mirror, Sourced};
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ use super::access_log::{self, Speaker};
 use super::split::{Forward, Target};
 use super::words::{duration, extension, object};
 
-/// The filters that carry the connections of a listener: a limit if there is one, then the proxy; none when the
-/// connections go nowhere.
+/// Returns the filters that carry the connections of a listener: a limit if there is one, then the proxy; none if
+/// the connections go nowhere.
 pub(super) fn filter(
     stat_prefix: &str,
     forward: &Forward,

@@ -12,23 +12,23 @@ use crate::secrets::{legacy_authority, legacy_identity, name_of_identity, name_o
 
 pub(super) const UPSTREAM: &str = "extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 const DOWNSTREAM: &str = "extensions.transport_sockets.tls.v3.DownstreamTlsContext";
-/// The cluster of the SPIRE agent.
+/// Name of the SPIRE agent's cluster.
 pub(super) const AGENT: &str = "system_identity_sds-spire-agent";
-/// The agent's secret with the authorities of all trust domains that it knows.
+/// Name of the agent's secret with the authorities of all trust domains that it knows.
 const EVERYBODY: &str = "ALL";
 
 pub(super) fn socket(message: &str, context: Map<String, Value>) -> Value {
     extension("envoy.transport_sockets.tls", message, context)
 }
 
-/// The secrets that a proxy proves itself with, and checks others against.
+/// Names of the secrets with the identity of a proxy, and with its trusted authorities.
 pub(super) struct Secrets {
     pub(super) identity: Value,
     pub(super) authority: Value,
 }
 
 impl Secrets {
-    /// To prove itself to proxies of a mesh, and to check these.
+    /// Returns the secrets for connections with proxies of a mesh.
     pub(super) fn of(mtls: Option<&Mtls>, own_mesh: &str, mesh: &str) -> Self {
         let Some(mtls) = mtls else {
             let (identity, authority) = (legacy_identity(own_mesh), legacy_authority(mesh));
@@ -48,7 +48,7 @@ impl Secrets {
     }
 }
 
-/// A secret that the SPIRE agent beside the Envoy hands out.
+/// Returns a secret that the SPIRE agent beside the Envoy provides.
 fn of_agent(name: &str) -> Value {
     let from_agent = json!({
         "apiConfigSource": {
@@ -61,12 +61,12 @@ fn of_agent(name: &str) -> Value {
     json!({ "name": name, "sdsConfig": from_agent })
 }
 
-/// TLS to proxies of the mesh.
+/// Returns the TLS to proxies of the mesh.
 pub(super) fn to_mesh(tls: &ProxyTls, destinations: Destinations<'_>) -> Value {
     by_name(tls, &tls.sni, destinations)
 }
 
-/// TLS to those proxies of the mesh that are behind an ingress which routes by another name, by zone.
+/// Returns the TLS to proxies of the mesh behind an ingress which routes by another name, by zone.
 pub(super) fn to_zones(tls: &ProxyTls, destinations: Destinations<'_>) -> Vec<Value> {
     let of_zone = |(zone, sni): (&String, &String)| json!({ "name": zone, "match": { ZONE_TAG: zone }, "transportSocket": by_name(tls, sni, destinations) });
     tls.sni_of_zones.iter().map(of_zone).collect()
@@ -102,7 +102,7 @@ fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value 
     socket(UPSTREAM, object(context))
 }
 
-/// TLS from the outside at a gateway; `None` where the gateway only looks at the server name.
+/// Returns the TLS from outside at a gateway; `None`: the gateway only reads the server name.
 pub(super) fn at_gateway(
     session: &Session,
     hostname: &str,

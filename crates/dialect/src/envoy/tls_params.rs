@@ -4,7 +4,7 @@ use model::policy::{TlsCipher, TlsVersion};
 use plan::{Sourced, TlsParams};
 use serde_json::{Map, Value};
 
-/// Versions and ciphers; absent where nobody says any.
+/// Returns versions and ciphers; absent: none are set.
 pub(super) fn tls_params(TlsParams { min, max, ciphers }: &TlsParams) -> Option<Value> {
     let version = |said: &Option<Sourced<TlsVersion>>| {
         said.as_ref().map(|said| match said.value {

@@ -1,4 +1,4 @@
-//! Endpoints that Envoy could not take: by EDS it takes addresses, and no host names.
+//! Endpoints that Envoy cannot use: EDS accepts addresses, not host names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use plan::{Cluster, ClusterKind, Endpoint, Listener};
 use super::Note;
 use super::words::is_literal;
 
-/// The clusters of a plan without the endpoints whose host names nobody has resolved: with one of them Envoy would refuse all
-/// of a cluster. Each listener that leads to one has a note.
+/// Returns the clusters of a plan without the endpoints whose host names are not resolved: with one of them Envoy
+/// would refuse all of a cluster. Each listener that leads to one gets a note.
 pub(super) fn without<'p>(
     clusters: &'p BTreeMap<String, Arc<Cluster>>,
     listeners: &[Arc<Listener>],

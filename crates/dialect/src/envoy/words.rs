@@ -1,22 +1,22 @@
-//! Small pieces that many Envoy resources are made of.
+//! Building blocks of Envoy resources.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-/// The type URL of an Envoy message by its name.
+/// Returns the type URL of an Envoy message by its name.
 pub(super) fn url(message: &str) -> String {
     format!("type.googleapis.com/envoy.{message}")
 }
 
-/// A filter, transport socket, log … with its configuration.
+/// Builds a filter, transport socket, log … with its configuration.
 pub(super) fn extension(name: &str, message: &str, mut config: Map<String, Value>) -> Value {
     config.insert("@type".into(), url(message).into());
     json!({ "name": name, "typedConfig": config })
 }
 
-/// The members of an object that is written as one.
+/// Returns the members of a JSON object.
 pub(super) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(members) => members,
@@ -24,22 +24,22 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// The members that are not null.
+/// Returns the members that are not null.
 pub(super) fn said(config: Value) -> Map<String, Value> {
     object(config).into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
-/// Configuration that comes from the control plane, over the stream that is already open.
+/// Returns the config source of the control plane, over the stream that is already open.
 pub(super) fn from_control_plane() -> Value {
     json!({ "ads": {}, "resourceApiVersion": "V3" })
 }
 
-/// A secret by name.
+/// References a secret by name.
 pub(super) fn secret(name: &str) -> Value {
     json!({ "name": name, "sdsConfig": from_control_plane() })
 }
 
-/// An address and a port; `unix://` paths become pipes.
+/// Builds an address from a host and a port; `unix://` paths become pipes.
 pub(super) fn address(address: &str, port: u32) -> Value {
     match address.strip_prefix("unix://") {
         Some(path) => json!({ "pipe": { "path": path } }),
@@ -47,12 +47,12 @@ pub(super) fn address(address: &str, port: u32) -> Value {
     }
 }
 
-/// Whether an address needs no resolving.
+/// Returns `true` if an address is literal, so that it needs no resolution.
 pub(super) fn is_literal(address: &str) -> bool {
     address.starts_with("unix://") || address.parse::<IpAddr>().is_ok()
 }
 
-/// A duration as protobuf JSON writes it: seconds, with as many decimals as needed.
+/// Formats a duration as protobuf JSON does: seconds, with as many decimals as needed.
 pub(super) fn duration(duration: Duration) -> String {
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
     match nanos {
@@ -62,7 +62,7 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
-/// A name in statistics: every character outside `[A-Za-z0-9_-]` becomes `_` (spec 04 §5.4).
+/// Returns a name for statistics: every character outside `[A-Za-z0-9_-]` becomes `_` (spec 04 §5.4).
 pub(super) fn sanitised(name: &str) -> String {
     let keep = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     name.chars().map(|c| if keep(c) { c } else { '_' }).collect()

@@ -1,8 +1,8 @@
 //! Zone proxies: connections are told apart by the server name of mesh TLS (spec 08 §5, §6, §8).
 //!
-//! TLS goes on as it came where the destination is a proxy of the mesh, here or behind the ingress of another zone: several
-//! server names share the cluster of a service, and choose among its endpoints by tags. Where the destination is outside the
-//! mesh, TLS ends here, and who may not connect is closed.
+//! TLS is passed on as it came where the destination is a proxy of the mesh, here or behind the ingress of another
+//! zone: several server names share the cluster of a service, and choose among its endpoints by tags. Where the
+//! destination is outside the mesh, TLS ends here, and clients without permission are closed.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,8 @@ use super::reference::Unasked;
 use super::words::{duration, extension, object, sanitised};
 use super::{EnvoyResources, chain, cluster, endpoint, external_tls, inbound_tls, rbac};
 
-/// The filter chains of a zone proxy. A listener without any is rejected; an ingress that offers nothing says who it is.
+/// Returns the filter chains of a zone proxy. Envoy rejects a listener without any; an ingress that offers nothing
+/// reports its identity.
 pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinations<'_>) -> Vec<Value> {
     let chains = listener.routes.iter().flat_map(|(claimed, route)| {
         let at = (claimed, route.session.as_ref());
@@ -29,7 +30,7 @@ pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinati
     }
 }
 
-/// The filter that tells a client which proxy it reached, and ends the connection.
+/// Returns the filter that tells a client which proxy it reached, and ends the connection.
 fn name(Proxy { id, service: _, zone, address: _ }: &Proxy) -> Value {
     let text = json!({ "proxy": id.key().node_id(), "zone": zone }).to_string();
     let config = json!({ "response": { "inlineBytes": STANDARD.encode(text) } });
@@ -76,14 +77,15 @@ fn to_cluster(
     Some(tree)
 }
 
-/// What a chain is called, and how its connections are counted.
+/// Name of a chain, and of its statistics.
 struct Called {
     chain: Option<String>,
     statistics: String,
 }
 
 impl Called {
-    /// A chain to the outside: a real service is called as its cluster, one by tags as its service.
+    /// Returns a chain to the outside: a real service has the name of its cluster, a tag-based one that of its
+    /// service.
     fn outside(
         listener: &Listener,
         cluster: &Cluster,
@@ -112,7 +114,7 @@ pub(super) fn add_clusters(
     let of_dataplane = matches!(proxy.id, ProxyId::Dataplane(_));
     let carried: BTreeSet<&str> =
         listener.routes().flat_map(|route| &route.split).filter_map(Backend::cluster).collect();
-    // a Dataplane dials others for its own application
+    // a Dataplane has clusters of its own application too
     let known =
         destinations.clusters.iter().filter(|(name, _)| !of_dataplane || carried.contains(name.as_str()));
     for (name, destination) in known {
@@ -136,7 +138,7 @@ pub(super) fn add_clusters(
     }
 }
 
-/// A cluster of proxies of the mesh, some of whose endpoints are chosen by tags.
+/// Returns a cluster of proxies of the mesh, some of whose endpoints are chosen by tags.
 fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: Unasked) -> Value {
     let mut tree = cluster::base(name);
     cluster::discovered(&mut tree);
@@ -150,8 +152,8 @@ fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: Unasked) -> V
     tree
 }
 
-/// A cluster outside the mesh. An egress has the endpoints of a real service in a place of their own for each priority, and
-/// tells apart by tags whom of a tag-based service it dials by TLS.
+/// Returns a cluster outside the mesh. An egress has the endpoints of a real service in a locality of their own for
+/// each priority, and distinguishes by tags the endpoints of a tag-based service with TLS.
 fn outside(destination: &Cluster, is_egress: bool, destinations: Destinations<'_>) -> Value {
     let (mut tree, _) = cluster::cluster(destination, destinations);
     if !is_egress {

@@ -11,8 +11,8 @@ use super::outside::to_outside;
 use super::tls::begun;
 pub(super) use settings::notes;
 
-/// A cluster, and those of its endpoints that have some tags and can be dialled. Endpoints that want different TLS are in a
-/// cluster of their own each, after the first.
+/// Converts a cluster with those of its endpoints that have some tags and can be dialled. Endpoints with different
+/// TLS become clusters of their own, after the first.
 pub(super) fn clusters(
     name: &str,
     cluster: &PlanCluster,
@@ -59,24 +59,24 @@ fn one(
     (message, Endpoints { cluster: name, endpoints })
 }
 
-/// What is spoken to endpoints first.
+/// TLS to endpoints.
 enum Spoken {
     Plaintext,
     /// TLS of the mesh.
     Mesh(ClientTls),
-    /// TLS of a service outside of it.
+    /// TLS of a service outside the mesh.
     Outside(OutsideTls),
 }
 
-/// Endpoints that can be dialled, and how they are spoken to, or why they cannot be.
+/// Endpoints that can be dialled, and their TLS, or the reason why they cannot be dialled.
 type Group<'a> = (Vec<&'a PlanEndpoint>, Result<Spoken, String>);
 
-/// The endpoints that can be dialled, by how they are spoken to; or why there is none.
+/// Groups the endpoints that can be dialled by their TLS; or returns the reason why there is none.
 fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Group<'a>>, String> {
     let PlanCluster {
         name: _,
         service,
-        // whether it is outside the mesh, and how it is dialled then
+        // sort of destination, and its TLS outside the mesh
         kind: _,
         subset: _,
         tls,
@@ -110,7 +110,7 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Gro
     Ok(groups.into_iter().map(|(tls, endpoints)| (endpoints, spoken(tls))).collect())
 }
 
-/// The endpoints that have an address and a port.
+/// Returns the endpoints that have an address and a port.
 fn sockets<'a>(
     endpoints: impl ExactSizeIterator<Item = &'a PlanEndpoint>,
     service: &str,

@@ -17,7 +17,8 @@ use super::refusals::route_name;
 use super::{L4Resources, destination, origin, route, tls};
 use crate::access_log_format::Placeholders;
 
-/// A listener and its routes. An inbound that cannot end the TLS of its mesh refuses every connection, also in plaintext.
+/// Converts a listener and its routes. An inbound that cannot terminate the TLS of its mesh refuses every
+/// connection, also in plaintext.
 pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut L4Resources) {
     let plan::Listener {
         name,
@@ -70,10 +71,10 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         }
         Accepts::Plaintext | Accepts::ServerName => None,
     };
-    // where rules have matches their order counts, and with it that of server names
+    // if rules have matches their order matters, and with it that of server names
     let in_order = routes.iter().any(|(_, route)| route.rule.is_some_and(|rule| rule.matched.is_some()));
     for (claimed, of_claimed) in routes {
-        // What no server name claims has no route: it is refused.
+        // A connection with an unclaimed server name has no route: it is refused.
         let takes_all = claimed.shown().is_everything();
         if !takes_all && of_claimed.owner == Owner::Nobody {
             continue;
@@ -107,7 +108,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     resources.listeners.insert(name.clone(), with_settings(message, settings, &placeholders));
 }
 
-/// What a rule asks of connections. All of a listener dial one port, and are made by one identity.
+/// Converts the match of a rule. All connections of a listener have the same dialled port and client identity.
 fn route_match(route: String, claimed: &Match) -> RouteMatch {
     let Match { server_name, destination_port: _, source, identity: _ } = claimed;
     RouteMatch {
@@ -120,7 +121,7 @@ fn route_match(route: String, claimed: &Match) -> RouteMatch {
     }
 }
 
-/// Whether this proxy can listen on an address as it is; if not, the note says so, and all else is served.
+/// Returns `true` if this proxy can listen on an address as it is; otherwise adds a note, and all else is served.
 fn is_bindable(name: &str, address: &str, resources: &mut L4Resources) -> bool {
     let is_ip = address.parse::<IpAddr>().is_ok();
     if !is_ip {
@@ -132,7 +133,8 @@ fn is_bindable(name: &str, address: &str, resources: &mut L4Resources) -> bool {
     is_ip
 }
 
-/// Says how the TLS session of who asks for a server name ends here, if it does; or why it cannot, so that connections are refused.
+/// Sets the termination of TLS with a server name, if it ends here; returns the reason why it cannot, so that
+/// connections are refused.
 fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
     let why = match session {
         Session::Passthrough => return Ok(()),
@@ -141,7 +143,7 @@ fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
             claim.permissions = Some(permissions(&terminated.permissions));
             return Ok(());
         }
-        // Certificates are for who ends sessions.
+        // Certificates are for parties that terminate sessions.
         Session::Terminated { .. } => {
             "this proxy does not end TLS sessions: the listener wants mode TERMINATE"
         }
@@ -155,7 +157,7 @@ fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
     Err(why.to_owned())
 }
 
-/// A listener whose connections are treated so.
+/// Applies settings to a listener.
 pub(super) fn with_settings(
     mut listener: Listener,
     settings: &ConnectionSettings,
@@ -224,7 +226,7 @@ fn access_log(log: &Sourced<plan::AccessLog>, fill: &Placeholders<'_>) -> Access
     message
 }
 
-/// Whole milliseconds; what is shorter than one is one, because 0 means "not set".
+/// Converts to whole milliseconds; a shorter duration becomes one, because 0 means "not set".
 pub(super) fn millis(duration: Duration) -> u64 {
     match u64::try_from(duration.as_millis()) {
         Ok(0) if !duration.is_zero() => 1,

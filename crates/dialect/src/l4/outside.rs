@@ -1,4 +1,4 @@
-//! TLS to services outside the mesh, as our proxy begins it.
+//! TLS to services outside the mesh in the L4 dialect.
 
 use model::policy::TlsVersion as Named;
 use plan::{Authority, ExternalName, ExternalPeer, ExternalTls};
@@ -6,7 +6,7 @@ use xds::proto::l4::{NamePattern, OutsideTls};
 
 use super::tls::{newest, oldest};
 
-/// How a service outside the mesh is dialled by TLS, or why it cannot be.
+/// Converts the TLS to a service outside the mesh, or returns the reason why it cannot be dialled.
 pub(super) fn to_outside(tls: &ExternalTls) -> Result<OutsideTls, String> {
     let ExternalTls { server_name, verify, client_certificate } = tls;
     let mut said = OutsideTls {
@@ -19,7 +19,7 @@ pub(super) fn to_outside(tls: &ExternalTls) -> Result<OutsideTls, String> {
         ExternalPeer::Certified { by, names, min, max } => {
             match by {
                 Authority::Host => {}
-                // nobody could be told from those whom the host believes
+                // an empty list could not be distinguished from the host's authorities
                 Authority::Inline(pem) if pem.trim().is_empty() => {
                     return Err("its authority is empty: nobody could be believed".into());
                 }

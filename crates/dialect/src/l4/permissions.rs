@@ -1,4 +1,4 @@
-//! Who may connect over mesh TLS.
+//! Permissions to connect over mesh TLS in the L4 dialect.
 
 use model::policy::{PeerMatch, SpiffeIdMatch};
 use plan::{NameCondition, NameRule, PeerList, Permissions, PolicyOrigin};
@@ -6,13 +6,13 @@ use xds::proto::l4::{self, Peer, PeerCondition, PeerFact, PermissionRule};
 
 use super::origin;
 
-/// A permission as a list of rules of which the first that fits decides.
+/// Converts permissions to a list of rules of which the first that fits decides.
 pub fn permissions(permissions: &Permissions) -> l4::Permissions {
     match permissions {
         Permissions::ByName { called: _, rules } => {
             let peer = |rule: &NameRule| Peer { conditions: rule.conditions.iter().map(name).collect() };
             let said = |rule: &NameRule| rule_of(vec![peer(rule)], rule.action.allows(), &rule.origin, "");
-            // whoever fits one that allows may connect: those come first
+            // any rule that allows is enough: those come first
             let (allow, deny): (Vec<_>, Vec<_>) = rules.iter().partition(|rule| rule.action.allows());
             let shadowed = rules.iter().filter(|rule| rule.action.is_shadow());
             l4::Permissions {
@@ -24,7 +24,7 @@ pub fn permissions(permissions: &Permissions) -> l4::Permissions {
             let list = |PeerList { peers, allows, origin }: &PeerList| {
                 rule_of(peers.iter().map(peer).collect(), *allows, origin, ".default")
             };
-            // where anybody is, everybody is, as in the reference
+            // if there is any, all other clients are counted too, as in the reference
             let everybody = (!shadow.is_empty()).then(Peer::default);
             l4::Permissions {
                 rules: lists.iter().map(list).collect(),

@@ -1,5 +1,5 @@
-//! Connections that the kernel redirects to the proxy: the listeners that they come to, and where those go that no other
-//! listener is for.
+//! Connections that the kernel redirects to the proxy: their listeners, and the routes of those that match no other
+//! listener.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -13,7 +13,7 @@ use super::{L4Resources, origin};
 use crate::access_log_format::Placeholders;
 use crate::redirected::{EXTERNAL, Family, Way};
 
-/// The cluster that leads to wherever a connection of this host was meant to go.
+/// Cluster that leads to the original destination of a connection of this host.
 const OUTSIDE: &str = "outbound:passthrough";
 
 /// Adds the listeners of both directions, their routes and clusters.
@@ -52,7 +52,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, resources: &mut L4Reso
     }
 }
 
-/// A listener that the kernel redirects connections to.
+/// Builds a listener that the kernel redirects connections to.
 fn redirected_to(name: &str, direction: Says, family: Family, port: u16) -> Listener {
     Listener {
         name: name.to_owned(),
@@ -65,7 +65,7 @@ fn redirected_to(name: &str, direction: Says, family: Family, port: u16) -> List
     }
 }
 
-/// What becomes of those of this host that nobody is for.
+/// Returns the route of connections of this host that match no outbound.
 fn unclaimed(name: &str, leaving: &Leaving) -> Route {
     let refusal = match (&leaving.passthrough, &leaving.origin) {
         (Passthrough::Everything, _) => None,
@@ -82,7 +82,7 @@ fn unclaimed(name: &str, leaving: &Leaving) -> Route {
     }
 }
 
-/// A route to wherever a connection was meant to go; `refusal`: why it is refused instead.
+/// Builds a route to the original destination of a connection; `refusal`: the reason why it is refused instead.
 fn passed(name: &str, cluster: &str, refusal: Option<String>) -> Route {
     let backend = Backend {
         reference: "the original destination".to_owned(),
@@ -108,11 +108,11 @@ fn insert(cluster: Cluster, resources: &mut L4Resources) {
     resources.clusters.insert(name, cluster);
 }
 
-/// Addresses that are passed on with a port, or with any.
+/// Network that is passed on, with a port, or with any.
 type Place = (String, u8, Option<NonZeroU16>);
 
-/// A captured listener for each network and port: of several destinations within one those that TLS is spoken with are told
-/// apart by the server name, unless anything may be spoken.
+/// Adds a captured listener for each network and port: of several destinations within one, those with TLS are
+/// distinguished by the server name, unless any protocol is allowed.
 fn only_to(
     matches: &[PassthroughMatch],
     leaving: &Leaving,

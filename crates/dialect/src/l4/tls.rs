@@ -1,14 +1,14 @@
-//! TLS between proxies of a mesh, as our proxy ends and begins it.
+//! TLS between proxies of a mesh in the L4 dialect.
 
 use crate::secrets::{name_of_identity, name_of_trust};
 use model::policy::{TlsCipher, TlsVersion as Named};
 use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Sourced, Terminated, TlsParams, Trust};
 use xds::proto::l4::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
 
-/// The protocol by which proxies of a mesh are told from others (ALPN).
+/// Protocol that identifies proxies of a mesh (ALPN).
 const MESH: &str = "kuma";
 
-/// How an inbound ends TLS, or why it cannot.
+/// Converts the TLS termination of an inbound, or returns the reason why it cannot terminate TLS.
 pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
     let Terminated { mtls, permissive, mode_by: _, params, peer_prefixes, permissions: _, counted_as: _ } =
         terminated;
@@ -17,9 +17,9 @@ pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
     Ok(ServerTls { permissive: *permissive, terms: Some(limited(terms, params)?) })
 }
 
-/// How proxies of a mesh are dialled by TLS, or why they cannot be.
+/// Converts the TLS to proxies of a mesh, or returns the reason why they cannot be dialled.
 pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, String> {
-    // Whether plaintext would do as well was decided by the plan.
+    // The plan has decided whether plaintext would do too.
     let ProxyTls { sni, sni_of_zones, peers, mesh, optional: _, params } = tls;
     let Some(mtls) = mtls else {
         return Err(format!("mesh `{mesh}` requires mTLS, and this proxy has no identity to prove"));
@@ -40,7 +40,7 @@ pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, St
     })
 }
 
-/// What is proven to proxies of a mesh, and by them.
+/// Returns the identity of the proxy, and the peers that it trusts in a mesh.
 fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, String> {
     let Mtls { mesh: _, permissive: _, identity, uris: _, trust, unified_names: _ } = mtls;
     if matches!(identity, Identity::Workload { by: _, provider: Provider::Spire { .. } }) {
@@ -55,7 +55,7 @@ fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, S
     Ok(TlsTerms { certificate, trust, names, ..TlsTerms::default() })
 }
 
-/// With versions and suites that somebody says. Older versions than this proxy speaks are no reason to speak none.
+/// Applies the configured versions and suites. A minimum older than this proxy supports is replaced by its default.
 fn limited(terms: TlsTerms, TlsParams { min, max, ciphers }: &TlsParams) -> Result<TlsTerms, String> {
     let said = |version: &Option<Sourced<Named>>| version.as_ref().map_or(Named::Auto, |said| said.value);
     let (min_version, max_version) = (oldest(said(min)), newest(said(max))?);
@@ -68,7 +68,7 @@ fn limited(terms: TlsTerms, TlsParams { min, max, ciphers }: &TlsParams) -> Resu
     })
 }
 
-/// The oldest version that is spoken where somebody says one.
+/// Returns the minimum version, from the configured one; the default, if that is older than this proxy supports.
 pub(super) fn oldest(said: Named) -> TlsVersion {
     match said {
         Named::Auto | Named::V1_0 | Named::V1_1 => TlsVersion::Auto,
@@ -77,7 +77,7 @@ pub(super) fn oldest(said: Named) -> TlsVersion {
     }
 }
 
-/// The newest version that is spoken where somebody says one, or why nothing can be.
+/// Returns the maximum version, from the configured one, or the reason why there is none.
 pub(super) fn newest(said: Named) -> Result<TlsVersion, String> {
     match said {
         Named::Auto => Ok(TlsVersion::Auto),

@@ -1,5 +1,5 @@
-//! `envoy.extensions.transport_sockets.tls.v3.Secret`, as far as it is used. Not as a tree like the rest: a key is to be in no
-//! value that somebody could print.
+//! `envoy.extensions.transport_sockets.tls.v3.Secret`, as far as it is used. Not a tree like the rest: no printable
+//! value may contain a key.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ struct TlsCertificate {
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
 struct DataSource {
-    /// One of several: written although it is empty.
+    /// Member of a oneof: written even if empty.
     #[prost(bytes = "vec", optional, tag = "2")]
     inline_bytes: Option<Vec<u8>>,
 }
@@ -71,20 +71,20 @@ struct TrustDomain {
     trust_bundle: Option<DataSource>,
 }
 
-/// A certificate and its key.
+/// Encodes a certificate and its key.
 pub(super) fn certificate(name: &str, chain: &str, key: &str) -> Vec<u8> {
     let tls_certificate = TlsCertificate { certificate_chain: inline(chain), private_key: inline(key) };
     let name = name.to_owned();
     Secret { name, tls_certificate: Some(tls_certificate), validation_context: None }.encode_to_vec()
 }
 
-/// Authorities that are believed for every name; without any, nobody is.
+/// Encodes authorities that are trusted for every name; without any, no peer is.
 pub(super) fn authority(name: &str, pem: &str) -> Vec<u8> {
     let context = ValidationContext { trusted_ca: inline(pem), custom_validator_config: None };
     validation(name, context)
 }
 
-/// Authorities by trust domain; a domain without any is not believed.
+/// Encodes authorities by trust domain; a domain without any is not trusted.
 pub(super) fn domains(name: &str, domains: &BTreeMap<String, String>) -> Vec<u8> {
     let believed = domains.iter().filter(|(_, pem)| !pem.is_empty());
     let trust_domains =
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// What Envoy's own description of the message reads in the bytes.
+    /// Decodes the bytes by Envoy's own description of the message.
     fn read(body: &[u8]) -> Value {
         crate::decode(&TypeUrl::new(ENVOY_SECRET), body).unwrap()
     }

@@ -9,22 +9,22 @@ use xds::{Family, ResourceSet, TypeUrl};
 
 use super::{PrivateKey, envoy};
 
-/// What a proxy needs to dial a service outside the mesh. All in PEM.
+/// Secret for dialling a service outside the mesh. All in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutsideSecret {
-    /// Who must have signed the certificate of the service.
+    /// Authorities that must have signed the certificate of the service.
     Authority(Arc<str>),
-    /// What the proxy shows.
+    /// Client certificate of the proxy.
     Client {
-        /// The certificate, and the authorities between it and one that the service believes.
+        /// Certificate, and the authorities between it and one that the service trusts.
         chain: Arc<str>,
-        /// Its key.
+        /// Key of the certificate.
         key: PrivateKey,
     },
 }
 
 impl OutsideSecret {
-    /// Adds it to what a proxy is told, by the name that its clusters use.
+    /// Adds it to the resources of a proxy, by the name that its clusters use.
     pub fn said(&self, named: &ExternalSecret, family: Family, set: &mut ResourceSet) {
         let name = named.to_string();
         match family {

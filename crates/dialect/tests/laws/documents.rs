@@ -74,7 +74,7 @@ fn dataplane() -> impl Strategy<Value = String> {
     })
 }
 
-/// What is verified of a service outside the mesh.
+/// Verification of a service outside the mesh.
 fn verification() -> impl Strategy<Value = String> {
     let mode = prop::sample::select(vec!["Secured", "SkipSAN", "SkipCA", "SkipAll"]);
     let more = prop::sample::subsequence(
@@ -137,7 +137,7 @@ fn other() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What is said about how destinations are treated.
+/// Policies about destinations.
 fn treatment() -> impl Strategy<Value = String> {
     let said = prop::sample::select(vec![
         ("MeshLoadBalancingStrategy", "loadBalancer: { type: RoundRobin }"),

@@ -1,35 +1,35 @@
-//! What a reader asks a document for: fields, whether they are there or not, and what they have to be.
+//! Record of the fields that a reader asks a document for, present or not, with their types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::violation::{FieldPath, Step};
 
-/// What a field has to be.
+/// Type that a field must have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sort {
-    /// Anything.
+    /// Any type.
     Any,
     Text,
     /// One of these words.
     Word(Vec<String>),
-    /// Some of these words.
+    /// List of these words.
     Words(Vec<String>),
     Flag,
-    /// A whole number that is not negative.
+    /// Non-negative whole number.
     Whole,
     Signed,
     Object,
-    /// A list of objects.
+    /// List of objects.
     Items,
-    /// A list of texts.
+    /// List of texts.
     Texts,
-    /// Texts by texts.
+    /// Map from text to text.
     Map,
-    /// The object itself may have other fields, too.
+    /// The object itself, which may have other fields too.
     Open,
 }
 
-/// Fields that were asked for. Of lists it counts what was asked of any item.
+/// Fields that were asked for. For lists, what was asked of any item.
 #[derive(Debug, Default)]
 pub(crate) struct Asked(pub(crate) BTreeMap<FieldPath, BTreeSet<Sort>>);
 

@@ -1,4 +1,4 @@
-//! Labels of ours: known, on the right kind, and with a value that there is.
+//! Checks of our own labels: they must be known, on the right kind, and with a valid value.
 
 use crate::declared::{DECLARATIONS, Declaration, PREFIX, Values};
 use crate::draft::envelope::{Envelope, Format};
@@ -7,7 +7,7 @@ use crate::draft::nearest;
 use crate::policy::format_duration;
 use crate::violation::FieldPath;
 
-/// Notes every label of ours that says nothing: a mistyped one would silently do nothing.
+/// Notes every label of ours that has no effect: a mistyped one would be silently ignored.
 pub(crate) fn check(envelope: &Envelope<'_>, findings: &Findings<'_>) {
     for (key, value) in envelope.meta.labels.iter().filter(|(key, _)| key.starts_with(PREFIX)) {
         let path = written_at(key, envelope.format, findings);
@@ -55,7 +55,7 @@ fn refusal(value: &str, values: &Values) -> (String, Option<String>) {
     }
 }
 
-/// Where a label of ours was written: annotations count as labels.
+/// Returns the path where a label of ours was written: annotations may be labels too.
 fn written_at(key: &str, format: Format, findings: &Findings<'_>) -> FieldPath {
     let root = FieldPath::root();
     if format == Format::Universal {

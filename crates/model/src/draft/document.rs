@@ -1,4 +1,4 @@
-//! One document: a tree of values, and where each of them stands.
+//! Documents: trees of values, with the position of each.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::kind::{Body, Kind};
 use crate::problems::Problems;
 use crate::violation::{FieldPath, Position, Problem, Severity, Step, Violation};
 
-/// A document as it was written: nothing of it has been understood yet.
+/// Document as written, before it is interpreted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     source: Arc<Source>,
@@ -19,12 +19,12 @@ pub struct Document {
     broken: bool,
 }
 
-/// Where a value stands, and the values below it.
+/// Position of a value, and of the values below it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Place {
-    /// The key in front of the value, for a member of an object.
+    /// Position of the key in front of the value, for a member of an object.
     pub(crate) key: Option<Spot>,
-    /// The value itself.
+    /// Position of the value itself.
     pub(crate) value: Spot,
     pub(crate) below: Below,
 }
@@ -37,7 +37,7 @@ pub(crate) enum Below {
     Items(Vec<Place>),
 }
 
-/// What has been read of a source so far.
+/// State of reading a source.
 pub(crate) struct Reading {
     pub(crate) source: Arc<Source>,
     pub(crate) documents: Vec<Document>,
@@ -82,8 +82,8 @@ impl Reading {
     }
 }
 
-/// Keeps the text of labels and tags that look like numbers: `version: 1.10` is what somebody called it, and 1.1 is another
-/// version. Fields that must be text in every release are left as they are: what is wrong with them is told.
+/// Keeps the text of labels and tags that look like numbers: `version: 1.10` is a name, and 1.1 is another one.
+/// Fields that must be text in every release are left as they are: an error is reported for them.
 fn keep_texts(document: &mut Value, place: &Place, source: &Source) {
     let kind =
         document.get("type").or(document.get("kind")).and_then(Value::as_str).and_then(Kind::from_text);
@@ -100,7 +100,7 @@ fn keep_texts(document: &mut Value, place: &Place, source: &Source) {
     }
 }
 
-/// The same of every map of these names.
+/// Does so in every map with one of these names.
 fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
     match (value, &place.below) {
         (Value::Object(members), Below::Members(places)) => {
@@ -119,7 +119,7 @@ fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
     }
 }
 
-/// Makes text of the numbers of a map.
+/// Converts the numbers of a map to their text.
 fn texts(map: &mut Value, place: &Place, source: &Source) {
     let (Value::Object(members), Below::Members(places)) = (map, &place.below) else { return };
     for (name, value) in members {
@@ -133,62 +133,63 @@ fn texts(map: &mut Value, place: &Place, source: &Source) {
 fn is_list(members: &serde_json::Map<String, Value>) -> bool {
     let kind = members.get("kind").and_then(Value::as_str);
     let is_named = kind.is_some_and(|kind| kind.ends_with("List"));
-    // whatever else is an answer of the API; a resource says what it is
+    // any other object is a response of the API; a resource has `type` or `kind`
     let is_nameless = !members.contains_key("type") && kind.is_none();
     members.get("items").is_some_and(Value::is_array) && (is_named || is_nameless)
 }
 
 impl Document {
-    /// A document that came as a tree, not as text: it has no positions.
+    /// Creates a document from a tree, not from text: it has no positions.
     pub fn from_value(source: &str, value: Value) -> Self {
         Self { source: Arc::new(Source::new(source, "")), value, place: Place::default(), broken: false }
     }
 
-    /// The same with another tree, for what is computed of a document: what was written keeps its place.
+    /// Returns the document with another tree, for values computed from it: what was written keeps its position.
     #[must_use]
     pub fn saying(&self, value: Value) -> Self {
         Self { value, ..self.clone() }
     }
 
-    /// The name of the text that it came from.
+    /// Name of the text that it came from.
     pub fn source(&self) -> &Arc<str> {
         &self.source.name
     }
 
-    /// The whole tree, with the members of objects in the order of the text.
+    /// Whole tree, with the members of objects in the order of the text.
     pub fn value(&self) -> &Value {
         &self.value
     }
 
-    /// Whether reading it found an error that [`read`](super::read) already reported; no resource is made of it then.
+    /// Returns `true` if reading it found an error that [`read`](super::read) already reported; no resource is made
+    /// of it then.
     pub fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Where the document begins; `None` when it did not come as text.
+    /// Position at which the document begins; `None`: it did not come as text.
     pub fn start(&self) -> Option<Position> {
         (!self.source.text.is_empty()).then(|| self.source.position(self.place.value))
     }
 
-    /// The line at which the document begins; `None` when it did not come as text.
+    /// Line at which the document begins; `None`: it did not come as text.
     pub fn line(&self) -> Option<usize> {
         (!self.source.text.is_empty()).then(|| self.source.line(self.place.value.offset))
     }
 
-    /// Where a value stands: its key, if it is a member of an object. A path that leads nowhere gives the position of
-    /// the last step that exists, so a missing field is shown at the object that lacks it.
+    /// Returns the position of a value: of its key, if it is a member of an object. A path that leads nowhere gives
+    /// the position of the last step that exists, so a missing field is shown at the object that lacks it.
     pub fn position(&self, path: &FieldPath) -> Option<Position> {
         let place = self.place.nearest(path);
         (!self.source.text.is_empty()).then(|| self.source.position(place.key.unwrap_or(place.value)))
     }
 
-    /// Where a value itself stands, not its key; otherwise as [`Document::position`].
+    /// Returns the position of a value itself, not of its key; otherwise as [`Document::position`].
     pub fn value_position(&self, path: &FieldPath) -> Option<Position> {
         let place = self.place.nearest(path);
         (!self.source.text.is_empty()).then(|| self.source.position(place.value))
     }
 
-    /// The text of a plain value as it was written: `1.10` where the tree only has the number 1.1.
+    /// Returns the text of a plain value as written: `1.10` where the tree only has the number 1.1.
     pub(crate) fn written(&self, path: &FieldPath) -> Option<&str> {
         self.source.written(self.place.exact(path)?.value).filter(|text| !text.is_empty())
     }

@@ -1,4 +1,4 @@
-//! What stands around a body: kind, mesh, name, labels — in the Universal and in the Kubernetes format (spec 01 §1).
+//! Envelope of a resource: kind, mesh, name and labels, in the Universal and in the Kubernetes format (spec 01 §1).
 
 use serde_json::Value;
 
@@ -13,26 +13,26 @@ use crate::reference::{Labels, MESH_TAG};
 use crate::resource::{Meta, NAMESPACE_LABEL};
 use crate::violation::FieldPath;
 
-/// How a resource is written.
+/// Format of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Universal,
     Kubernetes,
 }
 
-/// A resource whose body has not been read.
+/// Resource whose body has not been read.
 pub(crate) struct Envelope<'d> {
     pub(crate) format: Format,
     pub(crate) kind: Kind,
-    /// The name as it is written: on Kubernetes without the namespace.
+    /// Name as written: on Kubernetes without the namespace.
     pub(crate) written_name: String,
-    /// Name, mesh and labels as they are written; only the mesh is filled in.
+    /// Name, mesh and labels as written; only the mesh is filled in.
     pub(crate) meta: Meta,
     pub(crate) body: Body<'d>,
 }
 
-/// Reads what stands around the body; `mesh` is that of documents which say none. Absent when there is no kind that is known:
-/// then a note says so.
+/// Reads the envelope; `mesh` is that of documents which have none. Absent if the kind is unknown or missing: then
+/// a note says so.
 pub(crate) fn read<'d>(findings: &'d Findings<'d>, mesh: &str) -> Option<Envelope<'d>> {
     let root = findings.document().value();
     if !root.is_object() {
@@ -137,15 +137,15 @@ fn kubernetes<'d>(mut root: Fields<'d>, default_mesh: &str) -> Option<Envelope<'
     Some(Envelope { format: Format::Kubernetes, kind, written_name, meta, body })
 }
 
-/// The status. A control plane wrote it, maybe a newer one than this: whatever is in it is known.
+/// Returns the status. A control plane wrote it, maybe a newer one than this: no field in it is unknown.
 fn status<'d>(root: &mut Fields<'d>) -> Fields<'d> {
     let mut status = root.object("status");
     status.know_the_rest();
     status
 }
 
-/// Whether a document is of a kind that the profile does not have, or that nobody knows: one that says nothing about its
-/// neighbours, whatever it is.
+/// Returns `true` if a document is of a kind that the profile does not have, or an unknown one: an error that
+/// does not affect the documents beside it.
 pub(crate) fn is_stranger(document: &Value, profile: Profile) -> bool {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let of_kuma = || text("apiVersion").is_some_and(|version| version.starts_with("kuma.io/"));
@@ -189,7 +189,7 @@ fn microseconds(fields: &Fields<'_>, name: &str, text: &str) -> Option<i64> {
     }
 }
 
-/// The name that a message uses for a resource whose envelope may be incomplete.
+/// Returns the name that a message uses for a resource whose envelope may be incomplete.
 pub(crate) fn describe(document: &Value) -> Option<String> {
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
     let kind = text("/type").or(text("/kind"))?;

@@ -1,7 +1,7 @@
 //! An object, read field by field.
 //!
-//! A reader is a list of fields. What has another type than wanted is noted and reads as absent; what nobody read is
-//! noted as unknown when the [`Fields`] are dropped, with the name that was probably meant. `null` is the same as
+//! A reader is a list of fields. A value of another type than expected is noted and reads as absent; a field that
+//! was not read is noted as unknown when the [`Fields`] are dropped, with a suggestion. `null` is the same as
 //! absent, as everywhere in the reference.
 //!
 //! ```
@@ -33,14 +33,14 @@ use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::{nearest, scalar};
 use crate::violation::{FieldPath, Violation};
 
-/// An object of a document, and what has been read of it. Absent objects have no fields, but a path.
+/// Object of a document, and the record of its fields that were read. Absent objects have no fields, but a path.
 #[derive(Debug)]
 pub struct Fields<'d> {
     object: Option<&'d Map<String, Value>>,
     path: FieldPath,
     seen: Vec<&'d str>,
     rest_is_known: bool,
-    /// Whether numbers may stand in quotes. What is inside has the same answer.
+    /// `true`: numbers may be quoted, also in objects inside.
     takes_quoted_numbers: bool,
     findings: &'d Findings<'d>,
 }
@@ -63,7 +63,7 @@ impl<'d> Fields<'d> {
         Self { object, path, seen: Vec::new(), rest_is_known: false, takes_quoted_numbers: false, findings }
     }
 
-    /// Reads whole numbers in quotes from here on, as the JSON of protobuf messages has them (spec 10 §B.3).
+    /// Accepts quoted whole numbers from here on, as in the JSON of protobuf messages (spec 10 §B.3).
     pub(crate) fn take_quoted_numbers(&mut self) {
         self.takes_quoted_numbers = true;
     }
@@ -74,65 +74,65 @@ impl<'d> Fields<'d> {
         inside
     }
 
-    /// An object that is not there.
+    /// An object that does not exist.
     pub(crate) fn absent(path: FieldPath, findings: &'d Findings<'d>) -> Self {
         Self::at_value(None, path, findings)
     }
 
-    /// Where the object is.
+    /// Path of the object.
     pub fn path(&self) -> &FieldPath {
         &self.path
     }
 
-    /// Where a field of the object is.
+    /// Returns the path of a field of the object.
     pub fn at(&self, name: &str) -> FieldPath {
         self.path.field(name)
     }
 
-    /// Whether the object itself is there.
+    /// Returns `true` if the object itself exists.
     pub fn is_present(&self) -> bool {
         self.object.is_some()
     }
 
-    /// Whether a field is there and not null. Does not count as reading it.
+    /// Returns `true` if a field exists and is not null. It does not become read by that.
     pub fn has(&self, name: &str) -> bool {
         self.object.and_then(|object| object.get(name)).is_some_and(|value| !value.is_null())
     }
 
-    /// The names of all fields that are there, in the order of the text.
+    /// Names of all fields that exist, in the order of the text.
     pub fn names(&self) -> impl Iterator<Item = &'d str> + use<'d> {
         self.object.into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
-    /// A field as it is, of any type; `None` when absent.
+    /// Reads a field as it is, of any type; `None`: absent.
     pub fn value(&mut self, name: &'d str) -> Option<&'d Value> {
         self.asked(name, Sort::Any)
     }
 
-    /// The same of a field that has to be of a sort.
+    /// As [`Fields::value`], for a field that must have a type.
     fn asked(&mut self, name: &'d str, sort: Sort) -> Option<&'d Value> {
         self.findings.asked(|| self.path.field(name), sort);
         self.seen.push(name);
         self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
     }
 
-    /// A field as a tree that is kept as it was written; null when absent.
+    /// Reads a field as a tree that is kept as written; null: absent.
     pub fn json(&mut self, name: &'d str) -> Value {
         self.value(name).cloned().unwrap_or_default()
     }
 
-    /// A text field; `None` when it is absent or empty, which mean the same nearly everywhere.
+    /// Reads a text field; `None`: absent or empty, which mean the same nearly everywhere.
     pub fn text(&mut self, name: &'d str) -> Option<String> {
         let value = self.asked(name, Sort::Text)?;
         text_of(value, &self.path.field(name), self.findings).filter(|text| !text.is_empty())
     }
 
-    /// A text field; empty when absent.
+    /// Reads a text field; empty if absent.
     pub fn string(&mut self, name: &'d str) -> String {
         self.text(name).unwrap_or_default()
     }
 
-    /// A boolean field.
+    /// Reads a boolean field.
     pub fn flag(&mut self, name: &'d str) -> Option<bool> {
         match self.asked(name, Sort::Flag)? {
             Value::Bool(flag) => Some(*flag),
@@ -140,7 +140,7 @@ impl<'d> Fields<'d> {
         }
     }
 
-    /// A field with a whole number that is not negative: `number::<u16>("port")`.
+    /// Reads a field with a non-negative whole number: `number::<u16>("port")`.
     ///
     /// Where the reference has a message for numbers out of range, read a wide type and check afterwards.
     pub fn number<T: TryFrom<u64>>(&mut self, name: &'d str) -> Option<T> {
@@ -156,7 +156,7 @@ impl<'d> Fields<'d> {
         fits
     }
 
-    /// A field with a whole number that may be negative.
+    /// Reads a field with a whole number that may be negative.
     pub fn signed(&mut self, name: &'d str) -> Option<i64> {
         let value = self.asked(name, Sort::Signed)?;
         let number = self.written_number(value).and_then(|number| {
@@ -168,7 +168,7 @@ impl<'d> Fields<'d> {
         }
     }
 
-    /// A field that is one of some words. Another word is noted with the words that there are, and reads as absent.
+    /// Reads a field that is one of some words. Another word is noted with the known ones, and reads as absent.
     pub fn choice<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<T> {
         self.findings.asked_with(|| self.path.field(name), || Sort::Word(all(words)));
         let text = self.text(name)?;
@@ -181,7 +181,8 @@ impl<'d> Fields<'d> {
         found
     }
 
-    /// A field that is a list of words, as [`Fields::choice`]; `None` when absent, which is not the same as empty.
+    /// Reads a field that is a list of words, as [`Fields::choice`]; `None`: absent, which is not the same as
+    /// empty.
     pub fn choices<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<Vec<T>> {
         self.findings.asked_with(|| self.path.field(name), || Sort::Words(all(words)));
         if !self.has(name) {
@@ -204,32 +205,33 @@ impl<'d> Fields<'d> {
         Some(chosen)
     }
 
-    /// A field that is an object; without fields when absent.
+    /// Reads a field that is an object; without fields if absent.
     pub fn object(&mut self, name: &'d str) -> Fields<'d> {
         let value = self.asked(name, Sort::Object);
         self.inside(value, self.path.field(name))
     }
 
-    /// A field that is a list of objects, one [`Fields`] an item; empty when absent.
+    /// Reads a field that is a list of objects, one [`Fields`] per item; empty if absent.
     pub fn items(&mut self, name: &'d str) -> Vec<Fields<'d>> {
         let path = self.path.field(name);
         let items = self.array(name, Sort::Items).iter().enumerate();
         items.map(|(at, item)| self.inside(Some(item), path.index(at))).collect()
     }
 
-    /// A field that is a list of objects, each read by `read`; empty when absent.
+    /// Reads a field that is a list of objects, each by `read`; empty if absent.
     pub fn list<T>(&mut self, name: &'d str, read: impl FnMut(Fields<'d>) -> T) -> Vec<T> {
         self.items(name).into_iter().map(read).collect()
     }
 
-    /// A field that is a list of texts; empty when absent.
+    /// Reads a field that is a list of texts; empty if absent.
     pub fn texts(&mut self, name: &'d str) -> Vec<String> {
         let path = self.path.field(name);
         let items = self.array(name, Sort::Texts).iter().enumerate();
         items.filter_map(|(at, item)| text_of(item, &path.index(at), self.findings)).collect()
     }
 
-    /// A field that maps texts to texts, such as `Tags` or `Labels`; `None` when absent, which is not the same as empty.
+    /// Reads a field that maps texts to texts, such as `Tags` or `Labels`; `None`: absent, which is not the same as
+    /// empty.
     pub fn map<M: FromIterator<(String, String)>>(&mut self, name: &'d str) -> Option<M> {
         let value = self.asked(name, Sort::Map)?;
         let path = self.path.field(name);
@@ -244,34 +246,34 @@ impl<'d> Fields<'d> {
         Some(pairs.collect())
     }
 
-    /// Names fields that are known, but have no effect here: they are not unknown.
+    /// Marks fields as known that have no effect here.
     pub fn known(&mut self, names: &[&'d str]) {
         names.iter().for_each(|name| self.findings.asked(|| self.path.field(*name), Sort::Any));
         self.seen.extend(names);
     }
 
-    /// Says that whatever else is in the object is not unknown.
+    /// Marks all other fields of the object as known.
     pub fn know_the_rest(&mut self) {
         self.findings.asked(|| self.path.clone(), Sort::Open);
         self.rest_is_known = true;
     }
 
-    /// Adds a broken rule of the reference at a field.
+    /// Adds a violation of a rule of the reference at a field.
     pub fn violate(&self, name: &str, message: impl Into<String>) {
         self.violate_at(self.path.field(name), message);
     }
 
-    /// Adds a broken rule of the reference at the object itself.
+    /// Adds a violation of a rule of the reference at the object itself.
     pub fn violate_here(&self, message: impl Into<String>) {
         self.violate_at(self.path.clone(), message);
     }
 
-    /// Adds a broken rule of the reference anywhere.
+    /// Adds a violation of a rule of the reference at any path.
     pub fn violate_at(&self, path: FieldPath, message: impl Into<String>) {
         self.findings.violate(Violation::new(path, message));
     }
 
-    /// Adds an error at a field that the reference does not know.
+    /// Adds an error at a field that is not a rule of the reference.
     pub fn error(&self, name: &str, message: impl Into<String>, help: Option<String>) {
         let path = self.path.field(name);
         self.findings.note(Note { sort: NoteSort::Error, path, message: message.into(), help });
@@ -283,12 +285,12 @@ impl<'d> Fields<'d> {
         self.findings.note(Note { sort: NoteSort::Warning, path, message: message.into(), help });
     }
 
-    /// What has been noticed in the document.
+    /// Findings of the document so far.
     pub fn findings(&self) -> &'d Findings<'d> {
         self.findings
     }
 
-    /// The number that a value is, or the whole number that stands in its quotes.
+    /// Returns the number that a value is, or the whole number in its quotes.
     fn written_number(&self, value: &Value) -> Option<Number> {
         match value {
             Value::Number(number) => Some(number.clone()),
@@ -333,13 +335,13 @@ impl Drop for Fields<'_> {
     }
 }
 
-/// What to do about a key that other tools pass over, so that people keep anchors below it.
+/// Returns help for a key that other tools ignore, so that people keep anchors below it.
 fn extension_help(name: &str) -> Option<String> {
     let help = "an anchor needs no key of its own: give it where it is used first, as in `tags: &common {…}`";
     name.starts_with("x-").then(|| help.to_owned())
 }
 
-/// The text of a value. A number where text belongs is taken as it was written, which may differ from what it is.
+/// Returns the text of a value. A number where text belongs is read as written, which may differ from its value.
 fn text_of(value: &Value, path: &FieldPath, findings: &Findings<'_>) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -355,12 +357,12 @@ fn text_of(value: &Value, path: &FieldPath, findings: &Findings<'_>) -> Option<S
     }
 }
 
-/// The words of a choice.
+/// Returns the words of a choice.
 fn all<T>(words: &[(&str, T)]) -> Vec<String> {
     words.iter().map(|(word, _)| (*word).to_owned()).collect()
 }
 
-/// The whole number that a float is, if it is one and not negative.
+/// Returns the whole number that a float is, if it is one and not negative.
 pub(crate) fn whole(number: f64) -> Option<u64> {
     // 2^53: below it every whole number is exact.
     let exact = number.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&number);
@@ -391,7 +393,7 @@ fn wrong_type(path: FieldPath, wanted: &str, found: &Value) -> Note {
     Note { sort: NoteSort::Unreadable, path, message, help }
 }
 
-/// What a text is where a number belongs, and what to do about it.
+/// Describes a text where a number belongs, with help.
 fn no_number(text: &str) -> (String, Option<String>) {
     match text {
         "" => ("empty text".to_owned(), Some("write a number, or leave the field out".to_owned())),

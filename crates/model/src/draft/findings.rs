@@ -1,5 +1,5 @@
-//! What is noticed while a document is read, in the order in which it was noticed: the first of each sort, and how many
-//! there are.
+//! Findings while a document is read, in the order in which they were found: the first of each sort, and their
+//! number.
 
 use std::cell::RefCell;
 
@@ -9,57 +9,58 @@ use crate::draft::kept::Kept;
 use crate::problems::KEPT;
 use crate::violation::{FieldPath, Severity, Violation};
 
-/// Collects while a document is read. Shared by all [`Fields`](crate::draft::Fields) of the document.
+/// Collector of findings while a document is read. Shared by all [`Fields`](crate::draft::Fields) of the document.
 #[derive(Debug)]
 pub struct Findings<'d> {
     document: &'d Document,
     violations: RefCell<Kept<Violation>>,
     notes: RefCell<Notes>,
-    /// What was asked for, if somebody wants to know.
+    /// Fields that were asked for; absent: not recorded.
     asked: Option<RefCell<Asked>>,
 }
 
-/// The first remarks of each sort, and how many there are.
+/// First remarks of each sort, and the number of all.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     pub(crate) items: Vec<Note>,
-    /// By sort, in the order of [`NoteSort`].
+    /// Numbers by sort, in the order of [`NoteSort`].
     seen: [usize; 4],
 }
 
-/// Something to tell the operator that the reference would not say, or not in these words.
+/// Remark for the operator that the reference would not make, or not in these words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What sort of remark it is.
+    /// Sort of the remark.
     pub sort: NoteSort,
-    /// Where.
+    /// Path that it is about.
     pub path: FieldPath,
-    /// What is wrong.
+    /// Problem, in words.
     pub message: String,
-    /// What to do.
+    /// Help: what to do; absent: none.
     pub help: Option<String>,
 }
 
-/// What sort of remark a [`Note`] is.
+/// Sort of a [`Note`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteSort {
-    /// A field that nothing reads: the caller says how bad that is.
+    /// A field that is never read: the caller decides how severe that is.
     UnknownField,
-    /// A value that is none of those that its field takes: it says nothing, and no rule about what it says counts.
+    /// A value that its field does not accept: it is ignored, and so are violations about it.
     Unreadable,
-    /// Something else that keeps the document from being accepted.
+    /// Another error that keeps the document from being accepted.
     Error,
-    /// Something that does not.
+    /// A warning: the document is accepted.
     Warning,
 }
 
 impl Notes {
-    /// Where values stand that cannot be read.
+    /// Returns the paths of values that cannot be read.
     pub(crate) fn unreadable(&self) -> impl Iterator<Item = &FieldPath> {
         self.items.iter().filter(|note| note.sort == NoteSort::Unreadable).map(|note| &note.path)
     }
 
-    /// How many remarks of this severity were not kept, if an unknown field is as bad as `unknown`.
+    /// Returns the number of remarks of this severity that were not kept, if an unknown field is as severe as
+    /// `unknown`.
     pub(crate) fn left_out(&self, wanted: Severity, unknown: Option<Severity>) -> usize {
         let [of_unknown, unreadable, errors, warnings] = self.seen.map(|seen| seen.saturating_sub(KEPT));
         let of_unknown = if unknown == Some(wanted) { of_unknown } else { 0 };
@@ -72,7 +73,7 @@ impl Notes {
 }
 
 impl Note {
-    /// How bad it is, if an unknown field is as bad as `unknown`; absent when it is not to be told.
+    /// Returns the severity, if an unknown field is as severe as `unknown`; absent: it is not reported.
     pub fn severity(&self, unknown: Option<Severity>) -> Option<Severity> {
         match self.sort {
             NoteSort::UnknownField => unknown,
@@ -83,39 +84,39 @@ impl Note {
 }
 
 impl<'d> Findings<'d> {
-    /// Nothing was noticed yet.
+    /// Creates a collector without findings.
     pub fn new(document: &'d Document) -> Self {
         Self { document, violations: RefCell::default(), notes: RefCell::default(), asked: None }
     }
 
-    /// The same, which also keeps what was asked for.
+    /// Creates a collector that also records the fields that were asked for.
     pub(crate) fn recording(document: &'d Document) -> Self {
         Self { asked: Some(RefCell::default()), ..Self::new(document) }
     }
 
-    /// Remarks that a field of a sort was asked for.
+    /// Records that a field of a type was asked for.
     pub(crate) fn asked(&self, path: impl FnOnce() -> FieldPath, sort: Sort) {
         self.asked_with(path, || sort);
     }
 
-    /// The same of a sort that is costly to make.
+    /// As [`Findings::asked`], for a type that is costly to make.
     pub(crate) fn asked_with(&self, path: impl FnOnce() -> FieldPath, sort: impl FnOnce() -> Sort) {
         if let Some(asked) = &self.asked {
             asked.borrow_mut().add(&path(), sort());
         }
     }
 
-    /// What was asked for.
+    /// Returns the fields that were asked for.
     pub(crate) fn into_asked(self) -> Asked {
         self.asked.map(RefCell::into_inner).unwrap_or_default()
     }
 
-    /// The document that is read.
+    /// Document that is read.
     pub fn document(&self) -> &'d Document {
         self.document
     }
 
-    /// Adds a broken rule of the reference, in its words.
+    /// Adds a violation of a rule of the reference, in its words.
     pub fn violate(&self, violation: Violation) {
         self.violations.borrow_mut().push(violation);
     }
@@ -141,12 +142,12 @@ impl<'d> Findings<'d> {
         }
     }
 
-    /// Whether a rule of the reference is broken.
+    /// Returns `true` if a rule of the reference is violated.
     pub fn has_violations(&self) -> bool {
         !self.violations.borrow().items.is_empty()
     }
 
-    /// Broken rules of the reference, and our own remarks: the first [`KEPT`] of each sort.
+    /// Returns the violations of rules of the reference, and our own remarks: the first [`KEPT`] of each sort.
     pub fn into_parts(self) -> (Vec<Violation>, Vec<Note>) {
         let (violations, notes) = self.into_counted();
         (violations.items, notes.items)

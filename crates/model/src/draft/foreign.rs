@@ -1,6 +1,6 @@
-//! Kinds that stand beside those of a mesh in people's files and say nothing about connections over TCP, known by name.
+//! Foreign kinds, known by name: they occur in people's files beside those of a mesh and have no effect on TCP.
 
-/// Why documents of a kind are left out; `None`: nobody knows the kind.
+/// Returns the reason why documents of a kind are left out; `None`: the kind is unknown.
 pub(crate) fn left_out(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "AccessAudit" | "AccessRole" | "AccessRoleBinding" => "it is about the API of Kong Mesh",

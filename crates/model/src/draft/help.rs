@@ -1,4 +1,4 @@
-//! What to do about a violation: the reference says what is wrong, an operator also wants to know what is right.
+//! Help for violations: the reference says what is wrong, an operator also wants to know what is right.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::reference::RefKind;
 use crate::resource::PolicyRole;
 use crate::violation::{Step, Violation};
 
-/// What to do about a violation in a route or another policy; absent where the message says enough.
+/// Returns help for a violation in a route or another policy; absent: the message says enough.
 pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile) -> Option<String> {
     let message = violation.message.as_str();
     let field = violation.path.steps().last();
@@ -61,7 +61,7 @@ pub(crate) fn help(document: &Document, violation: &Violation, profile: Profile)
     hints.into_iter().find(|(words, _)| message.contains(words)).map(|(_, hint)| hint.to_owned())
 }
 
-/// Whether a text has a place to be filled in, as many tools write it.
+/// Returns `true` if a text has a template placeholder, as many tools write them.
 fn is_template(text: &str) -> bool {
     ["${", "$(", "{{", "<%"].iter().any(|begin| text.contains(begin))
 }
@@ -81,7 +81,7 @@ fn missing_help(field: &str, profile: Profile) -> Option<&'static str> {
     })
 }
 
-/// The text that a violation is about, if it is text.
+/// Returns the text that a violation is about, if it is text.
 fn written<'d>(document: &'d Document, violation: &Violation) -> Option<&'d str> {
     let written = violation.path.steps().iter().try_fold(document.value(), |value, step| match step {
         Step::Field(name) | Step::Key(name) => value.get(name),
@@ -90,7 +90,7 @@ fn written<'d>(document: &'d Document, violation: &Violation) -> Option<&'d str>
     written.and_then(Value::as_str)
 }
 
-/// Which kinds may stand there, or which profiles allow this one.
+/// Names the kinds that are allowed there, or the profiles that allow this one.
 fn kind_help(document: &Document, violation: &Violation, profile: Profile) -> Option<String> {
     let written = written(document, violation)?;
     let allowed = |profile: Profile| allowed(document, violation, profile);
@@ -119,7 +119,7 @@ fn kind_help(document: &Document, violation: &Violation, profile: Profile) -> Op
     })
 }
 
-/// The kinds that a profile allows at the place of a violation.
+/// Returns the kinds that a profile allows at the place of a violation.
 fn allowed(document: &Document, violation: &Violation, profile: Profile) -> Option<&'static [RefKind]> {
     let is_at = |name: &str| violation.path.steps().iter().any(|step| *step == Step::Field(name.into()));
     if !is_at("spec") || is_at("from") {
@@ -130,7 +130,7 @@ fn allowed(document: &Document, violation: &Violation, profile: Profile) -> Opti
     let at_top = profile.top_kinds(PolicyRole::System);
     match (is_at("backendRefs"), is_at("to")) {
         (true, _) => Some(profile.backend_kinds()),
-        // What may stand below a top that is itself refused is nobody's question.
+        // Kinds below a top that is itself refused are not worth help.
         (false, true) if top.is_some_and(|top| !at_top.contains(&top)) => None,
         (false, true) => Some(profile.to_kinds(top)),
         (false, false) => Some(at_top),

@@ -1,4 +1,4 @@
-//! MeshIdentity and MeshTrust: who workloads are, and whom they trust (spec 07 §12, §13).
+//! MeshIdentity and MeshTrust: the identities of workloads, and the authorities that they trust (spec 07 §12, §13).
 
 mod mesh_identity;
 mod spiffe_id;

@@ -1,4 +1,4 @@
-//! JSON text into documents: as strict as RFC 8259, but with several values behind each other.
+//! JSON text to documents: as strict as RFC 8259, but with several values in sequence.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use crate::draft::document::{Below, Place, Reading};
 use crate::draft::source::{Source, Spot};
 use crate::draft::yaml::{MAX_DEPTH, MAX_KEY_BYTES, key_too_long};
 
-/// Whether a text is meant as JSON: by its first character.
+/// Returns `true` if a text is meant as JSON: by its first character.
 pub(crate) fn is_likely(source: &Source) -> bool {
     source.text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '['])
 }
 
-/// Whether the first thing inside the first bracket is what JSON has there.
+/// Returns `true` if the first token after the first bracket is valid there in JSON.
 pub(crate) fn is_quoted(source: &Source) -> bool {
     let inside = source.text.trim_start_matches(['\u{feff}', '{', '[', ' ', '\t', '\r', '\n']);
     inside.starts_with(['"', '}', ']'])
@@ -121,7 +121,7 @@ impl Cursor<'_, '_> {
                 self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
                 self.broken = true;
             }
-            // The last one counts, as in the reference, where stored documents may have such keys.
+            // The last one wins, as in the reference, where stored documents may have such keys.
             places.insert(key.clone(), Place { key: Some(key_spot), ..place });
             values.insert(key, value);
             self.blank();
@@ -161,7 +161,7 @@ impl Cursor<'_, '_> {
         }
     }
 
-    /// Finds the end of the literal; what is in it is for serde_json.
+    /// Finds the end of the literal; its content is left to serde_json.
     fn string(&mut self) -> Result<String, Bad> {
         let start = self.at;
         let mut end = start + 1;

@@ -1,8 +1,8 @@
-//! A list that keeps its first items, and counts the rest.
+//! List that keeps its first items, and counts the rest.
 
 use crate::problems::KEPT;
 
-/// The first [`KEPT`] items, and how many came after them.
+/// First [`KEPT`] items, and the number of those after them.
 #[derive(Debug)]
 pub(crate) struct Kept<T> {
     pub(crate) items: Vec<T>,

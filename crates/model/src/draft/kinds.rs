@@ -1,4 +1,4 @@
-//! Which reader reads which kind: the one table.
+//! Table of the readers of all kinds.
 
 use serde_json::Value;
 
@@ -8,19 +8,19 @@ use crate::policy::Written;
 use crate::profile::Profile;
 use crate::resource::{Meta, Spec};
 
-/// The parts of a resource that its kind's reader reads.
+/// Parts of a resource that its kind's reader reads.
 pub(crate) struct Body<'d> {
-    /// What it says: under `spec`, or beside `type` and `name` for kinds with an inline body.
+    /// Body: `spec`, or the fields beside `type` and `name` for kinds with an inline body.
     pub(crate) spec: Fields<'d>,
-    /// What a control plane computed: `status`.
+    /// `status`, which a control plane computes.
     pub(crate) status: Fields<'d>,
 }
 
-/// What a reader knows about the resource besides its body.
+/// Context of a reader besides the body.
 pub(crate) struct Context<'c> {
-    /// Whose rules apply.
+    /// Profile whose rules apply.
     pub(crate) profile: Profile,
-    /// The kind.
+    /// Kind of the resource.
     pub(crate) kind: Kind,
     /// Name, mesh and labels, as far as they could be read.
     pub(crate) meta: &'c Meta,
@@ -28,10 +28,10 @@ pub(crate) struct Context<'c> {
 
 /// Reads a body and checks it by the rules of the reference, in one walk.
 ///
-/// Always gives a value: where something is wrong, a violation or an error was noted, and nobody uses the value.
+/// Always returns a value: after a violation or an error it is not used.
 pub(crate) type ReadSpec = fn(&mut Body<'_>, &Context<'_>) -> Spec;
 
-/// The reader of a kind.
+/// Returns the reader of a kind.
 pub(crate) fn reader(kind: Kind) -> ReadSpec {
     match kind {
         Kind::Mesh => topology::mesh,
@@ -68,7 +68,7 @@ pub(crate) fn other(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     Spec::Other { kind: context.kind, body: Written::of(whole(body)) }
 }
 
-/// A body as it was written; nothing in it is unknown.
+/// Returns a body as written, with all fields known.
 pub(crate) fn whole(body: &mut Body<'_>) -> Value {
     body.spec.know_the_rest();
     body.status.know_the_rest();

@@ -1,4 +1,4 @@
-//! The labels that a control plane would compute when a resource is stored (spec 01 §1.3, 02 §5).
+//! Labels that a control plane would compute when a resource is stored (spec 01 §1.3, 02 §5).
 
 use serde_json::Value;
 
@@ -9,10 +9,10 @@ use crate::kind::{Kind, Scope};
 use crate::reference::{Labels, MESH_TAG, ZONE_TAG};
 use crate::resource::{DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL};
 
-/// The labels of a resource with those that are missing filled in; the role is computed later, from the body.
+/// Returns the labels of a resource with the missing ones filled in; the role is computed later, from the body.
 ///
-/// A name may be longer than the value of a label: then there is no such label, and [`Meta`](crate::Meta) tells the same
-/// from the name itself. What is filled in here would be accepted if somebody had written it.
+/// A name may be longer than the value of a label: then there is no such label, and [`Meta`](crate::Meta) derives
+/// the same from the name itself. Labels that are filled in here would be accepted in a document too.
 pub(crate) fn complete(envelope: &Envelope<'_>, document: &Value, options: &Options) -> Labels {
     let mut labels = envelope.meta.labels.clone();
     let mut default = |key: &str, value: &str| {
@@ -53,8 +53,8 @@ pub(crate) fn complete(envelope: &Envelope<'_>, document: &Value, options: &Opti
     labels
 }
 
-/// Whether a resource of a kind, put in a zone, is that zone's: one that a zone sends up to a Global. The others are the mesh
-/// operator's wherever they are put.
+/// Returns `true` if a resource of a kind, stored in a zone, is that zone's: a zone sends it up to a Global. The
+/// others are the mesh operator's wherever they are stored.
 const fn is_of_a_zone(kind: Kind) -> bool {
     match kind {
         Kind::Mesh
@@ -109,7 +109,7 @@ const fn is_of_a_zone(kind: Kind) -> bool {
     }
 }
 
-/// What sort of proxy a resource stands for; `None`: for none.
+/// Returns the sort of proxy that a resource stands for; `None`: none.
 fn proxy_type(kind: Kind, document: &Value) -> Option<&'static str> {
     match kind {
         Kind::Dataplane if document.pointer("/networking/gateway").is_some_and(Value::is_object) => {
@@ -122,7 +122,7 @@ fn proxy_type(kind: Kind, document: &Value) -> Option<&'static str> {
     }
 }
 
-/// The namespace of a resource written for Kubernetes; absent for Universal, which has no roles.
+/// Namespace of a resource written for Kubernetes; absent for Universal, which has no roles.
 pub(crate) fn namespace<'e>(envelope: &'e Envelope<'_>) -> Option<&'e str> {
     (envelope.format == Format::Kubernetes).then(|| envelope.meta.labels.get(NAMESPACE_LABEL)).flatten()
 }
@@ -159,7 +159,7 @@ mod tests {
         ] {
             assert_eq!(labels(&operators, Profile::V2_14), Vec::<String>::new(), "{operators}");
         }
-        // one that came from a Global is nobody's zone's
+        // a resource that came from a Global belongs to no zone
         let mut synced = route;
         synced["labels"] = json!({ "kuma.io/origin": "global" });
         assert_eq!(labels(&synced, Profile::V2_14), ["origin=global"]);

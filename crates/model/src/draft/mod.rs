@@ -1,4 +1,4 @@
-//! Text into documents with positions, documents into resources.
+//! Drafts: text to documents with positions, documents to resources.
 //!
 //! ```text
 //!  text ──read──▶ Document (a tree, and where each value stands)
@@ -19,9 +19,9 @@
 //! assert_eq!(told, "routes.yaml:5:3: error: spec.too: no such field (did you mean `to`?)");
 //! ```
 //!
-//! Three questions, three functions: [`parse`] is the door of the product (everything wrong at once, with help),
-//! [`validate`] and [`validate_by_stage`] answer in the words of the reference, [`parse_unchecked`] reads what is stored
-//! already. What a document says about other documents is checked by whoever has both.
+//! Three questions, three functions: [`parse`] is the main entry point (all errors at once, with help),
+//! [`validate`] and [`validate_by_stage`] answer in the words of the reference, [`parse_unchecked`] reads stored
+//! resources. References between documents are checked by callers that have both.
 
 mod asked;
 mod declared;

@@ -1,4 +1,4 @@
-//! Which names, labels and meshes a resource may have (spec 02 §3.3 and §3.4).
+//! Rules for names, labels and meshes of resources (spec 02 §3.3 and §3.4).
 
 use crate::draft::envelope::{Envelope, Format};
 use crate::draft::kept::Kept;
@@ -16,7 +16,7 @@ const REFERENCE_DOTTED: &str =
     "invalid characters: must consist of lower case alphanumeric characters, '-', '.' and '_'.";
 const SUBDOMAIN: &str = "invalid characters. A lowercase RFC 1123 subdomain must consist of lower case alphanumeric \
     characters, '-' or '.', and must start and end with an alphanumeric character";
-/// What is wrong with a name that is no label of RFC 1035; in the words of Kubernetes.
+/// Message for a name that is not an RFC 1035 label; in the words of Kubernetes.
 pub(crate) const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
     validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
@@ -28,7 +28,7 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
     used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 impl NameRule {
-    /// What is wrong with a name by this rule. The empty name passes all rules but the last two.
+    /// Returns the violation of this rule by a name. The empty name passes all rules but the last two.
     pub(crate) fn broken_by(self, name: &str) -> Option<&'static str> {
         let all = |extra: &str| {
             name.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || extra.contains(c))
@@ -48,18 +48,19 @@ impl NameRule {
     }
 }
 
-/// Whether text is lowercase letters, digits and inner dashes.
+/// Returns `true` if text is lowercase letters, digits and inner dashes.
 fn is_dns_label(text: &str) -> bool {
     let ends = !text.starts_with('-') && !text.ends_with('-') && !text.is_empty();
     ends && text.chars().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase() || c == '-')
 }
 
-/// Whether a violation is about letters of a name that are not allowed: what is wrong is the name, not that there is one.
+/// Returns `true` if a violation is about letters of a name that are not allowed: the name is wrong, not its
+/// presence.
 pub(crate) fn is_about_letters(violation: &Violation) -> bool {
     violation.message.starts_with("invalid characters") || violation.message == LABEL
 }
 
-/// The name that was probably meant, in letters that every rule allows; `None`: nothing is left of it.
+/// Returns the name that was probably meant, in letters that every rule allows; `None`: nothing is left of it.
 pub(crate) fn near(name: &str) -> Option<String> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '-' };
     let near: String = name.chars().map(plain).collect();
@@ -67,11 +68,11 @@ pub(crate) fn near(name: &str) -> Option<String> {
     (!near.is_empty()).then(|| near.to_owned())
 }
 
-/// The rules of the envelope that can be checked without a control plane, in the order of the reference.
+/// Checks the rules of the envelope that need no control plane, in the order of the reference.
 pub(crate) fn check(envelope: &Envelope<'_>, profile: Profile) -> Kept<Violation> {
     let mut broken = Kept::default();
     let meta = &envelope.meta;
-    // whichever format it is written in, the namespace is no part of the name that the rules are about
+    // in either format, the namespace is not part of the name that the rules are about
     let written = match envelope.format {
         Format::Kubernetes => envelope.written_name.as_str(),
         Format::Universal => meta.name_without_namespace(),
@@ -125,17 +126,18 @@ fn check_labels(envelope: &Envelope<'_>, profile: Profile, broken: &mut Kept<Vio
     }
 }
 
-/// What the reference says of a text that is no lowercase RFC 1123 subdomain.
+/// Message of the reference for a text that is not a lowercase RFC 1123 subdomain.
 const NO_SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
     must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
     '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
-/// Why a text is no server name; `None`: it is one.
+/// Returns the reason why a text is not a server name; `None`: it is one.
 pub(crate) fn no_server_name(text: &str) -> Option<&'static str> {
     (text.len() > 253 || !text.split('.').all(is_dns_label)).then_some(NO_SUBDOMAIN)
 }
 
-/// Whether a text is the name of a host: labels of lower-case letters, digits and inner dashes, with dots between.
+/// Returns `true` if a text is a host name: labels of lower-case letters, digits and inner dashes, with dots
+/// between.
 pub fn is_host_name(text: &str) -> bool {
     no_server_name(text).is_none()
 }
@@ -172,7 +174,7 @@ fn label_value(value: &str) -> Option<String> {
     }
 }
 
-/// Whether text may be the value of a label: names may be longer.
+/// Returns `true` if text may be the value of a label: names may be longer.
 pub fn is_label_value(text: &str) -> bool {
     label_value(text).is_none()
 }

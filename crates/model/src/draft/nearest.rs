@@ -1,11 +1,11 @@
-//! Which word was probably meant.
+//! Suggestions for mistyped words.
 
-/// `did you mean …?`, when one of the known words is close to the word.
+/// Returns `did you mean …?`, if one of the known words is close to the word.
 pub fn help<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<String> {
     nearest(word, known).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// The known word that is closest, if it is close at all.
+/// Returns the known word that is closest, if it is close at all.
 fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     if word.len() > 64 {
         return None;

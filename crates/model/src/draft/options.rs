@@ -1,21 +1,21 @@
-//! How documents are read.
+//! Options of reading documents.
 
 use std::sync::Arc;
 
 use crate::profile::Profile;
 
-/// How documents are read.
+/// Options of reading documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Whose rules apply. Default 2.14.
+    /// Profile whose rules apply. Default 2.14.
     pub profile: Profile,
-    /// What a field means that nobody knows. Default [`UnknownFields::Refuse`].
+    /// Treatment of unknown fields. Default [`UnknownFields::Refuse`].
     pub unknown_fields: UnknownFields,
-    /// The Kubernetes namespace whose policies are the mesh operator's. Default `kuma-system`.
+    /// Kubernetes namespace whose policies are the mesh operator's. Default `kuma-system`.
     pub system_namespace: Arc<str>,
-    /// The zone in whose name resources are stored, which fills in the labels of origin and zone. Default: none.
+    /// Zone in whose name resources are stored, which fills in the labels of origin and zone. Default: none.
     pub zone: Option<Arc<str>>,
-    /// The mesh of documents of a kind that is in one and that say none. Default `default`.
+    /// Mesh of documents without one, for kinds of mesh scope. Default `default`.
     pub mesh: Arc<str>,
 }
 
@@ -31,14 +31,14 @@ impl Default for Options {
     }
 }
 
-/// What a field means that nobody knows. The reference ignores it, so a mistyped `weigth` is silently lost there.
+/// Treatment of unknown fields. The reference ignores them, so a mistyped `weigth` is silently lost there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// The document is not accepted.
+    /// Refuse the document.
     #[default]
     Refuse,
-    /// The operator is told.
+    /// Warn the operator.
     Warn,
-    /// Nobody is told.
+    /// Ignore them silently.
     Ignore,
 }

@@ -1,4 +1,4 @@
-//! Documents into resources.
+//! Parsing of documents into resources.
 
 use std::collections::BTreeSet;
 
@@ -16,21 +16,22 @@ use crate::profile::Profile;
 use crate::resource::{Meta, Resource, Spec};
 use crate::violation::{FieldPath, Problem, Severity, Violation};
 
-/// What became of a document.
+/// Result of parsing a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The resource; absent when there is an error among the problems, or when the document is none of the mesh's.
+    /// Resource; absent: there is an error among the problems, or the document is not a resource of a mesh.
     pub resource: Option<Resource>,
-    /// What is wrong or remarkable: first by the rules of the reference, in its order, then by ours.
+    /// Problems: first by the rules of the reference, in its order, then by ours.
     pub problems: Problems,
-    /// Whether it is of a kind that the profile does not have, or that nobody knows: then that is the one error, and no
-    /// reason to refuse what stands beside it.
+    /// `true`: it is of a kind that the profile does not have, or an unknown one; that is then the only error, and
+    /// no reason to refuse other documents beside it.
     pub is_stranger: bool,
 }
 
-/// Makes a resource of a document, or says everything that is wrong with it.
+/// Parses a document into a resource, or returns everything that is wrong with it.
 ///
-/// Labels that a control plane would compute are filled in. References are not followed: what they name may come later.
+/// Labels that a control plane would compute are filled in. References are not followed: their targets may come
+/// later.
 pub fn parse(document: &Document, options: &Options) -> Parsed {
     let findings = Findings::new(document);
     let resource = resource(&findings, options, Strictness::Checked);
@@ -38,7 +39,7 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
     let mut violations = schema(document, options.profile);
     let first: BTreeSet<FieldPath> =
         violations.items.iter().map(|violation| violation.path.clone()).collect();
-    // a value that cannot be read is not the zero that a rule looked at in its place
+    // a value that cannot be read is not the zero that a rule saw in its place
     let unreadable: BTreeSet<&FieldPath> = notes.unreadable().collect();
     let is_new = |violation: &Violation| {
         !violation.path.ancestors().any(|path| first.contains(&path)) && !unreadable.contains(&violation.path)
@@ -57,8 +58,9 @@ pub fn parse(document: &Document, options: &Options) -> Parsed {
     Parsed { resource: resource.filter(|_| !is_bad), problems, is_stranger }
 }
 
-/// Reads a resource that is known to be stored already: no rule is checked, no label is filled in, unknown fields are
-/// left out; of a key that is there twice the last counts. Only what cannot be understood at all is a problem: then there is no resource.
+/// Reads a resource that is known to be stored already: no rule is checked, no label is filled in, unknown fields
+/// are left out; of a duplicate key the last value is used. Only a document that cannot be understood at all is a
+/// problem: then there is no resource.
 pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     let findings = Findings::new(document);
     let options = Options { profile, ..Options::default() };
@@ -68,11 +70,11 @@ pub fn parse_unchecked(document: &Document, profile: Profile) -> Parsed {
     Parsed { resource, problems, is_stranger: envelope::is_stranger(document.value(), profile) }
 }
 
-/// The rules of the reference that the body of a document breaks, in the order in which the reference reports them:
-/// its validator, without the schema in front of it and without the envelope (spec 02 §4).
+/// Returns the rules of the reference that the body of a document violates, in the order in which the reference
+/// reports them: its validator, without the schema in front of it and without the envelope (spec 02 §4).
 ///
-/// Empty when the document is valid. What the reference does not say is not said here either; but where a document
-/// cannot be read as a resource at all, that is the one violation.
+/// Empty if the document is valid. It reports only what the reference reports; but if a document cannot be read as
+/// a resource at all, that is the one violation.
 pub fn validate(document: &Document, profile: Profile) -> Vec<Violation> {
     let findings = Findings::new(document);
     let options = Options { profile, ..Options::default() };
@@ -86,8 +88,8 @@ pub fn validate(document: &Document, profile: Profile) -> Vec<Violation> {
     }
 }
 
-/// What the reference's server answers to a document: of the schema, of the validator, of the envelope, the first stage
-/// that refuses anything, with its exact words (spec 02 §1.1). Empty when the document would be stored.
+/// Returns the reference server's answer to a document: of the schema, of the validator, of the envelope, the first
+/// stage that refuses anything, with its exact words (spec 02 §1.1). Empty if the document would be stored.
 pub fn validate_by_stage(document: &Document, options: &Options) -> Vec<Violation> {
     let of_schema = schema(document, options.profile).items;
     if !of_schema.is_empty() {
@@ -109,7 +111,7 @@ fn schema(document: &Document, profile: Profile) -> Kept<Violation> {
     if is_tcp_route { policy::schema::check(document, profile) } else { Kept::default() }
 }
 
-/// What is asked for while a document is read, whether it is there or not.
+/// Returns the fields that are asked for while a document is read, present or not.
 pub(crate) fn asked(document: &Document, profile: Profile) -> Asked {
     let findings = Findings::recording(document);
     let options = Options { profile, ..Options::default() };
@@ -156,7 +158,7 @@ fn resource<'d>(findings: &'d Findings<'d>, options: &Options, strictness: Stric
     Some(Resource::checked(meta, spec))
 }
 
-/// Finds the role of a policy of a namespace by reading it once for itself: the role decides how it is checked.
+/// Finds the role of a policy of a namespace by reading it separately: the role decides how it is checked.
 fn role(
     document: &Document,
     meta: &mut Meta,
@@ -195,7 +197,7 @@ fn problems(
         violation,
         help,
     };
-    // A remark about a field that a rule already refuses would say the same again.
+    // A remark about a field that a rule already refuses would be a repetition.
     let refused: BTreeSet<FieldPath> =
         violations.items.iter().map(|violation| violation.path.clone()).collect();
     let with_help = |violation: Violation| {

@@ -1,10 +1,10 @@
-//! Values of a document, by the paths of their fields.
+//! Access to values of a document by the paths of their fields.
 
 use serde_json::{Map, Value};
 
 use crate::violation::Step;
 
-/// Puts a value where there is none, in an object that is there. Returns whether it did.
+/// Inserts a value where there is none, into an object that exists. Returns `true` if it did.
 pub(super) fn insert(document: &mut Value, steps: &[Step], value: Value) -> bool {
     with_object(document, steps, |object, name| {
         let is_new = object.get(name).is_none_or(Value::is_null);
@@ -15,7 +15,7 @@ pub(super) fn insert(document: &mut Value, steps: &[Step], value: Value) -> bool
     })
 }
 
-/// Puts a value, in an object that is there. Returns whether there is one.
+/// Sets a value in an object that exists. Returns `true` if there is one.
 pub(super) fn put(document: &mut Value, steps: &[Step], value: Value) -> bool {
     with_object(document, steps, |object, name| {
         object.insert(name.to_owned(), value);
@@ -36,7 +36,7 @@ pub(super) fn with_object(
     around.and_then(Value::as_object_mut).is_some_and(|object| change(object, name))
 }
 
-/// The object that a field is in; `None`: it is not there.
+/// Returns the object that a field is in; `None`: it does not exist.
 pub(super) fn around<'v>(document: &'v Value, steps: &[Step]) -> Option<&'v Map<String, Value>> {
     let (_, around) = steps.split_last()?;
     let found = around.iter().try_fold(document, |value, step| match step {

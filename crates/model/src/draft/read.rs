@@ -1,15 +1,15 @@
-//! Text into documents.
+//! Reading of text into documents.
 
 use crate::draft::document::{Document, Reading};
 use crate::draft::source::{Source, Spot};
 use crate::draft::{json, yaml};
 use crate::problems::Problems;
 
-/// Reads a text: YAML with any number of documents, or JSON with any number of values behind each other.
+/// Reads a text: YAML with any number of documents, or JSON with any number of values in sequence.
 ///
-/// Always returns: a document that cannot be read is left out and gets a problem with its position. The documents of a
-/// YAML text are told apart by their `---` lines before anything else, so one that is broken hides no other. A
-/// document that can be read but should not be trusted (a key twice) is returned, and [`Document::is_broken`].
+/// Always returns: a document that cannot be read is left out and gets a problem with its position. The documents
+/// of a YAML text are split at their `---` lines before anything else, so a broken one hides no other. A document
+/// that can be read but should not be trusted (a duplicate key) is returned, and [`Document::is_broken`].
 pub fn read(source: &str, text: &str) -> (Vec<Document>, Problems) {
     let mut reading = Reading::of(Source::new(source, text));
     if !json::is_likely(&reading.source) {
@@ -18,7 +18,8 @@ pub fn read(source: &str, text: &str) -> (Vec<Document>, Problems) {
     }
     json::read(&mut reading);
     if !reading.problems.is_empty() && !source.ends_with(".json") {
-        // `{type: Mesh}` is YAML, though it begins like JSON. What is neither is explained as what it looks like.
+        // `{type: Mesh}` is YAML, though it begins like JSON. Text that is neither gets the errors of what it looks
+        // like.
         let mut second = Reading::of(Source::new(source, text));
         yaml::read(&mut second);
         if !second.documents.is_empty() || !json::is_quoted(&reading.source) {

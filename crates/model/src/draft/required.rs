@@ -1,5 +1,5 @@
-//! Which fields must be there, found out by leaving them out: one that is missed in every document that was tried, beside nothing
-//! and beside everything that may stand there, whatever words stand there.
+//! Required fields, found by leaving fields out: a field is required if its absence is an error in every document
+//! that was tried, with no other fields and with all, and with any words in them.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::draft::places::{around, insert, with_object};
 use crate::profile::Profile;
 use crate::violation::{FieldPath, Severity, Step};
 
-/// The fields that a checker misses where what they are in is there. `bases`: documents with every object and list that was
-/// asked for, and no text or number beside the words that they vary in.
+/// Returns the fields whose absence a checker reports if their object exists. `bases`: documents with every object
+/// and list that was asked for, and no text or number except the words that they vary in.
 pub(super) fn required(bases: &[Value], found: &Asked, profile: Profile) -> BTreeSet<FieldPath> {
     let is_field = |path: &&FieldPath| matches!(path.steps().last(), Some(Step::Field(_)));
     let mut missed: BTreeSet<&FieldPath> = found.0.keys().filter(is_field).collect();
@@ -24,7 +24,7 @@ pub(super) fn required(bases: &[Value], found: &Asked, profile: Profile) -> BTre
         for document in [base.clone(), filled("x"), filled("1s")] {
             let as_it_is = errors(&document, profile);
             missed.retain(|path| match around(&document, path.steps()) {
-                // without what it is in it says nothing
+                // without its container its absence means nothing
                 None => true,
                 Some(object) => {
                     tried.insert(*path);
@@ -39,7 +39,7 @@ pub(super) fn required(bases: &[Value], found: &Asked, profile: Profile) -> BTre
     missed.intersection(&tried).map(|path| (*path).clone()).collect()
 }
 
-/// Where a checker finds errors.
+/// Returns the paths at which a checker finds errors.
 fn errors(document: &Value, profile: Profile) -> Vec<FieldPath> {
     let options = Options { profile, ..Options::default() };
     let parsed = parse(&Document::from_value("required.json", document.clone()), &options);
@@ -47,7 +47,7 @@ fn errors(document: &Value, profile: Profile) -> Vec<FieldPath> {
     errors.map(|problem| problem.violation.path.clone()).collect()
 }
 
-/// Whether an error is about a field, or what is in it.
+/// Returns `true` if an error is about a field, or something inside it.
 fn is_among(path: &FieldPath, errors: &[FieldPath]) -> bool {
     errors.iter().any(|error| error.steps().starts_with(path.steps()))
 }
@@ -65,8 +65,8 @@ fn without(document: &Value, path: &FieldPath) -> Value {
     document
 }
 
-/// The same with something in each field that was asked for and is not there: this text, or numbers of which each is greater
-/// than the one before it.
+/// Returns the document with a value in each missing field that was asked for: this text, or numbers in ascending
+/// order.
 fn with_scalars(mut document: Value, found: &Asked, text: &str) -> Value {
     let mut number = 0;
     for (path, sorts) in &found.0 {

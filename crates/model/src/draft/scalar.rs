@@ -1,8 +1,8 @@
-//! What a plain YAML scalar is: as kubectl and kumactl resolve it, which is YAML 1.1 with a few words of 1.2.
+//! Resolution of plain YAML scalars as in kubectl and kumactl: YAML 1.1 with a few words of 1.2.
 
 use serde_json::{Number, Value};
 
-/// The value of an unquoted scalar.
+/// Resolves the value of an unquoted scalar.
 ///
 /// `yes`, `no`, `on`, `off`, `y` and `n` are booleans, `012` is ten, `0x1f` and `0b11` are numbers, `1_000` is a
 /// thousand, nothing and `~` are null. Numbers that JSON cannot hold (`.inf`, `.nan`) stay text.
@@ -19,7 +19,7 @@ pub(crate) fn resolve(text: &str) -> Value {
     }
 }
 
-/// The number that a scalar is, if it is one.
+/// Returns the number that a scalar is, if it is one.
 pub(crate) fn number(text: &str) -> Option<Number> {
     if !text.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
         return None;
@@ -28,7 +28,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
     integer(&digits).or_else(|| float(&digits))
 }
 
-/// What to do about a text that somebody took for a whole number; `None` where its look tells nothing.
+/// Returns help for a text that was meant as a whole number; `None`: its form gives no hint.
 pub(crate) fn number_help(text: &str) -> Option<String> {
     let text = text.trim();
     if text.parse::<u64>().is_ok() {

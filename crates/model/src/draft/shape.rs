@@ -1,5 +1,5 @@
-//! What a document of a kind may say, found out from those who read it: a document is made that has all that its reader asks for,
-//! until the reader asks for nothing new. So the shape is the reader's own, and cannot be another.
+//! Shapes of the documents of a kind, derived from their readers: a document is made that has everything its reader
+//! asks for, until the reader asks for nothing new. So the shape cannot differ from the reader.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,30 +14,30 @@ use crate::kind::Kind;
 use crate::profile::Profile;
 use crate::violation::{FieldPath, Step};
 
-/// Deeper than this nothing is looked for: what may contain itself would have no end.
+/// Limit on depth: recursive structures would have no end.
 const DEPTH: usize = 14;
 
-/// What a value may be. More than one of them may be said of one field.
+/// Shape of a value. It may have several types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// What it may be, in the words of JSON schemas: `string`, `boolean`, `integer`, `object`, `array`; none: anything.
+    /// Types, in the words of JSON schemas: `string`, `boolean`, `integer`, `object`, `array`; none: any.
     pub types: BTreeSet<&'static str>,
-    /// The words that a text, or the texts of a list, may be; none: any.
+    /// Allowed words of a text, or of the texts of a list; none: any.
     pub words: BTreeSet<String>,
-    /// Whether numbers may be negative.
+    /// `true`: numbers may be negative.
     pub is_signed: bool,
-    /// The names of the fields of an object that must be there, whatever else is; only [`shape_with_required`] looks for them.
+    /// Names of the required fields of an object; only [`shape_with_required`] determines them.
     pub required: BTreeSet<String>,
-    /// The fields of an object.
+    /// Fields of an object.
     pub members: BTreeMap<String, Shape>,
-    /// Whether an object may have other fields, too; they may be anything.
+    /// `true`: an object may have other fields too, of any shape.
     pub is_open: bool,
-    /// What the items of a list may be.
+    /// Shape of the items of a list.
     pub items: Option<Box<Shape>>,
 }
 
-/// What a document of a kind may say in the Universal format, by the rules of a profile; `None`: the profile does not have the
-/// kind.
+/// Returns the shape of a document of a kind in the Universal format, by the rules of a profile; `None`: the
+/// profile does not have the kind.
 ///
 /// ```
 /// use meshtcp_model::draft::shape;
@@ -53,7 +53,7 @@ pub fn shape(kind: Kind, profile: Profile) -> Option<Shape> {
     Some(asked_for(kind, profile)?.shape())
 }
 
-/// The same, with what must be there: it takes a thousand times as long.
+/// As [`shape`], with required fields: it takes a thousand times as long.
 pub fn shape_with_required(kind: Kind, profile: Profile) -> Option<Shape> {
     let all = asked_for(kind, profile)?;
     let mut shape = all.shape();
@@ -67,10 +67,10 @@ pub fn shape_with_required(kind: Kind, profile: Profile) -> Option<Shape> {
     Some(shape)
 }
 
-/// What readers asked for.
+/// Fields that readers asked for.
 struct AskedFor {
     found: Asked,
-    /// The documents that they asked it of.
+    /// Documents that they asked it of.
     bases: Vec<Value>,
 }
 
@@ -97,8 +97,8 @@ impl AskedFor {
     }
 }
 
-/// Asks anew with each word that a field takes and that was not tried yet: what a word means decides what is asked for beside it.
-/// Every document that it asks with is kept among `bases`; the one at `at` is varied.
+/// Asks again with each word that a field accepts and that was not tried yet: the meaning of a word decides what is
+/// asked for beside it. Every document that it asks with is kept among `bases`; the one at `at` is varied.
 fn vary(
     at: usize,
     bases: &mut Vec<Value>,
@@ -116,7 +116,7 @@ fn vary(
     }
 }
 
-/// A document with every object and list that its reader asks for, and what was asked of it.
+/// Returns a document with every object and list that its reader asks for, and records what was asked of it.
 fn filled(mut document: Value, profile: Profile, found: &mut Asked) -> Value {
     loop {
         let (documents, _) = read("shape.json", &document.to_string());
@@ -139,7 +139,7 @@ fn filled(mut document: Value, profile: Profile, found: &mut Asked) -> Value {
     }
 }
 
-/// Every word that may stand somewhere.
+/// Returns every word that is allowed somewhere, with its path.
 fn words(found: &Asked) -> Vec<(FieldPath, String)> {
     let of = |(path, sorts): (&FieldPath, &BTreeSet<Sort>)| {
         let words = sorts.iter().filter_map(|sort| match sort {
@@ -152,20 +152,20 @@ fn words(found: &Asked) -> Vec<(FieldPath, String)> {
 }
 
 impl Shape {
-    /// The shape of a field, by the names on the way to it; lists are walked into by themselves.
+    /// Returns the shape of a field, by the names on the way to it; lists are entered implicitly.
     pub fn at(&self, names: &[&str]) -> Option<&Shape> {
         let Some((first, rest)) = names.split_first() else { return Some(self) };
         let object = self.items.as_deref().unwrap_or(self);
         object.members.get(*first)?.at(rest)
     }
 
-    /// The place of a field, made where there is none.
+    /// Returns the shape at a place, created if there is none.
     fn place(&mut self, steps: &[Step]) -> Option<&mut Shape> {
         let Some((first, rest)) = steps.split_first() else { return Some(self) };
         match first {
             Step::Field(name) => self.members.entry(name.clone()).or_default().place(rest),
             Step::Index(_) => self.items.get_or_insert_default().place(rest),
-            // a key of a map is no field
+            // a key of a map is not a field
             Step::Key(_) => None,
         }
     }
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Where a document that is accepted does not have the shape.
+    /// Returns the path at which an accepted document does not have the shape.
     fn misfit(value: &Value, shape: &Shape, at: &str) -> Option<String> {
         match value {
             Value::Object(object) => {

@@ -1,25 +1,26 @@
-//! One text that resources are read from, and where its lines begin.
+//! Source: one text that resources are read from, with its line starts.
 
 use std::sync::Arc;
 
 use crate::violation::Position;
 
-/// A named text. Cheap to share: documents keep it, so that positions are computed only for what is reported.
+/// Named text. Cheap to share: documents keep it, so that positions are computed only for what is reported.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Source {
-    /// The file, or another name of where the text came from.
+    /// File, or another name of the origin of the text.
     pub(crate) name: Arc<str>,
-    /// The text.
+    /// Content.
     pub(crate) text: String,
-    /// The byte offset of the start of each line.
+    /// Byte offset of the start of each line.
     lines: Vec<usize>,
-    /// How many characters begin before each [`STRIDE`]th byte, so that no column costs a walk along a long line.
+    /// Number of characters that begin before each [`STRIDE`]th byte, so that a column in a long line is found
+    /// without a walk.
     characters: Vec<usize>,
 }
 
 const STRIDE: usize = 1024;
 
-/// A stretch of a [`Source`], in bytes.
+/// Span of a [`Source`], in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Spot {
     pub(crate) offset: usize,
@@ -40,7 +41,7 @@ impl Source {
         Self { name: name.into(), text: text.into(), lines, characters }
     }
 
-    /// How many characters begin before a byte offset.
+    /// Returns the number of characters that begin before a byte offset.
     fn characters_before(&self, offset: usize) -> usize {
         let stride = offset / STRIDE;
         let rest = self.text.as_bytes().get(stride * STRIDE..offset).unwrap_or_default();
@@ -51,12 +52,12 @@ impl Source {
         }
     }
 
-    /// The line of an offset, from 1.
+    /// Returns the line of an offset, from 1.
     pub(crate) fn line(&self, offset: usize) -> usize {
         self.lines.partition_point(|start| *start <= offset)
     }
 
-    /// The position of a stretch. Offsets outside of the text count as its end.
+    /// Returns the position of a span. Offsets outside of the text are treated as its end.
     pub(crate) fn position(&self, spot: Spot) -> Position {
         let mut offset = spot.offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
@@ -69,19 +70,19 @@ impl Source {
         Position { line: narrow(line), column: narrow(column), offset, length: spot.length }
     }
 
-    /// The text of the line around an offset, without its end.
+    /// Returns the text of the line around an offset, without its end.
     pub(crate) fn line_at(&self, offset: usize) -> &str {
         let start = self.lines.get(self.line(offset) - 1).copied().unwrap_or_default();
         self.text.get(start..).unwrap_or_default().lines().next().unwrap_or_default()
     }
 
-    /// The text of a stretch, as it was written.
+    /// Returns the text of a span, as written.
     pub(crate) fn written(&self, spot: Spot) -> Option<&str> {
         self.text.get(spot.offset..spot.offset.checked_add(spot.length)?)
     }
 }
 
-/// How many characters begin in some bytes of a text.
+/// Returns the number of characters that begin in some bytes of a text.
 fn beginnings(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }

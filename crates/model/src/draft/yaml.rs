@@ -1,7 +1,7 @@
-//! YAML text into documents.
+//! YAML text to documents.
 //!
-//! The scanner is a guest; what its scalars mean is ours (see [`scalar`]), and so are keys that come twice, the budget
-//! of aliases, and that one broken document does not hide the others.
+//! The scanner is a dependency; the meaning of its scalars is ours (see [`scalar`]), and so are duplicate keys, the
+//! budget of aliases, and the isolation of broken documents.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,20 @@ use crate::draft::document::{Below, Place, Reading};
 use crate::draft::scalar;
 use crate::draft::source::Spot;
 
-/// How deep values may be nested: far more than any resource has, far less than a stack holds.
+/// Limit on nesting depth: far more than any resource has, far less than a stack holds.
 pub(crate) const MAX_DEPTH: usize = 100;
 
-/// How long a key may be, in bytes. Every problem below it names it.
+/// Limit on the length of a key, in bytes. Every problem below it names it.
 pub(crate) const MAX_KEY_BYTES: usize = 4096;
 
-/// How much aliases may add to one text: a few short lines can otherwise mean billions of values, or of bytes.
+/// Limit on what aliases may add to one text: a few short lines can otherwise mean billions of values, or of bytes.
 const MAX_ALIASED: Size = Size { values: 100_000, bytes: 4 << 20 };
 
-/// How much a value is, with all that is in it.
+/// Size of a value, with everything in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
     values: usize,
-    /// Of texts and keys.
+    /// Bytes of texts and keys.
     bytes: usize,
 }
 
@@ -57,13 +57,14 @@ pub(crate) fn read(reading: &mut Reading) {
             broken: false,
             reading,
         };
-        // Stopped means that a problem was reported, and that what follows in this chunk cannot be told apart from it.
+        // Stopped means that a problem was reported, and that what follows in this chunk cannot be told apart from
+        // it.
         let (Ok(()) | Err(Stopped)) = builder.documents();
         aliased = builder.aliased;
     }
 }
 
-/// The parts of a text that begin with a `---` line, with their offsets; without those that only comment.
+/// Splits a text at its `---` lines, with offsets; without parts that consist of comments.
 fn chunks(text: &str) -> Vec<(usize, &str)> {
     let begins = |line: &str| {
         line.strip_prefix("---")
@@ -89,7 +90,7 @@ fn chunks(text: &str) -> Vec<(usize, &str)> {
     parts.filter(|(_, part)| says_something(part)).collect()
 }
 
-/// Reading this chunk ended early, with a problem.
+/// Error: reading this chunk ended early, with a reported problem.
 struct Stopped;
 
 struct Anchor {
@@ -102,9 +103,9 @@ struct Builder<'a, 'r> {
     events: Parser<'a, StrInput<'a>>,
     offsets: Offsets<'a>,
     anchors: BTreeMap<usize, Anchor>,
-    /// All that was read so far, with what aliases repeated.
+    /// Size of all that was read so far, with repetitions by aliases.
     read: Size,
-    /// How many values are being read that have an anchor.
+    /// Number of open values with an anchor.
     open_anchors: usize,
     aliased: Size,
     broken: bool,
@@ -204,7 +205,7 @@ impl<'a> Builder<'a, '_> {
         self.open_anchors -= usize::from(opens);
         if anchor != 0 {
             let size = self.read.since(before);
-            // each of the anchors around it keeps a copy, too
+            // each of the anchors around it keeps a copy too
             if self.open_anchors > 0 {
                 self.spend(size, spot)?;
             }
@@ -225,7 +226,7 @@ impl<'a> Builder<'a, '_> {
         Ok((anchor.value.clone(), Place { value: spot, ..anchor.place.clone() }))
     }
 
-    /// Takes from the budget of aliases.
+    /// Takes a size from the budget of aliases.
     fn spend(&mut self, size: Size, spot: Spot) -> Result<(), Stopped> {
         self.aliased += size;
         let Size { values, bytes } = MAX_ALIASED;
@@ -280,7 +281,7 @@ impl<'a> Builder<'a, '_> {
                 self.reading.problem(key_spot, format!("the key `{key}` is there twice"), Some(&help));
                 self.broken = true;
             }
-            // The last one counts, as in the reference, where stored documents may have such keys.
+            // The last one wins, as in the reference, where stored documents may have such keys.
             places.insert(key.clone(), Place { key: Some(key_spot), ..place });
             values.insert(key, value);
         }
@@ -290,7 +291,7 @@ impl<'a> Builder<'a, '_> {
         Ok((Value::Object(values), Below::Members(places)))
     }
 
-    /// The text of a key, and whether it is the merge key `<<`.
+    /// Returns the text of a key, and `true` if it is the merge key `<<`.
     fn key(&mut self, event: Event<'a>, spot: Spot) -> Result<(String, bool), Stopped> {
         match event {
             Event::Scalar(text, style, anchor, _) => {
@@ -337,7 +338,7 @@ impl<'a> Builder<'a, '_> {
 }
 
 impl Builder<'_, '_> {
-    /// Whether two braces stand there, as templates of many tools have them.
+    /// Returns `true` if there are two braces, as in templates of many tools.
     fn is_template(&self, spot: Spot) -> bool {
         let text = &self.reading.source.text;
         [spot.offset, spot.offset.saturating_sub(1)]
@@ -346,14 +347,14 @@ impl Builder<'_, '_> {
     }
 }
 
-/// What is said of a key that is too long, and what to do.
+/// Message for a key that is too long, with help.
 pub(crate) fn key_too_long(bytes: usize) -> String {
     format!("is a key of {bytes} bytes: a key has {MAX_KEY_BYTES} at most")
 }
 pub(crate) const KEY_HELP: &str =
     "no resource has such keys: look for a quote or a line break that is missing";
 
-/// Adds what a merge key `<<` names, where the object says nothing itself.
+/// Adds the members that a merge key `<<` refers to, unless the object has them itself.
 fn merge(values: &mut Map<String, Value>, places: &mut BTreeMap<String, Place>, value: Value, place: Place) {
     match (value, place.below) {
         (Value::Object(more), Below::Members(mut more_places)) => {
@@ -395,11 +396,11 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
     }
 }
 
-/// Turns the character positions of the scanner into byte offsets of the source.
+/// Converter from the scanner's character positions to byte offsets of the source.
 struct Offsets<'a> {
     base: usize,
     chunk: &'a str,
-    /// The byte offset of every [`Offsets::STRIDE`]th character; empty for ASCII.
+    /// Byte offset of every [`Offsets::STRIDE`]th character; empty for ASCII.
     every: Vec<usize>,
 }
 

@@ -1,11 +1,11 @@
-//! Names as they are given on a command line: before a document is there, and whichever profile's rules apply to it.
+//! Names given on a command line: checked without a document, by the rules common to all profiles.
 
-/// How long a name may be.
+/// Limit on the length of a name, in bytes.
 const LONGEST: usize = 253;
-/// How long the value of a label may be.
+/// Limit on the length of a label's value, in bytes.
 const LONGEST_VALUE: usize = 63;
 
-/// Why text names nothing that there could be.
+/// Reason why text is not a valid name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no name of a {what}: {rule}")]
 pub struct InvalidName {
@@ -14,29 +14,29 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
-/// The name of a zone: it becomes the value of the label `kuma.io/zone`, and a part of identifiers.
+/// Checks the name of a zone: it becomes the value of the label `kuma.io/zone`, and a part of identifiers.
 ///
 /// # Errors
-/// No zone can be called so.
+/// The text is not valid as the name of a zone.
 pub fn zone(text: &str) -> Result<&str, InvalidName> {
     let rule = "write 1 to 63 lowercase letters, digits, `-` and `.`, with a letter or digit at both ends and beside each `.`";
     let is_name = text.len() <= LONGEST_VALUE && text.split('.').all(is_label);
     named(text, "zone", rule, is_name)
 }
 
-/// The name of a mesh.
+/// Checks the name of a mesh.
 ///
 /// # Errors
-/// No mesh can be called so, in any profile.
+/// The text is not valid as the name of a mesh in any profile.
 pub fn mesh(text: &str) -> Result<&str, InvalidName> {
     let rule = "write 1 to 253 lowercase letters, digits, `-`, `_` and `.`";
     named(text, "mesh", rule, text.len() <= LONGEST && is_plain(text))
 }
 
-/// The stored name of a resource, which on Kubernetes ends in its namespace.
+/// Checks the stored name of a resource, which on Kubernetes ends in its namespace.
 ///
 /// # Errors
-/// No resource can be called so, in any profile.
+/// The text is not valid as the name of a resource in any profile.
 pub fn resource(text: &str) -> Result<&str, InvalidName> {
     let rule = "write at most 253 lowercase letters, digits, `-`, `_` and `.`, and on Kubernetes `.` and the namespace behind them";
     named(text, "resource", rule, text.len() <= LONGEST + 1 + LONGEST_VALUE && is_plain(text))

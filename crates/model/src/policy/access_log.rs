@@ -1,39 +1,39 @@
-//! MeshAccessLog: where lines about connections go.
+//! MeshAccessLog: access logs of connections.
 
 use super::merge::said;
 
 said! {
-    /// What a MeshAccessLog says.
+    /// Conf of a MeshAccessLog.
     AccessLogConf {
-        /// Where lines go, in the order of the policy.
+        /// Backends that lines go to, in the order of the policy.
         backends: Vec<AccessLogBackend>,
     }
 }
 
-/// Where lines about connections go, and how they look.
+/// Destination and format of access log lines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccessLogBackend {
-    /// Where they go.
+    /// Destination of the lines.
     pub target: AccessLogTarget,
-    /// How they look; absent: the default line.
+    /// Format of a line; absent: the default line.
     pub format: Option<AccessLogFormat>,
 }
 
-/// Where lines about connections go.
+/// Destination of access log lines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AccessLogTarget {
-    /// A file, by its path.
+    /// File, by its path.
     File(String),
-    /// A TCP server, as `host:port`.
+    /// TCP server, as `host:port`.
     Tcp(String),
-    /// An OpenTelemetry collector, by its endpoint. Known by name, but no line is carried there: whoever plans says so.
+    /// OpenTelemetry collector, by its endpoint. Known by name, but not supported: planning adds a warning.
     OpenTelemetry(String),
 }
 
-/// How a line looks.
+/// Format of a line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AccessLogFormat {
-    /// A format string.
+    /// Format string.
     Plain(String),
     /// Keys and format strings, in the order of the policy.
     Json(Vec<(String, String)>),

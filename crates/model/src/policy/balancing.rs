@@ -1,77 +1,77 @@
-//! MeshLoadBalancingStrategy, as far as a TCP connection feels it.
+//! MeshLoadBalancingStrategy, as far as it affects TCP connections.
 
 use serde::Serialize;
 
 use super::Percent;
 use super::merge::{replaced, said};
 
-/// By which rule an endpoint of a destination is chosen. What says nothing is the data plane's default.
+/// Load balancing policy of a destination. Absent values are the data plane's defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum LoadBalancer {
-    /// In turn, by weight.
+    /// Round-robin, by weight.
     #[serde(rename = "round robin")]
     RoundRobin,
-    /// The one with the fewest connections of a few that are drawn.
+    /// Least connections of a few endpoints that are drawn.
     #[serde(rename = "least connections")]
     LeastRequest {
-        /// How many are drawn; default 2.
+        /// Number of endpoints that are drawn; default 2.
         choice_count: Option<u32>,
     },
-    /// At random, by weight.
+    /// Random, by weight.
     #[serde(rename = "random")]
     Random,
-    /// By the client's address, on a ring of hashes.
+    /// Hash of the client's address on a ring.
     #[serde(rename = "ring hash by client address")]
     RingHash {
-        /// The least number of places on the ring; default 1024.
+        /// Minimum number of places on the ring; default 1024.
         #[serde(rename = "minRingSize")]
         min_size: Option<u32>,
-        /// The greatest number of places on the ring; default 8388608.
+        /// Maximum number of places on the ring; default 8388608.
         #[serde(rename = "maxRingSize")]
         max_size: Option<u32>,
-        /// Whether places are hashed by MurmurHash2 instead of xxHash.
+        /// `true`: places are hashed by MurmurHash2 instead of xxHash.
         #[serde(skip)]
         murmur: bool,
     },
-    /// By the client's address, in a Maglev table.
+    /// Hash of the client's address in a Maglev table.
     #[serde(rename = "maglev by client address")]
     Maglev {
-        /// The number of places in the table, a prime; default 65537.
+        /// Size of the table, a prime; default 65537.
         table_size: Option<u32>,
     },
 }
 
 said! {
-    /// What a MeshLoadBalancingStrategy says.
+    /// Conf of a MeshLoadBalancingStrategy.
     LoadBalancingConf {
-        /// By which rule an endpoint is chosen.
+        /// Load balancing policy.
         balancer: LoadBalancerConf,
-        /// Which endpoints are preferred for where they are.
+        /// Locality rules.
         locality: LocalityConf,
     }
 }
 
 said! {
-    /// By which rule an endpoint is chosen, and with which numbers; those of other rules wait for a policy that chooses
-    /// theirs.
+    /// Load balancing policy, with its parameters; those of other policies are kept for a more important conf that
+    /// chooses their policy.
     LoadBalancerConf {
-        /// The rule.
+        /// Policy that is chosen.
         rule: BalancingRule,
-        /// Of `LeastRequest`: how many are drawn.
+        /// Of `LeastRequest`: number of endpoints that are drawn.
         choice_count: u32,
-        /// Of `RingHash`: the least number of places on the ring.
+        /// Of `RingHash`: minimum number of places on the ring.
         min_ring_size: u32,
-        /// Of `RingHash`: the greatest number of places on the ring.
+        /// Of `RingHash`: maximum number of places on the ring.
         max_ring_size: u32,
-        /// Of `RingHash`: whether places are hashed by MurmurHash2.
+        /// Of `RingHash`; `true`: places are hashed by MurmurHash2.
         murmur: bool,
-        /// Of `Maglev`: the number of places in the table.
+        /// Of `Maglev`: size of the table.
         table_size: u32,
     }
 }
 
-/// A rule by which an endpoint is chosen.
+/// Load balancing policy by which an endpoint is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // explained where they have their numbers
 pub enum BalancingRule {
@@ -83,19 +83,19 @@ pub enum BalancingRule {
 }
 
 said! {
-    /// Which endpoints are preferred for where they are.
+    /// Locality rules: preference of endpoints by zone and tags.
     LocalityConf {
-        /// Whether endpoints are equal wherever they are.
+        /// `true`: endpoints are equal in all zones.
         disabled: bool,
-        /// What counts within the own zone.
+        /// Rules within the own zone.
         local: LocalZoneConf,
-        /// What counts across zones.
+        /// Rules across zones.
         cross: CrossZoneConf,
     }
 }
 
 said! {
-    /// What counts within the own zone.
+    /// Locality rules within the own zone.
     LocalZoneConf {
         /// Tags that endpoints may share with the client, most important first.
         affinity: Vec<AffinityTag>,
@@ -103,11 +103,11 @@ said! {
 }
 
 said! {
-    /// What counts across zones.
+    /// Locality rules across zones.
     CrossZoneConf {
-        /// Where connections go when the own zone has too few endpoints, in order.
+        /// Failover rules for when the own zone has too few endpoints, in order.
         failover: Vec<Failover>,
-        /// Below which share of healthy endpoints a priority gets help.
+        /// Share of healthy endpoints, in percent, below which a priority fails over to the next one.
         threshold: Percent,
     }
 }
@@ -115,7 +115,7 @@ said! {
 replaced!(BalancingRule);
 
 impl LoadBalancingConf {
-    /// The load balancer; absent: nobody chose a rule.
+    /// Load balancer; absent: no policy is chosen.
     pub fn load_balancer(&self) -> Option<LoadBalancer> {
         let LoadBalancerConf { rule, choice_count, min_ring_size, max_ring_size, murmur, table_size } =
             *self.balancer.as_ref()?;
@@ -132,10 +132,10 @@ impl LoadBalancingConf {
         })
     }
 
-    /// The locality awareness; absent: as the Mesh says.
+    /// Locality rules; absent: as the Mesh says.
     ///
-    /// What is said within or across zones makes `disabled` meaningless; with one of them, zones that no rule allows get
-    /// no connection.
+    /// Rules within or across zones override `disabled`; with one of them, zones that no rule allows get no
+    /// connection.
     pub fn locality(&self) -> Option<Locality> {
         let LocalityConf { disabled, local, cross } = self.locality.as_ref()?;
         if local.is_none() && cross.is_none() {
@@ -149,58 +149,59 @@ impl LoadBalancingConf {
     }
 }
 
-/// Which endpoints are preferred for where they are.
+/// Preference of endpoints by locality.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Locality {
-    /// Wherever they are, endpoints are equal.
+    /// All endpoints are equal.
     Ignored,
-    /// Those of the own zone first, then those of all others.
+    /// The endpoints of the own zone first, then those of all others.
     OwnZoneFirst,
     /// By these rules.
     Rules {
-        /// Which endpoints of the own zone are preferred, by tags that they share with the client; most important first.
+        /// Tags by which endpoints of the own zone are preferred, if they share them with the client; most
+        /// important first.
         affinity: Vec<AffinityTag>,
-        /// Where connections go when the own zone has too few endpoints, in order. None: nowhere.
+        /// Failover rules for when the own zone has too few endpoints, in order. Empty: no failover.
         failover: Vec<Failover>,
-        /// How many endpoints of a priority may fail before the next one helps: it does when fewer than this share are
-        /// healthy.
+        /// Share of healthy endpoints, in percent, below which a priority fails over to the next one; absent: the
+        /// data plane's rule.
         threshold: Option<Percent>,
     },
 }
 
-/// A tag whose value an endpoint may share with the client.
+/// Tag whose value an endpoint may share with the client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AffinityTag {
-    /// Its key.
+    /// Key of the tag.
     pub key: String,
-    /// The share of connections that such endpoints get together, over the sum of all; absent: most of it.
+    /// Weight of such endpoints together, relative to the sum of all weights; absent: most of it.
     pub weight: Option<u32>,
 }
 
-/// One rule of failing over to other zones.
+/// Rule of failover to other zones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failover {
-    /// For clients in these zones; absent: in all.
+    /// Zones of the clients that it is for; absent: all.
     pub from: Option<Vec<String>>,
-    /// Where to.
+    /// Zones that it allows.
     pub to: FailoverTo,
 }
 
-/// Which zones a failover rule allows.
+/// Zones that a failover rule allows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FailoverTo {
-    /// All.
+    /// All zones.
     Any,
-    /// None: the rules end here.
+    /// No zones: the rules end here.
     None,
-    /// These.
+    /// These zones.
     Only(Vec<String>),
-    /// All but these.
+    /// All zones but these.
     AnyExcept(Vec<String>),
 }
 
 impl FailoverTo {
-    /// Whether it allows a zone.
+    /// Returns `true` if it allows a zone.
     pub fn allows(&self, zone: &str) -> bool {
         match self {
             FailoverTo::Any => true,
@@ -211,7 +212,7 @@ impl FailoverTo {
     }
 }
 
-/// The threshold of a conf with `crossZone` that says none.
+/// Default threshold of a conf with `crossZone`.
 const DEFAULT_THRESHOLD: Percent = Percent::whole(50);
 
 #[cfg(test)]

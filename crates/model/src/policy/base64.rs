@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Reads base64; `None` for text that is none. One text for one value: padding is there, and its bits are 0.
+/// Decodes base64; `None`: not valid. There is one text for each value: padding is required, and its bits are 0.
 pub fn parse_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }

@@ -1,4 +1,4 @@
-//! MeshCircuitBreaker, as far as a TCP connection feels it.
+//! MeshCircuitBreaker, as far as it affects TCP connections.
 
 use std::time::Duration;
 
@@ -9,115 +9,115 @@ use super::duration::written;
 use super::merge::said;
 
 said! {
-    /// What a MeshCircuitBreaker says.
+    /// Conf of a MeshCircuitBreaker.
     CircuitBreakerConf {
-        /// How many connections to a destination may live at once; never zero.
+        /// Limit on live connections to a destination; never zero.
         max_connections: u32,
-        /// How many connections to a destination may wait to be established; never zero.
+        /// Limit on connections to a destination that are being established; never zero.
         max_pending_connections: u32,
-        /// When an endpoint that fails is left out.
+        /// Outlier detection.
         outlier: OutlierConf,
     }
 }
 
 said! {
-    /// When an endpoint that fails is left out.
+    /// Outlier detection: conditions under which a failing endpoint is ejected.
     OutlierConf {
-        /// Whether none is.
+        /// `true`: no endpoint is ejected.
         disabled: bool,
-        /// How often endpoints are judged, and let in again; never zero.
+        /// Interval at which endpoints are judged, and readmitted; never zero.
         interval: Duration,
-        /// How long an endpoint is left out, times the number of times that it was; never zero.
+        /// Base ejection time of an endpoint, multiplied by the number of its ejections; never zero.
         base_ejection: Duration,
-        /// How many endpoints may be left out at once.
+        /// Limit on ejected endpoints, in percent of all.
         max_ejection: Percent,
-        /// Whether failures to connect are counted apart from what the destination answers.
+        /// `true`: connect failures are counted apart from failures that the destination returns.
         splits_errors: bool,
-        /// Below which share of healthy endpoints all of them count as healthy.
+        /// Share of healthy endpoints, in percent, below which health is ignored.
         panic_threshold: Percent,
-        /// By what failures an endpoint is known.
+        /// Detectors of failing endpoints.
         detectors: DetectorsConf,
     }
 }
 
 said! {
-    /// By what failures an endpoint is known.
+    /// Detectors of failing endpoints.
     DetectorsConf {
-        /// Failures of any sort in a row.
+        /// Consecutive failures of any sort.
         total_failures: InARow,
-        /// Failures in a row that a gateway would report.
+        /// Consecutive failures that a gateway would report.
         gateway_failures: InARow,
-        /// Failures in a row to connect.
+        /// Consecutive connect failures.
         local_origin_failures: InARow,
-        /// A success rate far below that of the others.
+        /// Success rate far below that of the others.
         success_rate: SuccessRate,
-        /// A share of failures above a threshold.
+        /// Share of failures above a threshold.
         failure_percentage: FailurePercentage,
     }
 }
 
 said! {
-    /// How many failures in a row are too many; default 5.
+    /// Limit on consecutive failures; default 5.
     #[derive(Copy)]
     InARow {
-        /// The number; never zero.
+        /// Number of failures; never zero.
         consecutive: u32,
     }
 }
 
-/// When an endpoint that fails is left out for a while.
+/// Outlier detection: conditions under which a failing endpoint is ejected for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlierDetection {
-    /// How often endpoints are judged, and let in again; default 10 s.
+    /// Interval at which endpoints are judged, and readmitted; default 10 s.
     #[serde(with = "written")]
     pub interval: Duration,
-    /// How long an endpoint is left out, times the number of times that it was; default 30 s.
+    /// Base ejection time of an endpoint, multiplied by the number of its ejections; default 30 s.
     #[serde(rename = "baseEjectionTime", with = "written")]
     pub base_ejection: Duration,
-    /// How many endpoints may be left out at once; default 10 %.
+    /// Limit on ejected endpoints, in percent of all; default 10 %.
     #[serde(rename = "maxEjectionPercent")]
     pub max_ejection: Percent,
-    /// Whether failures to connect are counted apart from what the destination answers.
+    /// `true`: connect failures are counted apart from failures that the destination returns.
     #[serde(rename = "splitExternalAndLocalErrors")]
     pub splits_errors: bool,
-    /// So many failures of any sort in a row.
+    /// Limit on consecutive failures of any sort; absent: no limit.
     pub total_failures: Option<u32>,
-    /// So many failures in a row that a gateway would report.
+    /// Limit on consecutive failures that a gateway would report; absent: no limit.
     pub gateway_failures: Option<u32>,
-    /// So many failures in a row to connect; counts where `splits_errors` is set.
+    /// Limit on consecutive connect failures, if `splits_errors` is set; absent: no limit.
     pub local_origin_failures: Option<u32>,
-    /// A success rate far below that of the others.
+    /// Success rate detector; absent: off.
     pub success_rate: Option<SuccessRate>,
-    /// A share of failures above a threshold.
+    /// Failure percentage detector; absent: off.
     pub failure_percentage: Option<FailurePercentage>,
 }
 
 said! {
-    /// A success rate far below that of the others. What is absent is the data plane's default.
+    /// Detector of a success rate far below that of the others. Absent values are the data plane's defaults.
     #[derive(Copy, Serialize)]
     #[serde(rename_all = "camelCase")]
     SuccessRate {
-        /// How many endpoints there must be.
+        /// Minimum number of endpoints.
         minimum_hosts: u32,
-        /// How many connections an endpoint must have had in an interval.
+        /// Minimum number of connections of an endpoint in an interval.
         request_volume: u32,
-        /// How many standard deviations below the mean, in thousandths.
+        /// Number of standard deviations below the mean, in thousandths.
         #[serde(rename = "standardDeviationFactor", serialize_with = "factor")]
         deviation_thousandths: u32,
     }
 }
 
 said! {
-    /// A share of failures above a threshold. What is absent is the data plane's default.
+    /// Detector of a share of failures above a threshold. Absent values are the data plane's defaults.
     #[derive(Copy, Serialize)]
     #[serde(rename_all = "camelCase")]
     FailurePercentage {
-        /// How many endpoints there must be.
+        /// Minimum number of endpoints.
         minimum_hosts: u32,
-        /// How many connections an endpoint must have had in an interval.
+        /// Minimum number of connections of an endpoint in an interval.
         request_volume: u32,
-        /// The threshold, in percent.
+        /// Threshold, in percent.
         threshold: u32,
     }
 }
@@ -127,7 +127,7 @@ fn factor<S: Serializer>(thousandths: &Option<u32>, serializer: S) -> Result<S::
 }
 
 impl OutlierDetection {
-    /// After how many connects in a row that failed an endpoint is left out; absent: no detector counts them.
+    /// Limit on consecutive connect failures before an endpoint is ejected; absent: no detector counts them.
     pub fn connect_failures(&self) -> Option<u32> {
         if self.splits_errors {
             return self.local_origin_failures;
@@ -137,7 +137,7 @@ impl OutlierDetection {
 }
 
 impl CircuitBreakerConf {
-    /// The outlier detection; absent where it is disabled, or detects nothing.
+    /// Outlier detection; absent: it is disabled, or has no detectors.
     pub fn outlier_detection(&self) -> Option<OutlierDetection> {
         let outlier = self.outlier.as_ref().filter(|outlier| outlier.disabled != Some(true))?;
         let detectors =
@@ -156,7 +156,7 @@ impl CircuitBreakerConf {
         })
     }
 
-    /// The panic threshold beside the detectors.
+    /// Panic threshold beside the detectors; absent: not set.
     pub fn panic_threshold(&self) -> Option<Percent> {
         self.outlier.as_ref()?.panic_threshold
     }

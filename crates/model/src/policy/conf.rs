@@ -1,4 +1,4 @@
-//! What a policy says about one destination or source.
+//! Confs: the settings of a policy for one destination or source.
 
 use serde::{Serialize, Serializer};
 
@@ -7,15 +7,15 @@ use super::{
     MirrorConf, PassthroughConf, PermissionConf, RetryConf, TcpRouteConf, TimeoutConf, Written,
 };
 
-/// What a policy says about one destination or source: with its type, as far as a TCP connection feels it, and as it was
-/// written. As JSON it is what was written.
+/// Conf of a policy for one destination or source: typed, as far as it affects a TCP connection, and as written. As
+/// JSON it is as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conf {
     said: Said,
     written: Written,
 }
 
-/// What a TCP connection feels, by the kind of policy.
+/// Typed settings that affect a TCP connection, by the kind of policy.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // one variant a kind, named after it
 pub enum Said {
@@ -31,22 +31,22 @@ pub enum Said {
     Mirror(MirrorConf),
     TcpRoute(TcpRouteConf),
     HttpRoute(HttpRouteConf),
-    /// Nothing: the policy is of a kind that no TCP connection feels.
+    /// None: policies of this kind do not affect TCP connections.
     Unfelt,
 }
 
 impl Conf {
-    /// For the reader of documents, which knows both of the same text.
+    /// For the reader of documents, which has both of the same text.
     pub(crate) fn new(said: Said, written: Written) -> Self {
         Self { said, written }
     }
 
-    /// What a TCP connection feels.
+    /// Typed settings that affect a TCP connection.
     pub fn said(&self) -> &Said {
         &self.said
     }
 
-    /// The conf as it was written.
+    /// Conf as written.
     pub fn written(&self) -> &Written {
         &self.written
     }
@@ -60,7 +60,7 @@ impl From<HttpRouteConf> for Conf {
     }
 }
 
-/// Confs of different kinds never meet: those of one kind are merged.
+/// Only confs of one kind are merged.
 impl Merge for Conf {
     fn merge(&mut self, over: &Self) {
         let Self { said, written } = over;
@@ -88,9 +88,9 @@ impl Serialize for Conf {
     }
 }
 
-/// A type of what is said, found in a [`Conf`].
+/// Type of settings found in a [`Conf`].
 pub trait Spoken: Sized {
-    /// The conf of this kind; `None` in a conf of another kind.
+    /// Returns the settings of this kind; `None`: the conf is of another kind.
     fn of(conf: &Conf) -> Option<&Self>;
 }
 

@@ -1,23 +1,23 @@
-//! MeshTimeout and MeshRetry, as far as a TCP connection feels them.
+//! MeshTimeout and MeshRetry, as far as they affect TCP connections.
 
 use std::time::Duration;
 
 use super::merge::said;
 
 said! {
-    /// What a MeshTimeout says.
+    /// Conf of a MeshTimeout.
     TimeoutConf {
-        /// How long a connection to an endpoint may take to be established.
+        /// Connect timeout of one endpoint.
         connect: Duration,
-        /// How long nothing may move on a connection. Zero: for ever.
+        /// Idle timeout; zero: no limit.
         idle: Duration,
     }
 }
 
 said! {
-    /// What a MeshRetry says.
+    /// Conf of a MeshRetry.
     RetryConf {
-        /// How many endpoints to try.
+        /// Limit on the endpoints tried for one connection.
         max_connect_attempts: u32,
     }
 }

@@ -1,4 +1,4 @@
-//! Which connections a rule of a MeshTCPRoute is for.
+//! Matches of connections in rules of a MeshTCPRoute.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -8,58 +8,59 @@ use serde::{Serialize, Serializer};
 
 use super::{Network, SpiffeIdMatch};
 
-/// What a match asks of a connection: all that it says must hold, and one that says nothing takes every connection.
+/// Conditions of a match on a connection: all of them must hold; without any it matches every connection.
 ///
-/// Of two that take the same connection the greater one counts: the more exact server name, then a port before none, then the
-/// smaller network, then the more exact identity. The fields stand in that order.
+/// Of two that match the same connection the greater one decides: the more exact server name, then a port before
+/// none, then the smaller network, then the more exact identity. The fields are in that order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionMatch {
-    /// The server name that its TLS asks for.
+    /// TLS server name of the connection; absent: any, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_name: Option<ServerNamePattern>,
-    /// The port that was dialled.
+    /// Port that was dialled; absent: any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_port: Option<NonZeroU16>,
-    /// Where it comes from.
+    /// Source addresses; absent: any.
     #[serde(rename = "sourceCIDR", skip_serializing_if = "Option::is_none")]
     pub source: Option<Network>,
-    /// Who made it.
+    /// Identity of the client; absent: any, or none.
     #[serde(rename = "spiffeID", skip_serializing_if = "Option::is_none")]
     pub identity: Option<SpiffeIdMatch>,
 }
 
-/// TLS server names: `db.example.com`, `*.example.com` for every one below it, or `*` for every one, and none.
+/// Pattern of TLS server names: `db.example.com`, `*.example.com` for all names below it, or `*` for all names, and
+/// none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerNamePattern(String);
 
 impl ConnectionMatch {
-    /// A match that takes every connection.
+    /// A match that matches every connection.
     pub const EVERYTHING: Self =
         Self { server_name: None, destination_port: None, source: None, identity: None };
 
-    /// Those that ask for a server name.
+    /// A match of the connections with such a server name.
     pub fn server_name(pattern: impl Into<String>) -> Self {
         Self { server_name: Some(ServerNamePattern::new(pattern)), ..Self::EVERYTHING }
     }
 
-    /// Whether it says nothing.
+    /// Returns `true` if it has no conditions.
     pub fn is_everything(&self) -> bool {
         *self == Self::EVERYTHING
     }
 
-    /// What of it a connection itself shows: its server name and where it comes from. The rest holds for all connections of a
-    /// listener, or for none.
+    /// Returns the conditions that a connection itself shows: its server name and its source. The others hold for
+    /// all connections of a listener, or for none.
     pub fn shown(&self) -> Self {
         Self { destination_port: None, identity: None, ..self.clone() }
     }
 
-    /// The server names that it is for; `*` for every one.
+    /// Pattern of its server names; `*`: all.
     pub fn hostname(&self) -> &str {
         self.server_name.as_ref().map_or("*", ServerNamePattern::as_str)
     }
 
-    /// What is left of it where all connections ask for the names of a host; `None`: nothing.
+    /// Returns the match restricted to connections with the server names of a host; `None`: none are left.
     pub fn within(self, host: &str) -> Option<Self> {
         let host = ServerNamePattern::new(host);
         let server_name = match self.server_name {
@@ -70,8 +71,8 @@ impl ConnectionMatch {
         Some(Self { server_name: Some(server_name), ..self })
     }
 
-    /// Whether every connection that another one takes is taken by it, as far as the connection itself shows: by the server name
-    /// and where it comes from.
+    /// Returns `true` if it matches every connection that another match does, as far as the connection itself
+    /// shows: by the server name and the source.
     pub fn covers(&self, other: &Self) -> bool {
         let name = self
             .server_name
@@ -83,17 +84,17 @@ impl ConnectionMatch {
 }
 
 impl ServerNamePattern {
-    /// Takes any text.
+    /// Wraps any text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The pattern.
+    /// Pattern as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether every name of another pattern is one of its own.
+    /// Returns `true` if it contains every name of another pattern.
     pub fn covers(&self, other: &Self) -> bool {
         match self.0.strip_prefix('*') {
             Some("") => true,
@@ -106,7 +107,8 @@ impl ServerNamePattern {
         }
     }
 
-    /// An exact name is greater than those of a pattern, and one with more labels greater than one with fewer.
+    /// Returns the sort key: an exact name is greater than a pattern, and one with more labels greater than one
+    /// with fewer.
     fn exactness(&self) -> (bool, usize, Reverse<&str>) {
         let labels = if self.0 == "*" { 0 } else { self.0.split('.').count() };
         (!self.0.starts_with('*'), labels, Reverse(&self.0))
@@ -132,7 +134,7 @@ impl Serialize for ServerNamePattern {
 }
 
 impl fmt::Display for ConnectionMatch {
-    /// `db.example.com, port 5432, from 10.0.0.0/8, as spiffe://default/web`; `everything`.
+    /// Writes `db.example.com, port 5432, from 10.0.0.0/8, as spiffe://default/web`; `everything`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { server_name, destination_port, source, identity } = self;
         let said = [

@@ -13,9 +13,9 @@ const UNITS: [(&str, u128); 8] = [
     ("h", 3_600_000_000_000),
 ];
 
-/// Reads a duration: one or more decimal numbers, each with a unit (ns, us, ms, s, m, h), or `0`.
+/// Parses a duration: one or more decimal numbers, each with a unit (ns, us, ms, s, m, h), or `0`.
 ///
-/// `None` for other text, for negative durations, and above 292 years.
+/// Returns `None` for other text, for negative durations, and above 292 years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -51,7 +51,7 @@ fn nanoseconds(number: &str, scale: u128) -> Option<u128> {
     whole.checked_add(digits(fraction)?.checked_mul(scale)? / divisor)
 }
 
-/// Writes a duration as Go does: `1m42s`, `1.5s`, `250ms`, `0s`.
+/// Formats a duration as Go does: `1m42s`, `1.5s`, `250ms`, `0s`.
 pub fn format_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     let decimal = |number: u128, scale: u128| {

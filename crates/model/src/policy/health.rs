@@ -1,4 +1,4 @@
-//! MeshHealthCheck, as far as a TCP connection feels it.
+//! MeshHealthCheck, as far as it affects TCP connections.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use super::Percent;
 use super::duration::written;
 use super::merge::said;
 
-/// How endpoints are checked: with connections that the proxy opens itself.
+/// Active health check of endpoints, by connections that the proxy opens itself.
 ///
-/// As JSON without what a data plane may not have.
+/// As JSON without the fields that not every data plane has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthCheck {
-    /// The time between two checks of one endpoint; default 1 min.
+    /// Interval between two checks of one endpoint; default 1 min.
     #[serde(with = "written")]
     pub interval: Duration,
-    /// How long one check may take; default 15 s.
+    /// Timeout of one check; default 15 s.
     #[serde(with = "written")]
     pub timeout: Duration,
-    /// Unhealthy after so many failed checks in a row; default 5.
+    /// Consecutive failed checks until an endpoint is unhealthy; default 5.
     pub unhealthy_threshold: u32,
-    /// Healthy again after so many good checks in a row; default 1.
+    /// Consecutive good checks until an endpoint is healthy again; default 1.
     pub healthy_threshold: u32,
-    /// The first check happens at a random time within this.
+    /// Limit on the random delay of the first check; absent: none.
     #[serde(serialize_with = "written::optional")]
     pub initial_jitter: Option<Duration>,
-    /// A random time of up to this is added to each interval.
+    /// Limit on the random time added to each interval; absent: none.
     #[serde(serialize_with = "written::optional")]
     pub interval_jitter: Option<Duration>,
-    /// A random time of up to this share of the interval, in percent, is added to each interval.
+    /// Limit on the random time added to each interval, in percent of it; absent: none.
     pub interval_jitter_percent: Option<u32>,
-    /// The interval as long as a destination had no connection, where a data plane has such a thing.
+    /// Interval while a destination has had no connection, if the data plane supports it; absent: not set.
     #[serde(skip)]
     pub no_traffic_interval: Option<Duration>,
-    /// Whether one connection serves several checks, where a data plane has such a thing.
+    /// `true`: one connection serves several checks, if the data plane supports it; absent: not set.
     #[serde(skip)]
     pub reuse_connection: Option<bool>,
-    /// What is sent once connected; empty: connecting is the check.
+    /// Bytes that are sent once connected; empty: connecting is the check.
     #[serde(serialize_with = "escaped")]
     pub send: Vec<u8>,
-    /// What must come back, in this order.
+    /// Byte strings that the answer must contain, in this order.
     #[serde(serialize_with = "all_escaped")]
     pub receive: Vec<Vec<u8>>,
 }
@@ -55,50 +55,50 @@ fn all_escaped<S: Serializer>(texts: &[Vec<u8>], serializer: S) -> Result<S::Ok,
 }
 
 said! {
-    /// What a MeshHealthCheck says.
+    /// Conf of a MeshHealthCheck.
     HealthCheckConf {
-        /// The time between two checks of one endpoint; never zero.
+        /// Interval between two checks of one endpoint; never zero.
         interval: Duration,
-        /// How long one check may take; never zero.
+        /// Timeout of one check; never zero.
         timeout: Duration,
-        /// Unhealthy after so many failed checks in a row; never zero.
+        /// Consecutive failed checks until an endpoint is unhealthy; never zero.
         unhealthy_threshold: u32,
-        /// Healthy again after so many good checks in a row; never zero.
+        /// Consecutive good checks until an endpoint is healthy again; never zero.
         healthy_threshold: u32,
-        /// The first check happens at a random time within this.
+        /// Limit on the random delay of the first check.
         initial_jitter: Duration,
-        /// A random time of up to this is added to each interval.
+        /// Limit on the random time added to each interval.
         interval_jitter: Duration,
-        /// A random time of up to this share of the interval, in percent, is added to each interval.
+        /// Limit on the random time added to each interval, in percent of it.
         interval_jitter_percent: u32,
-        /// The interval as long as a destination had no connection.
+        /// Interval while a destination has had no connection.
         no_traffic_interval: Duration,
-        /// Whether one connection serves several checks.
+        /// `true`: one connection serves several checks.
         reuse_connection: bool,
-        /// Below which share of healthy endpoints all of them count as healthy.
+        /// Share of healthy endpoints, in percent, below which health is ignored.
         panic_threshold: Percent,
-        /// Whether connections are refused below the panic threshold.
+        /// `true`: connections are refused below the panic threshold.
         fail_on_panic: bool,
-        /// The check over TCP.
+        /// Check over TCP.
         tcp: TcpCheckConf,
     }
 }
 
 said! {
-    /// What is checked over TCP.
+    /// Conf of the check over TCP.
     TcpCheckConf {
-        /// Whether it is not.
+        /// `true`: there is no check over TCP.
         disabled: bool,
-        /// What is sent once connected.
+        /// Bytes that are sent once connected.
         send: Vec<u8>,
-        /// What must come back, in this order.
+        /// Byte strings that the answer must contain, in this order.
         receive: Vec<Vec<u8>>,
     }
 }
 
 impl HealthCheckConf {
-    /// How endpoints are checked over TCP: absent without the section `tcp`, and where that is disabled. Checks over HTTP
-    /// and gRPC are for destinations that speak it.
+    /// Returns the health check over TCP; absent: the section `tcp` is missing or disabled. Checks over HTTP and
+    /// gRPC are for destinations with these protocols.
     pub fn check(&self) -> Option<HealthCheck> {
         let TcpCheckConf { disabled: _, send, receive } =
             self.tcp.as_ref().filter(|tcp| tcp.disabled != Some(true))?;

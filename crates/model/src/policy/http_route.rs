@@ -1,4 +1,4 @@
-//! MeshHTTPRoute: rules about requests, of which a connection feels only one that catches every request (spec 01 §9).
+//! MeshHTTPRoute: rules about requests; only one that catches every request affects connections (spec 01 §9).
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -7,41 +7,41 @@ use super::merge::said;
 use super::{Merge, Written};
 use crate::reference::BackendRef;
 
-/// What a MeshHTTPRoute says about a destination.
+/// Conf of a MeshHTTPRoute about a destination.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpRouteConf {
-    /// For requests to these hosts; none: to any.
+    /// Hosts of the requests that it is for; empty: all.
     pub hostnames: Vec<String>,
-    /// The rules, in the order of the policy.
+    /// Rules, in the order of the policy.
     pub rules: Vec<HttpRule>,
 }
 
-/// What happens to some requests.
+/// Rule about some requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpRule {
-    /// To which.
+    /// Requests that it is for.
     pub matches: Matches,
-    /// What a connection feels of it.
+    /// Part of the rule that affects connections.
     pub said: HttpRuleConf,
-    /// What happens, as it was written.
+    /// Rule as written.
     pub written: Written,
 }
 
 said! {
-    /// What a connection feels of a rule about requests.
+    /// Part of a rule about requests that affects connections.
     HttpRuleConf {
-        /// Where they go, in the order of the policy; absent: to what was dialled.
+        /// Backends of the requests, in the order of the policy; absent: the dialled destination.
         backend_refs: Vec<BackendRef>,
-        /// Whether they are filtered.
+        /// `true`: the rule has filters.
         filters: bool,
     }
 }
 
-/// Which requests a rule is about, as it was written; absent is not the same as none, where it is named by its hash.
+/// Matches of requests, as written; absent is not the same as empty, since the rule is named by their hash.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matches(Option<Vec<Written>>);
 
-/// What a more important policy says about the same requests.
+/// Merges the rule of a more important policy about the same requests into this one.
 impl Merge for HttpRule {
     fn merge(&mut self, Self { matches: _, said, written }: &Self) {
         self.said.merge(said);
@@ -50,7 +50,7 @@ impl Merge for HttpRule {
 }
 
 impl HttpRouteConf {
-    /// The conf, in the words of a document.
+    /// Returns the conf, in the words of a document.
     pub(super) fn written(&self) -> Written {
         let rule = |HttpRule { matches, said: _, written }: &HttpRule| json!({ "matches": matches, "default": written });
         let rules: Vec<Value> = self.rules.iter().map(rule).collect();
@@ -62,23 +62,23 @@ impl HttpRouteConf {
 }
 
 impl Matches {
-    /// As they are written; `None` where they are not.
+    /// Wraps the matches as written; `None`: there are none.
     pub(crate) fn of(written: Option<&Value>) -> Self {
         let list = written.and_then(Value::as_array);
         Self(list.map(|list| list.iter().cloned().map(Written::of).collect()))
     }
 
-    /// Each of them; `None` where nothing is written.
+    /// Matches as written; `None`: there are none.
     pub fn written(&self) -> Option<&[Written]> {
         self.0.as_deref()
     }
 
-    /// Whether both are about the same requests.
+    /// Returns `true` if both match the same requests.
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.as_deref().unwrap_or_default() == other.0.as_deref().unwrap_or_default()
     }
 
-    /// Whether some match is the path prefix `/` and nothing else, or there is no match.
+    /// Returns `true` if some match is the path prefix `/` and nothing else, or there are no matches.
     pub fn catch_everything(&self) -> bool {
         let matches = self.0.as_deref().unwrap_or_default();
         let says = |one: &Value, key: &str| match one.get(key) {

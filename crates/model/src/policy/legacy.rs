@@ -1,38 +1,38 @@
-//! The policies of the tag-based model that only feel what a TrafficRoute made: Timeout, Retry, TrafficLog and the
-//! others that are shown, but do nothing to TCP.
+//! Policies of the tag-based model that apply only where a TrafficRoute decides: Timeout, Retry, TrafficLog, and
+//! others that are shown but do not affect TCP.
 
 use super::{RetryConf, TimeoutConf};
 use crate::kind::Kind;
 use crate::reference::Tags;
 
-/// A policy of the tag-based model: for connections from any of the sources to any of the destinations.
+/// Policy of the tag-based model: for connections from any of the sources to any of the destinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LegacyPolicy {
-    /// Its kind.
+    /// Kind of the policy.
     pub kind: Kind,
-    /// Which proxies: any of these matches the tags of an inbound or of the gateway.
+    /// Selectors of proxies, any of which must match the tags of an inbound or of the gateway.
     pub sources: Vec<Tags>,
-    /// Which destinations: any of these matches the tags of the outbound.
+    /// Selectors of destinations, any of which must match the tags of the outbound.
     pub destinations: Vec<Tags>,
-    /// What it says.
+    /// Conf of the policy.
     pub conf: LegacyConf,
 }
 
-/// What a policy of the tag-based model says to a TCP connection, by its kind.
+/// Settings of a policy of the tag-based model that affect a TCP connection, by its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegacyConf {
-    /// Of a Timeout.
+    /// Settings of a Timeout.
     Timeout(TimeoutConf),
-    /// Of a Retry.
+    /// Settings of a Retry.
     Retry(RetryConf),
-    /// Of a TrafficLog: the logging backend of the Mesh that it names; absent: the default one of the Mesh.
+    /// Logging backend of the Mesh that a TrafficLog names; absent: the Mesh's default one.
     Log(Option<String>),
-    /// Nothing: the policy is of another kind.
+    /// None: policies of this kind do not affect TCP connections.
     Unfelt,
 }
 
 impl LegacyPolicy {
-    /// What it says about time; `None` when it is no Timeout.
+    /// Timeouts; `None`: it is not a Timeout.
     pub fn timeout(&self) -> Option<&TimeoutConf> {
         match &self.conf {
             LegacyConf::Timeout(timeout) => Some(timeout),
@@ -40,7 +40,7 @@ impl LegacyPolicy {
         }
     }
 
-    /// How many endpoints to try; `None` when it is no Retry.
+    /// Limit on the endpoints tried for one connection; `None`: it is not a Retry.
     pub fn max_connect_attempts(&self) -> Option<u32> {
         match &self.conf {
             LegacyConf::Retry(retry) => retry.max_connect_attempts,
@@ -48,7 +48,7 @@ impl LegacyPolicy {
         }
     }
 
-    /// The logging backend of the Mesh that it names; absent: the default one of the Mesh.
+    /// Name of the Mesh's logging backend; absent: the Mesh's default one.
     pub fn logging_backend(&self) -> Option<&str> {
         match &self.conf {
             LegacyConf::Log(backend) => backend.as_deref(),

@@ -1,14 +1,14 @@
-//! How what several policies say becomes one: field by field, the more important one counts.
+//! Merging of the confs of several policies: field by field, the more important one wins.
 
 use std::time::Duration;
 
 use super::Percent;
 
-/// The law by which what policies say is put together (spec 03 §4.3): JSON Merge Patch (RFC 7396), on values that have a
-/// type. Objects are merged field by field; what is absent says nothing; everything else, lists too, replaces what was
-/// there.
+/// Values that can be merged by the law of confs (spec 03 §4.3): JSON Merge Patch (RFC 7396), on typed values.
+/// Objects are merged field by field; absent fields change nothing; all other values, lists too, replace the
+/// previous one.
 pub trait Merge {
-    /// Lets what a more important policy says count over this.
+    /// Merges the value of a more important policy over this one.
     fn merge(&mut self, over: &Self);
 }
 
@@ -28,7 +28,7 @@ impl<T: Clone> Merge for Vec<T> {
     }
 }
 
-/// Declares values that are said as a whole: the more important one replaces the other.
+/// Declares values that are merged as a whole: the more important one replaces the other.
 macro_rules! replaced {
     ($($type:ty),+ $(,)?) => {
         $(impl $crate::policy::Merge for $type {
@@ -39,7 +39,7 @@ macro_rules! replaced {
     };
 }
 
-/// Declares an object of a conf, every field of which a policy may leave out, with its law of merging.
+/// Declares an object of a conf, every field of which a policy may leave out, with its merging.
 macro_rules! said {
     ($(#[$about:meta])* $name:ident { $($(#[$of_field:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$about])*
@@ -60,7 +60,7 @@ pub(crate) use {replaced, said};
 
 replaced!(bool, u32, Duration, Percent);
 
-/// Puts together what several say, least important first; `None` when nobody says anything.
+/// Merges the values of several policies, least important first; `None`: there are none.
 pub fn merged<'a, T: Merge + Clone + 'a>(said: impl IntoIterator<Item = &'a T>) -> Option<T> {
     let mut said = said.into_iter();
     let least = said.next()?.clone();

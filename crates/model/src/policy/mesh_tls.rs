@@ -4,31 +4,31 @@ use super::merge::{replaced, said};
 use crate::topology::MtlsMode;
 
 said! {
-    /// What a MeshTLS says about inbounds, and with versions and ciphers about every connection in the mesh.
+    /// Conf of a MeshTLS: the mode of inbounds, and the versions and ciphers of every connection in the mesh.
     MeshTlsConf {
-        /// Whether plaintext is taken too.
+        /// TLS mode: plaintext accepted or not.
         mode: MtlsMode,
-        /// The versions of TLS.
+        /// Versions of TLS.
         versions: TlsVersionsConf,
-        /// The ciphers of TLS 1.2 and before.
+        /// Ciphers of TLS 1.2 and before.
         ciphers: Vec<TlsCipher>,
     }
 }
 
 said! {
-    /// The versions of TLS.
+    /// Range of TLS versions.
     TlsVersionsConf {
-        /// The least.
+        /// Minimum version.
         min: TlsVersion,
-        /// The most.
+        /// Maximum version.
         max: TlsVersion,
     }
 }
 
-/// A version of TLS, oldest first.
+/// Version of TLS, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TlsVersion {
-    /// What the library takes of itself.
+    /// Default of the TLS library.
     Auto,
     /// TLS 1.0.
     V1_0,
@@ -40,7 +40,7 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// A cipher of TLS 1.2.
+/// Cipher of TLS 1.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the ciphers
 pub enum TlsCipher {
@@ -55,11 +55,11 @@ pub enum TlsCipher {
 replaced!(MtlsMode, TlsVersion);
 
 impl TlsVersion {
-    /// Every version, oldest first.
+    /// All versions, oldest first.
     pub const ALL: [TlsVersion; 5] =
         [TlsVersion::Auto, TlsVersion::V1_0, TlsVersion::V1_1, TlsVersion::V1_2, TlsVersion::V1_3];
 
-    /// The version as a policy writes it.
+    /// Name of the version in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             TlsVersion::Auto => "TLSAuto",
@@ -72,7 +72,7 @@ impl TlsVersion {
 }
 
 impl TlsCipher {
-    /// Every cipher, in the order in which messages list them.
+    /// All ciphers, in the order in which messages list them.
     pub const ALL: [TlsCipher; 6] = [
         TlsCipher::EcdheEcdsaAes128GcmSha256,
         TlsCipher::EcdheEcdsaAes256GcmSha384,
@@ -82,7 +82,7 @@ impl TlsCipher {
         TlsCipher::EcdheRsaChacha20Poly1305,
     ];
 
-    /// The cipher by its name in OpenSSL, which policies write.
+    /// Name of the cipher in OpenSSL, as in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             TlsCipher::EcdheEcdsaAes128GcmSha256 => "ECDHE-ECDSA-AES128-GCM-SHA256",

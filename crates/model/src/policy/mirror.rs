@@ -1,16 +1,17 @@
-//! MeshTCPMirror, a kind of meshtcp's own: whose bytes are copied to a second backend.
+//! MeshTCPMirror, a kind of meshtcp's own: copies of connections to a second backend.
 
 use super::merge::{replaced, said};
 use crate::reference::BackendRef;
 
 said! {
-    /// What a MeshTCPMirror says about a destination. A mirror that is too slow is always dropped: there is nothing to say.
+    /// Conf of a MeshTCPMirror about a destination. A mirror that is too slow is always dropped, so there is no
+    /// field for that.
     MirrorConf {
-        /// Where the copies go; absent: nowhere, so that nothing is copied.
+        /// Backend that copies go to; absent: nothing is copied.
         backend: BackendRef,
-        /// Of which share of connections; absent: of all.
+        /// Share of connections that are mirrored, in percent; absent: all.
         percent: super::Percent,
-        /// How many bytes may wait for a mirror that is slow, before it is dropped; absent: [`MirrorConf::BUFFER`].
+        /// Limit on bytes that wait for a slow mirror before it is dropped; absent: [`MirrorConf::BUFFER`].
         buffer: u32,
     }
 }
@@ -18,8 +19,8 @@ said! {
 replaced!(BackendRef);
 
 impl MirrorConf {
-    /// How many bytes may wait where nobody says: 1 MiB.
+    /// Default limit on bytes that wait: 1 MiB.
     pub const BUFFER: u32 = 1 << 20;
-    /// How many may wait at least, and at most: 4 KiB and 64 MiB.
+    /// Allowed limits on bytes that wait: 4 KiB to 64 MiB.
     pub const BUFFERS: std::ops::RangeInclusive<u32> = (4 << 10)..=(64 << 20);
 }

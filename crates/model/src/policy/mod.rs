@@ -1,4 +1,4 @@
-//! Routes, and the other policies that a TCP outbound feels.
+//! Routes, and the other policies that affect a TCP outbound.
 
 mod access_log;
 mod balancing;
@@ -57,40 +57,40 @@ pub use written::Written;
 use crate::kind::Kind;
 use crate::reference::{BackendRef, TargetRef};
 
-/// A policy of the targetRef generation, of any kind: whom it is for, and what it says about which destination.
+/// Policy of the targetRef generation, of any kind: its target, and its confs by destination.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    /// Its kind.
+    /// Kind of the policy.
     pub kind: Kind,
-    /// Whom it is for; absent: the whole mesh (2.9+).
+    /// Proxies that it is for; absent: the whole mesh (2.9+).
     pub target: Option<TargetRef>,
-    /// What it says about destinations.
+    /// Items about destinations.
     pub to: Vec<PolicyItem>,
-    /// What it says about sources (inbound policies).
+    /// Items about sources (inbound policies).
     pub from: Vec<PolicyItem>,
-    /// What it says about inbounds, without sources (newer inbound policies).
+    /// Rules about inbounds, without sources (newer inbound policies).
     pub rules: Vec<InboundRule>,
-    /// What it says about the proxy itself: `spec.default`.
+    /// Conf about the proxy itself: `spec.default`.
     pub default: Option<Box<Conf>>,
 }
 
-/// What a policy says about one destination or source.
+/// Item of a policy about one destination or source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyItem {
-    /// The destination or source.
+    /// Destination or source.
     pub target: TargetRef,
-    /// What is said: the value of `default`; for MeshTCPRoute its rules, or a route to the target where it has none
-    /// (spec 01 §2.4); for MeshHTTPRoute everything beside `targetRef`.
+    /// Conf: the value of `default`; for MeshTCPRoute its rules, or a route to the target if it has none (spec 01
+    /// §2.4); for MeshHTTPRoute everything beside `targetRef`.
     pub conf: Conf,
-    /// Of routes: the backendRefs of each rule, as they are written.
+    /// Of routes: the backendRefs of each rule, as written.
     pub backend_refs: Vec<Vec<BackendRef>>,
 }
 
-/// What a policy says about inbounds, whoever connects.
+/// Rule of a policy about inbounds, whatever the client.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InboundRule {
-    /// When it applies; none: always. No TCP connection is told apart by it.
+    /// Matches under which it applies; empty: always. They do not distinguish TCP connections.
     pub matches: Vec<Written>,
-    /// What is said; absent: nothing.
+    /// Conf of the rule; absent: it sets nothing.
     pub conf: Option<Conf>,
 }

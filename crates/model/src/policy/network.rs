@@ -1,4 +1,4 @@
-//! Addresses that begin alike.
+//! Networks: addresses with a common prefix.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The addresses whose first bits are those of a network: `10.0.0.0/8`, `fd00::/64`. Of two that overlap, the smaller one is
+/// Addresses with the prefix of a network: `10.0.0.0/8`, `fd00::/64`. Of two that overlap, the smaller one is
 /// greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network {
@@ -15,13 +15,14 @@ pub struct Network {
     address: IpAddr,
 }
 
-/// Why text is no network.
+/// Error: the text is not a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is neither an address nor a network: write 10.1.0.0/16, fd00::/64 or 10.1.2.3")]
 pub struct NoNetwork;
 
 impl Network {
-    /// Those whose first `prefix` bits are those of `address`; `None`: it has not so many.
+    /// The network of the addresses whose first `prefix` bits are those of `address`; `None`: it does not have that
+    /// many bits.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
         let upper = |bits: u8| u128::MAX.checked_shl(u32::from(bits.checked_sub(prefix)?)).or(Some(0));
         let address = match address {
@@ -31,17 +32,17 @@ impl Network {
         Some(Self { prefix, address })
     }
 
-    /// The first of its addresses.
+    /// First address of the network.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// How many bits count.
+    /// Length of the prefix, in bits.
     pub fn prefix(&self) -> u8 {
         self.prefix
     }
 
-    /// Whether every address of another network is in it.
+    /// Returns `true` if every address of another network is in it.
     pub fn covers(&self, other: &Self) -> bool {
         self.prefix <= other.prefix && Self::new(other.address, self.prefix) == Some(*self)
     }
@@ -50,7 +51,7 @@ impl Network {
 impl FromStr for Network {
     type Err = NoNetwork;
 
-    /// `10.0.0.0/8`; without a prefix: one address.
+    /// Parses `10.0.0.0/8`; without a prefix: one address.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(a, p)| (a, Some(p)));
         let address: IpAddr = address.parse().map_err(|_| NoNetwork)?;

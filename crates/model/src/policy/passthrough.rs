@@ -1,4 +1,4 @@
-//! MeshPassthrough: which connections leave the mesh that no outbound of a proxy is for.
+//! MeshPassthrough: connections that may leave the mesh though they match no outbound.
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -7,67 +7,68 @@ use super::Merge;
 use super::merge::{replaced, said};
 
 said! {
-    /// What a MeshPassthrough says about captured connections that no outbound is for.
+    /// Conf of a MeshPassthrough about captured connections that match no outbound.
     PassthroughConf {
-        /// Which of them are passed on.
+        /// Connections that are passed on.
         mode: PassthroughMode,
-        /// Where they may go, with [`PassthroughMode::Matched`].
+        /// Destinations that are allowed, with [`PassthroughMode::Matched`].
         matches: PassthroughMatches,
     }
 }
 
-/// Which connections are passed on to where they were meant to go.
+/// Connections that are passed on to their original destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PassthroughMode {
-    /// All of them.
+    /// All connections.
     All,
-    /// None of them.
+    /// No connections.
     #[default]
     None,
-    /// Those that fit one of the matches.
+    /// Connections that fit one of the matches.
     Matched,
 }
 
-/// Where connections may go. Unlike other lists, those of several policies are put together, the least important first.
+/// Destinations of connections. Unlike other lists, those of several policies are concatenated, the least important
+/// first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PassthroughMatches(pub Vec<PassthroughMatch>);
 
 /// One destination outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PassthroughMatch {
-    /// Where it is.
+    /// Address or host name.
     pub to: PassthroughTo,
-    /// The destination as the policy writes it.
+    /// Destination as the policy writes it.
     pub written: String,
-    /// Its port; absent: any.
+    /// Port; absent: any.
     pub port: Option<NonZeroU16>,
-    /// What is spoken.
+    /// Protocol of the connections.
     pub protocol: PassthroughProtocol,
 }
 
-/// Where a destination outside the mesh is.
+/// Address or host name of a destination outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PassthroughTo {
-    /// The addresses whose first `prefix` bits are those of `address`.
+    /// Addresses whose first `prefix` bits are those of `address`.
     Network {
-        /// The address; the bits behind the prefix mean nothing.
+        /// Address; the bits behind the prefix are ignored.
         address: IpAddr,
-        /// How many bits count: of an IPv4 address 0 to 32, of an IPv6 address 0 to 128.
+        /// Length of the prefix, in bits: 0 to 32 for IPv4, 0 to 128 for IPv6.
         prefix: u8,
     },
-    /// A host name, or `*.` and the end of some, in lower case: known by the server name of TLS.
+    /// Host name, or `*.` and a suffix, in lower case: matched by the server name of TLS.
     Domain(String),
 }
 
-/// What is spoken with a destination outside the mesh.
+/// Protocol of a destination outside the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PassthroughProtocol {
     /// TLS.
     Tls,
-    /// Anything.
+    /// Any protocol.
     #[default]
     Tcp,
-    /// Anything; the server speaks first.
+    /// Any protocol; the server speaks first.
     Mysql,
     /// HTTP/1.1 in plaintext.
     Http,
@@ -86,7 +87,7 @@ impl Merge for PassthroughMatches {
 }
 
 impl PassthroughProtocol {
-    /// Every protocol.
+    /// All protocols.
     pub const ALL: [PassthroughProtocol; 6] = [
         PassthroughProtocol::Tcp,
         PassthroughProtocol::Tls,
@@ -96,7 +97,7 @@ impl PassthroughProtocol {
         PassthroughProtocol::Mysql,
     ];
 
-    /// The protocol as a policy writes it.
+    /// Name of the protocol in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             PassthroughProtocol::Tcp => "tcp",

@@ -5,12 +5,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A share between 0 % and 100 %, in hundredths of a percent.
+/// Share between 0 % and 100 %, in hundredths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percent(u32);
 
 impl Percent {
-    /// Reads `50` or `"50.25"`; digits beyond the second decimal are rounded. `None` for what is not from 0 to 100.
+    /// Parses `50` or `"50.25"`; digits beyond the second decimal are rounded. `None`: not from 0 to 100.
     pub fn of(value: &Value) -> Option<Self> {
         let number = match value {
             Value::Number(number) => number.as_f64()?,
@@ -20,27 +20,27 @@ impl Percent {
         (0.0..=100.0).contains(&number).then_some(Self((number * 100.0).round() as u32))
     }
 
-    /// So many percent; what is above 100 is 100.
+    /// A share in whole percent; more than 100 is 100.
     pub const fn whole(percent: u32) -> Self {
         Self(if percent > 100 { 10_000 } else { percent * 100 })
     }
 
-    /// Rounded to whole percent; more than nothing is never rounded to nothing.
+    /// Rounds to whole percent; a share above zero is never rounded to zero.
     pub fn rounded(self) -> u32 {
         if self.0 == 0 { 0 } else { ((self.0 + 50) / 100).max(1) }
     }
 
-    /// So many hundredths of a percent; what is above 100 % is 100 %.
+    /// A share in hundredths of a percent; more than 100 % is 100 %.
     pub const fn hundredths(hundredths: u32) -> Self {
         Self(if hundredths > 10_000 { 10_000 } else { hundredths })
     }
 
-    /// In hundredths of a percent.
+    /// Share in hundredths of a percent.
     pub const fn in_hundredths(self) -> u32 {
         self.0
     }
 
-    /// As a number from 0 to 100.
+    /// Share as a number from 0 to 100.
     pub fn as_f64(self) -> f64 {
         f64::from(self.0) / 100.0
     }

@@ -1,4 +1,4 @@
-//! MeshTrafficPermission: who may connect (spec 07 §11.4, §11.5).
+//! MeshTrafficPermission: permissions to connect (spec 07 §11.4, §11.5).
 
 use std::fmt;
 
@@ -7,53 +7,53 @@ use serde::Serialize;
 use super::merge::{replaced, said};
 
 said! {
-    /// What a MeshTrafficPermission says: an item of `from` its action, an item of `rules` its lists.
+    /// Conf of a MeshTrafficPermission: an action in an item of `from`, lists in an item of `rules`.
     PermissionConf {
-        /// What is done with those whom the item is about.
+        /// Action for the clients that the item is about.
         action: PermissionAction,
-        /// Who may not connect.
+        /// Clients that may not connect.
         deny: Vec<PeerMatch>,
-        /// Who may.
+        /// Clients that may connect.
         allow: Vec<PeerMatch>,
-        /// Who may, and is counted as if they might not.
+        /// Clients that may connect, and are counted as denied.
         allow_with_shadow_deny: Vec<PeerMatch>,
     }
 }
 
-/// What is done with a connection.
+/// Action for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PermissionAction {
-    /// It is let in.
+    /// The connection is accepted.
     Allow,
-    /// It is closed.
+    /// The connection is closed.
     Deny,
-    /// It is let in, and counted as if it were not.
+    /// The connection is accepted, and counted as denied.
     AllowWithShadowDeny,
 }
 
 replaced!(PermissionAction);
 
-/// Who is meant in a list of a rule: all that is said must hold.
+/// Match of clients in a list of a rule: all of its conditions must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerMatch {
-    /// The SPIFFE ID in the peer's certificate; absent: any.
+    /// SPIFFE ID in the peer's certificate; absent: any.
     pub spiffe_id: Option<SpiffeIdMatch>,
-    /// The server name that the peer asked for, exactly; absent: any.
+    /// Server name that the peer asked for, exactly; absent: any.
     pub server_name: Option<String>,
 }
 
-/// Which SPIFFE IDs are meant. Of two that take the same one, the one that takes less is greater.
+/// Match of SPIFFE IDs. Of two that match the same one, the one that matches fewer is greater.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(tag = "type", content = "value")]
 pub enum SpiffeIdMatch {
-    /// Those that begin so.
+    /// SPIFFE IDs with this prefix.
     Prefix(String),
-    /// This one.
+    /// This SPIFFE ID.
     Exact(String),
 }
 
 impl SpiffeIdMatch {
-    /// Whether an identity is one of them.
+    /// Returns `true` if it matches an identity.
     pub fn matches(&self, id: &str) -> bool {
         match self {
             Self::Prefix(start) => id.starts_with(start),
@@ -63,7 +63,7 @@ impl SpiffeIdMatch {
 }
 
 impl fmt::Display for SpiffeIdMatch {
-    /// `spiffe://default/web`, `spiffe://default/…`.
+    /// Writes `spiffe://default/web`, `spiffe://default/…`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Prefix(start) => write!(f, "{start}…"),
@@ -73,11 +73,11 @@ impl fmt::Display for SpiffeIdMatch {
 }
 
 impl PermissionAction {
-    /// Every action.
+    /// All actions.
     pub const ALL: [PermissionAction; 3] =
         [PermissionAction::Allow, PermissionAction::Deny, PermissionAction::AllowWithShadowDeny];
 
-    /// The action as a policy writes it.
+    /// Name of the action in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             PermissionAction::Allow => "Allow",
@@ -86,12 +86,12 @@ impl PermissionAction {
         }
     }
 
-    /// Whether the connection is let in.
+    /// Returns `true` if the connection is accepted.
     pub const fn allows(self) -> bool {
         matches!(self, PermissionAction::Allow | PermissionAction::AllowWithShadowDeny)
     }
 
-    /// Whether it is let in and counted as if it were not.
+    /// Returns `true` if the connection is accepted and counted as denied.
     pub const fn is_shadow(self) -> bool {
         matches!(self, PermissionAction::AllowWithShadowDeny)
     }

@@ -1,4 +1,5 @@
-//! MeshTCPRollout: a change of weights in steps, which goes back by itself when connections say so. No Kuma has it.
+//! MeshTCPRollout: a change of weights in steps, which is reverted automatically when connections fail. A kind of
+//! meshtcp's own.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,114 +7,116 @@ use std::time::Duration;
 use super::{Percent, format_duration};
 use crate::reference::{BackendRef, TargetRef};
 
-/// What is to be moved from where to where, in which steps, and what ends it.
+/// Rollout of a route: two backends, the steps between them, and the conditions that abort it.
 ///
-/// It never changes the route that it is about: a plan takes the route as it is written, and of two of its backends the
+/// It never changes the route that it is about: a plan uses the route as written, and for two of its backends the
 /// weights that the rollout has in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
-    /// The MeshTCPRoute, by its name; it is of the same mesh.
+    /// Name of the MeshTCPRoute; it is in the same mesh.
     pub route: String,
-    /// The destination that the route speaks about, as its `to[].targetRef` says it; absent: each of them.
+    /// Destination of the route, as in its `to[].targetRef`; absent: each of them.
     pub destination: Option<TargetRef>,
-    /// The backend that connections go to before; its weight does not count.
+    /// Backend that connections go to before; its weight is ignored.
     pub from: BackendRef,
-    /// The backend that they shall go to; its weight does not count. Where the route does not name it, it takes its share of
-    /// what the route gives to `from`.
+    /// Backend that connections shall go to; its weight is ignored. If the route does not name it, it takes its
+    /// share of the weight of `from`.
     pub to: BackendRef,
-    /// The steps, by rising weight; at least one.
+    /// Steps, by rising weight; at least one.
     pub steps: Vec<RolloutStep>,
-    /// How many connections to `to` must have been judged before anything is decided by them. Default 100.
+    /// Number of connections to `to` that must have been judged before they decide anything. Default 100.
     pub samples: u64,
-    /// What ends it. Default: connections fail, or are reset early, 1.2 times as often as on the other side.
+    /// Conditions that abort it. Default: connections fail, or are reset early, 1.2 times as often as on the other
+    /// side.
     pub abort: Vec<AbortCondition>,
-    /// How probable it is at most, over the whole of it, that it is ended though no condition is true. Default 1 %.
+    /// Limit on the probability, over the whole rollout, that it is aborted though no condition is true. Default 1
+    /// %.
     pub error_rate: Percent,
-    /// What becomes of the weights when it is ended. Default: they go back.
+    /// Treatment of the weights when it is aborted. Default: they go back.
     pub on_abort: OnAbort,
-    /// Whether it goes on while proxies are not seen. Default: it waits.
+    /// Behaviour while proxies are not seen. Default: it waits.
     pub when_unseen: WhenUnseen,
-    /// The share of `to` that is in force, of what the route gives both; a control plane writes it. Absent: it has not begun,
-    /// and the route is in force as it is written.
+    /// Share of `to` that is in force, of the weights of both; a control plane writes it. Absent: the rollout has
+    /// not begun, and the route is in force as written.
     pub in_force: Option<Percent>,
 }
 
-/// One step.
+/// One step of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RolloutStep {
-    /// The share of `to`, of what the route gives both.
+    /// Share of `to`, of the weights of both.
     pub weight: Percent,
-    /// How long it lasts at least. Default 0.
+    /// Minimum duration. Default 0.
     pub duration: Duration,
-    /// Whether it lasts until somebody says so. Default: no.
+    /// `true`: it lasts until it is approved. Default `false`.
     pub approval: bool,
-    /// How many connections to `to` must have been judged in it before the next one.
+    /// Number of connections to `to` that must have been judged in it before the next step.
     pub samples: u64,
 }
 
-/// One thing that ends a rollout.
+/// Condition that aborts a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AbortCondition {
     /// Too large a share of connections ends badly.
     Share {
-        /// Which.
+        /// Share that is watched.
         of: Share,
-        /// How large is too large.
+        /// Limit on the share.
         limit: Limit<Percent>,
     },
     /// 99 of 100 connections are not established in time.
     ConnectTime {
-        /// In which time.
+        /// Limit on the connect time.
         limit: Limit<Duration>,
     },
 }
 
-/// A share of connections that ends badly.
+/// Share of connections that ends badly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Share {
-    /// Of all attempts, those that establish no connection.
+    /// Attempts that establish no connection, of all attempts.
     ConnectFailures,
-    /// Of all established connections, those that are reset early.
+    /// Connections that are reset early, of all that are established.
     EarlyResets,
-    /// Of all connections that are decided for the backend, those that are refused without an attempt.
+    /// Connections that are refused without an attempt, of all that are routed to the backend.
     Refused,
 }
 
-/// What is too much.
+/// Limit on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit<T> {
-    /// More than this, whatever the other side does.
+    /// More than this value, whatever the other side has.
     Above(T),
-    /// More than so many times what the other side has.
+    /// More than the other side's value times a factor.
     Worse(Times),
 }
 
-/// A factor of at least 1, in thousandths.
+/// Factor of at least 1, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Times(u32);
 
-/// What becomes of the weights when a rollout is ended.
+/// Treatment of the weights when a rollout is aborted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OnAbort {
-    /// All of both goes to `from`.
+    /// The weights of both go to `from`.
     #[default]
     Return,
-    /// They stay as they are.
+    /// The weights stay as they are.
     Hold,
 }
 
-/// Whether a rollout goes on while what its proxies count is not seen.
+/// Behaviour of a rollout while the counts of its proxies are not seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum WhenUnseen {
-    /// It does not: nobody knows how `to` does.
+    /// It waits: the state of `to` is unknown.
     #[default]
     Wait,
-    /// It does, by time alone.
+    /// It proceeds, by time alone.
     Proceed,
 }
 
 impl Share {
-    /// The signal as a rollout writes it.
+    /// Name of the signal in a rollout.
     pub const fn as_str(self) -> &'static str {
         match self {
             Share::ConnectFailures => "ConnectFailures",
@@ -124,18 +127,18 @@ impl Share {
 }
 
 impl Times {
-    /// A factor; `None` for what is below 1 or above 1,000.
+    /// Returns a factor; `None`: below 1 or above 1,000.
     pub fn of(factor: f64) -> Option<Self> {
         (1.0..=1_000.0).contains(&factor).then_some(Self((factor * 1_000.0).round() as u32))
     }
 
-    /// As a number.
+    /// Factor as a number.
     pub fn as_f64(self) -> f64 {
         f64::from(self.0) / 1_000.0
     }
 }
 
-/// 1.2: what is hardly more than nothing ends no rollout.
+/// 1.2: a ratio of tiny values does not abort a rollout.
 impl Default for Times {
     fn default() -> Self {
         Self(1_200)
@@ -143,7 +146,7 @@ impl Default for Times {
 }
 
 impl AbortCondition {
-    /// The signal as a rollout writes it.
+    /// Name of the signal in a rollout.
     pub const fn signal(self) -> &'static str {
         match self {
             AbortCondition::Share { of, limit: _ } => of.as_str(),
@@ -151,12 +154,12 @@ impl AbortCondition {
         }
     }
 
-    /// The signal of connect times as a rollout writes it.
+    /// Name of the signal of connect times in a rollout.
     pub const CONNECT_TIME: &str = "ConnectTimeP99";
 }
 
 impl fmt::Display for AbortCondition {
-    /// `ConnectFailures above 5 %`, `ConnectTimeP99 1.5 times the other side's`.
+    /// Writes `ConnectFailures above 5 %`, `ConnectTimeP99 1.5 times the other side's`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.signal())?;
         match self {

@@ -1,24 +1,24 @@
-//! The route of the tag-based model (spec 01 §10).
+//! TrafficRoute: the route of the tag-based model (spec 01 §10).
 
 use crate::reference::Tags;
 
-/// A TrafficRoute, as far as TCP feels it.
+/// TrafficRoute, as far as it affects TCP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficRoute {
-    /// Which proxies: any of these matches the tags of an inbound or of the gateway.
+    /// Selectors of proxies, any of which must match the tags of an inbound or of the gateway.
     pub sources: Vec<Tags>,
-    /// Which destinations: any of these matches the tags of the outbound.
+    /// Selectors of destinations, any of which must match the tags of the outbound.
     pub destinations: Vec<Tags>,
-    /// Where connections go.
+    /// Destination of connections.
     pub destination: LegacyDestination,
 }
 
-/// Where a TrafficRoute sends connections.
+/// Destination of connections in a TrafficRoute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegacyDestination {
-    /// All to one tag set.
+    /// One tag set for all connections.
     Single(Tags),
-    /// By weight.
+    /// Split by weight.
     Split(Vec<TrafficSplit>),
 }
 
@@ -31,8 +31,8 @@ impl Default for LegacyDestination {
 /// One side of a TrafficRoute's split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficSplit {
-    /// Its share; 0 is skipped.
+    /// Weight; 0 is skipped.
     pub weight: u32,
-    /// Its tags; `*` is filled from the outbound.
+    /// Tags; `*` is filled from the outbound.
     pub destination: Tags,
 }

@@ -1,12 +1,12 @@
-//! A conf as it was written.
+//! Confs as written.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Merge;
 
-/// A part of a policy as it was written, for those who ask to see it: confs in the rules API show also what no TCP
-/// connection feels. Nothing is planned by it.
+/// Part of a policy as written, for display: confs in the rules API also show fields that do not affect TCP
+/// connections. Plans do not depend on it.
 ///
 /// `null` is absent, as everywhere; inside of lists it stays.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,18 +14,18 @@ use super::Merge;
 pub struct Written(Value);
 
 impl Written {
-    /// A tree without its members that are null.
+    /// Wraps a tree without its members that are null.
     pub fn of(mut tree: Value) -> Self {
         drop_nulls(&mut tree);
         Self(tree)
     }
 
-    /// An object that says nothing.
+    /// An object without fields.
     pub fn nothing() -> Self {
         Self(Value::Object(Map::new()))
     }
 
-    /// The tree.
+    /// Part as JSON.
     pub fn as_json(&self) -> &Value {
         &self.0
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The examples of RFC 7396, appendix A, that take nothing out.
+    /// Examples of RFC 7396, appendix A, that remove nothing.
     #[test]
     fn the_examples_of_the_rfc_hold() {
         for (base, patch, merged) in [

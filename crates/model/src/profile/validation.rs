@@ -1,4 +1,4 @@
-//! What differs between profiles in what is accepted, and in how it is refused (spec 02, 05 §5.1).
+//! Differences of profiles in validation: what is accepted, and how it is refused (spec 02, 05 §5.1).
 
 use crate::profile::Profile;
 use crate::reference::RefKind::{
@@ -7,10 +7,10 @@ use crate::reference::RefKind::{
 };
 use crate::resource::PolicyRole;
 
-/// Which characters a name may have.
+/// Characters that a name may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameRule {
-    /// Anything.
+    /// Any characters.
     Any,
     /// `[0-9a-z-_]`.
     Plain,
@@ -18,27 +18,27 @@ pub enum NameRule {
     MeshDotted,
     /// `[0-9a-z.-_]`, with the words for names in references.
     ReferenceDotted,
-    /// A lowercase RFC 1123 subdomain.
+    /// Lowercase RFC 1123 subdomain.
     Subdomain,
-    /// An RFC 1035 label.
+    /// RFC 1035 label.
     Label,
 }
 
-/// How the role of a policy in a namespace is found (spec 02 §5).
+/// Rule by which the role of a policy in a namespace is found (spec 02 §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoleRule {
-    /// There are no roles: policies live in the system namespace.
+    /// There are no roles: policies are in the system namespace.
     None,
-    /// By the direction of the policy, unless the label says otherwise.
+    /// By the direction of the policy, unless the label has another role.
     ByDirection,
     /// By whether `to` names services of the policy's own namespace.
     ByName,
-    /// The same, where services are named by labels.
+    /// As `ByName`, where services are named by labels.
     ByLabels,
 }
 
 impl Profile {
-    /// The kinds that MeshTCPRoute and MeshHTTPRoute may have as `spec.targetRef` (spec 02 §4.2).
+    /// Kinds that MeshTCPRoute and MeshHTTPRoute may have as `spec.targetRef` (spec 02 §4.2).
     pub fn top_kinds(self, role: PolicyRole) -> &'static [RefKind] {
         let system = role == PolicyRole::System;
         match self {
@@ -54,7 +54,7 @@ impl Profile {
         }
     }
 
-    /// The kinds that they may have as `spec.to[].targetRef`, which depend on the kind at the top (spec 02 §4.2).
+    /// Kinds that they may have as `spec.to[].targetRef`, which depend on the kind at the top (spec 02 §4.2).
     pub fn to_kinds(self, top: Option<RefKind>) -> &'static [RefKind] {
         match self {
             Profile::V3 => &[MeshService, MeshExternalService, MeshMultiZoneService],
@@ -65,7 +65,7 @@ impl Profile {
         }
     }
 
-    /// The kinds that they may have as `backendRefs` (spec 02 §4.2).
+    /// Kinds that they may have as `backendRefs` (spec 02 §4.2).
     pub fn backend_kinds(self) -> &'static [RefKind] {
         match self {
             Profile::V3 => &[MeshService, MeshExternalService, MeshMultiZoneService],
@@ -77,8 +77,8 @@ impl Profile {
         }
     }
 
-    /// The kinds that any reference may have, in the order in which the schema lists them (spec 02 §2.2). Profile 3
-    /// has a list for each place: see [`Profile::schema_top_kinds`] and its neighbours.
+    /// Kinds that any reference may have, in the order in which the schema lists them (spec 02 §2.2). Profile 3 has
+    /// a list for each place: see [`Profile::schema_top_kinds`] and its neighbours.
     fn schema_kinds(self) -> &'static [&'static str] {
         match self {
             Profile::V2_3 => &["Mesh", "MeshSubset", "MeshService", "MeshServiceSubset", "MeshHTTPRoute"],
@@ -118,12 +118,12 @@ impl Profile {
         }
     }
 
-    /// The kinds that the schema lists for `spec.targetRef` (spec 02 §2.2).
+    /// Kinds that the schema lists for `spec.targetRef` (spec 02 §2.2).
     pub fn schema_top_kinds(self) -> &'static [&'static str] {
         if self == Profile::V3 { &["Mesh", "Dataplane"] } else { self.schema_kinds() }
     }
 
-    /// The kinds that the schema lists for `spec.to[].targetRef` (spec 02 §2.2).
+    /// Kinds that the schema lists for `spec.to[].targetRef` (spec 02 §2.2).
     pub fn schema_to_kinds(self) -> &'static [&'static str] {
         if self == Profile::V3 {
             &["Mesh", "MeshService", "MeshExternalService", "MeshMultiZoneService", "MeshHTTPRoute"]
@@ -132,7 +132,7 @@ impl Profile {
         }
     }
 
-    /// The kinds that the schema lists for `backendRefs` (spec 02 §2.2).
+    /// Kinds that the schema lists for `backendRefs` (spec 02 §2.2).
     pub fn schema_backend_kinds(self) -> &'static [&'static str] {
         if self == Profile::V3 {
             &[
@@ -148,38 +148,38 @@ impl Profile {
         }
     }
 
-    /// Whether a policy must have a top-level `targetRef` (spec 01 §2.2); later its absence means the mesh.
+    /// `true`: a policy must have a top-level `targetRef` (spec 01 §2.2); later its absence means the mesh.
     pub fn requires_top_target(self) -> bool {
         self <= Profile::V2_8
     }
 
-    /// Whether the schema asks for `kind` in a reference and for `rules` in a `to` item, and fills in defaults such as
-    /// `weight: 1` (spec 02 §1.1, §2.2). Before, it asks for `backendRefs` instead.
+    /// `true`: the schema requires `kind` in a reference and `rules` in a `to` item, and fills in defaults such as
+    /// `weight: 1` (spec 02 §1.1, §2.2). Before, it requires `backendRefs` instead.
     pub fn has_schema_defaults(self) -> bool {
         self >= Profile::V2_10
     }
 
-    /// Whether empty `backendRefs` are refused by the validator, not the schema (spec 02 §4.1).
+    /// `true`: empty `backendRefs` are refused by the validator, not the schema (spec 02 §4.1).
     pub fn validates_empty_backend_refs(self) -> bool {
         self >= Profile::V2_10
     }
 
-    /// Whether a MeshMultiZoneService as a backend needs a port (spec 02 §4.7).
+    /// `true`: a MeshMultiZoneService as a backend needs a port (spec 02 §4.7).
     pub fn requires_multizone_port(self) -> bool {
         self >= Profile::V2_9
     }
 
-    /// Whether a MeshTrafficPermission may have `rules` (2.12+). Spec 07 §11.5.
+    /// `true`: a MeshTrafficPermission may have `rules` (2.12+). Spec 07 §11.5.
     pub fn permissions_have_rules(self) -> bool {
         self >= Profile::V2_12
     }
 
-    /// Whether a match of a MeshTrafficPermission may name a server (2.14+). Spec 07 §11.5.
+    /// `true`: a match of a MeshTrafficPermission may name a server (2.14+). Spec 07 §11.5.
     pub fn permissions_match_server_names(self) -> bool {
         self >= Profile::V2_14
     }
 
-    /// The kinds at the top of a MeshTrafficPermission. Spec 07 §11.4.
+    /// Kinds at the top of a MeshTrafficPermission. Spec 07 §11.4.
     pub fn permission_targets(self) -> &'static [RefKind] {
         match self {
             Profile::V3 => &[Mesh, Dataplane],
@@ -191,7 +191,7 @@ impl Profile {
         }
     }
 
-    /// The kinds at the top of a MeshTLS. Spec 07 §10.
+    /// Kinds at the top of a MeshTLS. Spec 07 §10.
     pub fn mesh_tls_targets(self) -> &'static [RefKind] {
         match self {
             Profile::V3 => &[Mesh, Dataplane],
@@ -200,27 +200,27 @@ impl Profile {
         }
     }
 
-    /// Whether the rules of a MeshTCPRoute may say which connections they are for: no release has that.
+    /// `true`: the rules of a MeshTCPRoute may have matches; no release has that.
     pub fn has_connection_matches(self) -> bool {
         self == Profile::Extended
     }
 
-    /// Whether weights end at 2³²−1 (spec 02 §4.7).
+    /// `true`: weights are limited to 2³²−1 (spec 02 §4.7).
     pub fn limits_weights(self) -> bool {
         self == Profile::V3
     }
 
-    /// Which characters the name of a resource may have (spec 02 §3.3).
+    /// Rule for the name of a resource (spec 02 §3.3).
     pub fn resource_name_rule(self) -> NameRule {
         if self <= Profile::V2_4 { NameRule::Plain } else { NameRule::Subdomain }
     }
 
-    /// Whether the name of a resource must be no longer than 253 (spec 02 §3.3).
+    /// `true`: the name of a resource is limited to 253 characters (spec 02 §3.3).
     pub fn limits_resource_names(self) -> bool {
         self >= Profile::V2_5
     }
 
-    /// Which characters the name of a mesh may have (spec 02 §3.3, 01 §3).
+    /// Rule for the name of a mesh (spec 02 §3.3, 01 §3).
     pub fn mesh_name_rule(self) -> NameRule {
         match self {
             Profile::V2_3 | Profile::V2_4 => NameRule::Plain,
@@ -229,7 +229,7 @@ impl Profile {
         }
     }
 
-    /// Which characters the name in a reference may have (spec 02 §4.4).
+    /// Rule for the name in a reference (spec 02 §4.4).
     pub fn reference_name_rule(self) -> NameRule {
         match self {
             Profile::V2_3 | Profile::V2_4 | Profile::V3 => NameRule::Any,
@@ -238,17 +238,17 @@ impl Profile {
         }
     }
 
-    /// Whether labels are checked at all (spec 02 §3.4).
+    /// `true`: labels are checked at all (spec 02 §3.4).
     pub fn validates_labels(self) -> bool {
         self >= Profile::V2_6
     }
 
-    /// Whether the mesh label is set where it is absent, and must not differ from the mesh (spec 01 §1.3, 02 §3.4).
+    /// `true`: the mesh label is set if absent, and must not differ from the mesh (spec 01 §1.3, 02 §3.4).
     pub fn computes_mesh_label(self) -> bool {
         self >= Profile::V2_9
     }
 
-    /// How the role of a policy in a namespace is found (spec 02 §5).
+    /// Rule by which the role of a policy in a namespace is found (spec 02 §5).
     pub fn role_rule(self) -> RoleRule {
         match self {
             Profile::V3 => RoleRule::ByLabels,
@@ -258,17 +258,18 @@ impl Profile {
         }
     }
 
-    /// Whether a `to` item that names a MeshHTTPRoute of the own namespace makes a policy a producer's (spec 02 §5).
+    /// `true`: a `to` item that names a MeshHTTPRoute of the own namespace makes a policy a producer's (spec 02
+    /// §5).
     pub fn http_routes_are_produced(self) -> bool {
         self >= Profile::V2_14
     }
 
-    /// A reference without a kind (spec 02 §4.3).
+    /// Message for a reference without a kind (spec 02 §4.3).
     pub fn kind_missing(self) -> &'static str {
         if self <= Profile::V2_4 { "must be set" } else { "must be defined" }
     }
 
-    /// A reference with a kind that is not allowed in its place (spec 02 §4.3).
+    /// Message for a reference with a kind that is not allowed in its place (spec 02 §4.3).
     pub fn kind_not_supported(self, kind: &str) -> String {
         if self <= Profile::V2_12 {
             "value is not supported".into()
@@ -277,7 +278,7 @@ impl Profile {
         }
     }
 
-    /// A field that its kind does not go with (spec 02 §4.4).
+    /// Message for a field that is not allowed with its kind (spec 02 §4.4).
     pub fn not_with_kind(self, kind: RefKind) -> String {
         if self <= Profile::V2_4 {
             format!("cannot be set with kind {kind}")
@@ -286,7 +287,7 @@ impl Profile {
         }
     }
 
-    /// A field that its kind needs (spec 02 §4.4).
+    /// Message for a field that its kind requires (spec 02 §4.4).
     pub fn required_with_kind(self, kind: RefKind) -> String {
         if self <= Profile::V2_13 {
             format!("must be set with kind {kind}")
@@ -295,7 +296,7 @@ impl Profile {
         }
     }
 
-    /// The warning about a kind at the top of a policy (spec 02 §6).
+    /// Warning about a kind at the top of a policy (spec 02 §6); `None`: it is not deprecated.
     pub fn deprecation(self, kind: RefKind) -> Option<String> {
         let as_subset = kind == MeshSubset || kind == MeshServiceSubset || kind == MeshService;
         let use_dataplane = |kind: RefKind| {
@@ -314,7 +315,7 @@ impl Profile {
         }
     }
 
-    /// The kinds that a policy of another kind than a route may name anywhere: all that the profile knows.
+    /// Kinds that a policy other than a route may name anywhere: all that the profile knows.
     pub fn known_kinds(self) -> Vec<RefKind> {
         let mut known: Vec<RefKind> =
             RefKind::ALL.into_iter().filter(|kind| self.schema_kinds().contains(&kind.as_str())).collect();

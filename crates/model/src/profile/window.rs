@@ -1,46 +1,46 @@
-//! From which profile to which something is known.
+//! Windows: the range of profiles that know something.
 
 use std::fmt;
 
 use crate::kind::Kind;
 use crate::profile::Profile;
 
-/// The profiles that know a kind, a field or a value: an inclusive range.
+/// Range of profiles, inclusive, that know a kind, a field or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The first profile that knows it.
+    /// First profile that knows it.
     pub since: Profile,
-    /// The last profile that knows it.
+    /// Last profile that knows it.
     pub until: Profile,
 }
 
 impl Window {
-    /// Known to every profile.
+    /// A window of all profiles.
     pub const ALWAYS: Window = Window { since: Profile::V2_3, until: Profile::V3 };
 
-    /// Known from a profile on.
+    /// A window from a profile on.
     pub const fn since(since: Profile) -> Self {
         Self { since, until: Profile::V3 }
     }
 
-    /// Known from one profile to another.
+    /// A window from one profile to another.
     pub const fn between(since: Profile, until: Profile) -> Self {
         Self { since, until }
     }
 
-    /// Known up to the last profile of the tag-based model.
+    /// A window up to the last profile of the tag-based model.
     pub const fn before_3(since: Profile) -> Self {
         Self { since, until: Profile::V2_14 }
     }
 
-    /// Whether a profile knows it; what a release knows, its extension does, too.
+    /// Returns `true` if a profile knows it; an extension knows what its release does.
     pub fn contains(self, profile: Profile) -> bool {
         self.since <= profile && profile.release() <= self.until
     }
 }
 
 impl fmt::Display for Window {
-    /// `from 2.8 on`, `up to 2.14`, `from 2.6 to 2.14`.
+    /// Writes `from 2.8 on`, `up to 2.14`, `from 2.6 to 2.14`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.since, self.until) {
             (Profile::V2_3, Profile::V3) => write!(f, "in every profile"),
@@ -52,7 +52,7 @@ impl fmt::Display for Window {
 }
 
 impl Kind {
-    /// The profiles that know resources of this kind (spec 01, 05 §5.1).
+    /// Profiles that know resources of this kind (spec 01, 05 §5.1).
     pub const fn window(self) -> Window {
         match self {
             Kind::MeshService

@@ -1,18 +1,18 @@
-//! A service outside the mesh, in the tag-based model (spec 01 §12).
+//! ExternalService: a service outside the mesh, in the tag-based model (spec 01 §12).
 
 use crate::reference::Tags;
 use crate::topology::ExternalTls;
 
-/// An ExternalService.
+/// ExternalService: a service outside the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalService {
-    /// Its tags, with `kuma.io/service` among them.
+    /// Tags, with `kuma.io/service` among them.
     pub tags: Tags,
-    /// Its host: an IP address or a DNS name.
+    /// Host: an IP address or a DNS name.
     pub host: String,
-    /// Its port.
+    /// Port of the service.
     pub port: u16,
-    /// TLS to it; absent: plaintext. Its name is sent and verified, or the host where it says none; which names besides its
-    /// certificate may have, and which versions of TLS, it never says.
+    /// TLS to it; absent: plaintext. Its server name is sent and verified, or the host if it has none; it never has
+    /// other names of the certificate, nor versions of TLS.
     pub tls: Option<ExternalTls>,
 }

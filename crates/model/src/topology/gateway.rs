@@ -1,38 +1,38 @@
-//! The listeners of builtin gateways (spec 01 §8).
+//! MeshGateway: the listeners of builtin gateways (spec 01 §8).
 
 use crate::reference::Tags;
 
-/// A MeshGateway.
+/// MeshGateway: the listeners of the gateway dataplanes that it selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeshGateway {
-    /// Which gateway dataplanes it serves: any of these matches their tags.
+    /// Selectors of gateway dataplanes, any of which must match their tags.
     pub selectors: Vec<Tags>,
     /// Tags of all its listeners.
     pub tags: Tags,
-    /// Its listeners, in the order of the file.
+    /// Listeners, in the order of the file.
     pub listeners: Vec<GatewayListener>,
 }
 
-/// One listener of a gateway.
+/// Listener of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayListener {
-    /// The port.
+    /// Port of the listener.
     pub port: u16,
-    /// What it speaks.
+    /// Protocol of the listener.
     pub protocol: GatewayProtocol,
-    /// The host that it serves; `*` when absent.
+    /// Host that it serves; absent: `*`.
     pub hostname: String,
-    /// Its own tags, which a targetRef may select.
+    /// Own tags, which a targetRef may select.
     pub tags: Tags,
-    /// Whether other meshes may dial it.
+    /// `true`: other meshes may dial it.
     pub cross_mesh: bool,
-    /// How many connections may live at once.
+    /// Limit on live connections; absent: no limit.
     pub connection_limit: Option<u32>,
-    /// TLS settings.
+    /// TLS settings; absent: none.
     pub tls: Option<GatewayTls>,
 }
 
-/// What a gateway listener speaks.
+/// Protocol of a gateway listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the protocols'
 pub enum GatewayProtocol {
@@ -45,25 +45,25 @@ pub enum GatewayProtocol {
 /// TLS settings of a gateway listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayTls {
-    /// Who ends the TLS session.
+    /// Party that ends the TLS session.
     pub mode: TlsMode,
-    /// Where the certificates come from.
+    /// Sources of the certificates.
     pub certificates: Vec<CertificateSource>,
 }
 
-/// Where a certificate and its key come from.
+/// Source of a certificate and its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// A secret of the mesh, by name.
+    /// Secret of the mesh, by name.
     Secret(String),
-    /// The resource itself.
+    /// Resource itself.
     Inline,
-    /// A file of the control plane, by its path.
+    /// File of the control plane, by its path.
     File(String),
 }
 
 impl CertificateSource {
-    /// The word for the sort of source: `secret`, `inline` or `file`.
+    /// Word for the sort of source: `secret`, `inline` or `file`.
     pub const fn sort(&self) -> &'static str {
         match self {
             CertificateSource::Secret(_) => "secret",
@@ -73,11 +73,11 @@ impl CertificateSource {
     }
 }
 
-/// Who ends a TLS session.
+/// Party that ends a TLS session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsMode {
-    /// The gateway.
+    /// Gateway.
     Terminate,
-    /// The backend.
+    /// Backend.
     Passthrough,
 }

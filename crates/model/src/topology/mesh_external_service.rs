@@ -1,22 +1,22 @@
-//! A service outside the mesh (spec 01 §7).
+//! MeshExternalService: a service outside the mesh (spec 01 §7).
 
 use std::sync::Arc;
 
 use crate::policy::TlsVersion;
 use crate::topology::{CertificateSource, Protocol};
 
-/// A MeshExternalService. It has exactly one port, whatever section a reference names.
+/// MeshExternalService. It has exactly one port, whatever section a reference names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MeshExternalService {
-    /// The port that clients use.
+    /// Port that clients dial.
     pub port: u32,
-    /// What it speaks; default tcp.
+    /// Protocol of the service; default tcp.
     pub protocol: Protocol,
-    /// Where it is.
+    /// Endpoints of the service.
     pub endpoints: Vec<ExternalEndpoint>,
     /// TLS to the service; absent: plaintext.
     pub tls: Option<ExternalTls>,
-    /// Whether a plugin provides the endpoints.
+    /// `true`: a plugin provides the endpoints.
     pub has_extension: bool,
     /// `status.vip.ip`.
     pub vip: Option<String>,
@@ -24,39 +24,39 @@ pub struct MeshExternalService {
     pub host_names: Vec<String>,
 }
 
-/// One address of an external service.
+/// Address of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalEndpoint {
-    /// An IP address, a DNS name, or `unix:///path`.
+    /// IP address, DNS name, or `unix:///path`.
     pub address: String,
-    /// The port; 0 for a Unix socket.
+    /// Port; 0 for a Unix socket.
     pub port: u32,
-    /// Lower is tried first (2.14+); default 0.
+    /// Priority; lower is tried first (2.14+); default 0.
     pub priority: u32,
 }
 
-/// TLS to an external service.
+/// TLS to a service outside the mesh.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExternalTls {
-    /// The name to verify, and to send as SNI; the endpoint's host when absent.
+    /// Server name to verify, and to send as SNI; absent: the endpoint's host.
     pub server_name: Option<String>,
-    /// What is verified.
+    /// Verification of the certificate.
     pub verification: Verification,
-    /// Names that the certificate may have besides.
+    /// Additional names that the certificate may have.
     pub alt_names: Vec<AltName>,
-    /// Who must have signed the certificate; whom the proxy's host believes when absent.
+    /// Authority that must have signed the certificate; absent: those that the proxy's host trusts.
     pub authority: Option<ExternalAuthority>,
-    /// Where the certificate and the key are that the proxy shows; absent: it shows none.
+    /// Sources of the client certificate and its key; absent: none is presented.
     pub client: Option<(CertificateSource, CertificateSource)>,
-    /// The least version of TLS.
+    /// Minimum TLS version; absent: the library's default.
     pub min: Option<TlsVersion>,
-    /// The greatest version of TLS.
+    /// Maximum TLS version; absent: the library's default.
     pub max: Option<TlsVersion>,
 }
 
 impl ExternalTls {
-    /// With what sources of certificates say, each with the text that stands in the document. What a certificate of the client
-    /// and its key say is not kept.
+    /// Fills in the texts of inline certificates from the document. Those of the client's certificate and key are
+    /// not kept.
     pub(crate) fn of_certificates(
         authority: Option<(CertificateSource, String)>,
         certificate: Option<(CertificateSource, String)>,
@@ -71,34 +71,34 @@ impl ExternalTls {
     }
 }
 
-/// What is verified of an external service.
+/// Verification of the certificate of a service outside the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
-    /// Who signed its certificate, and its name.
+    /// Signature and name of the certificate.
     #[default]
     Secured,
-    /// Only who signed its certificate.
+    /// Signature of the certificate only.
     SkipSan,
-    /// Nothing, but it is shown the client's certificate and told which server is meant.
+    /// Nothing, but the client certificate and the server name are sent.
     SkipCa,
     /// Nothing.
     SkipAll,
 }
 
-/// A name that the certificate of an external service may have.
+/// Name that the certificate of a service outside the mesh may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AltName {
-    /// This one.
+    /// This name.
     Exact(String),
-    /// Any that begins so.
+    /// Any name with this prefix.
     Prefix(String),
 }
 
-/// Who must have signed the certificate of an external service.
+/// Authority that must have signed the certificate of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ExternalAuthority {
-    /// Those whose certificates stand in the document, in PEM.
+    /// Authorities with these certificates in the document, in PEM.
     Inline(Arc<str>),
-    /// Those in a secret of the mesh, or in a file of the control plane.
+    /// Authorities in a secret of the mesh, or in a file of the control plane.
     At(CertificateSource),
 }

@@ -1,17 +1,17 @@
-//! The same service in several zones (spec 01 §6).
+//! MeshMultiZoneService: the same service in several zones (spec 01 §6).
 
 use crate::reference::Labels;
 use crate::topology::ServicePort;
 use crate::topology::mesh_service::find_port;
 
-/// A MeshMultiZoneService.
+/// MeshMultiZoneService: one service that stands for others in several zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MeshMultiZoneService {
-    /// The labels of the services that it stands for.
+    /// Labels of the services that it stands for.
     pub match_labels: Labels,
-    /// Its ports, in the order of the file.
+    /// Ports, in the order of the file.
     pub ports: Vec<ServicePort>,
-    /// The services that it stands for, as a control plane computed them; absent: to be computed from `match_labels`.
+    /// Services that it stands for, as a control plane computed them; absent: to be computed from `match_labels`.
     pub matched: Option<Vec<MatchedMeshService>>,
     /// `status.vips[].ip`.
     pub vips: Vec<String>,
@@ -22,18 +22,18 @@ pub struct MeshMultiZoneService {
 /// One service behind a MeshMultiZoneService.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MatchedMeshService {
-    /// Its display name.
+    /// Display name.
     pub name: String,
-    /// Its namespace; empty when it has none.
+    /// Namespace; empty: none.
     pub namespace: String,
-    /// Its zone; empty when it has none.
+    /// Zone; empty: none.
     pub zone: String,
-    /// Its mesh.
+    /// Mesh of the service.
     pub mesh: String,
 }
 
 impl MeshMultiZoneService {
-    /// The port that a section means.
+    /// Returns the port that a section refers to.
     pub fn port(&self, section: &str) -> Option<&ServicePort> {
         find_port(&self.ports, section)
     }

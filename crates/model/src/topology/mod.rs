@@ -1,4 +1,4 @@
-//! Meshes, dataplanes, services, gateways and zones: what there is, before any policy speaks.
+//! Meshes, dataplanes, services, gateways and zones: what exists in a mesh, independent of policies.
 
 mod dataplane;
 mod external_service;

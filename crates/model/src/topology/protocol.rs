@@ -1,12 +1,12 @@
-//! What a destination speaks.
+//! Protocols of destinations.
 
 use std::fmt;
 
-/// The protocol of a service, as its tag or `appProtocol` says (spec 04 §3).
+/// Protocol of a service, from its tag or `appProtocol` (spec 04 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)] // the names are the protocols'
 pub enum Protocol {
-    /// Not said, said with an unknown word, or not the same for all endpoints.
+    /// Missing, an unknown word, or not the same for all endpoints.
     Unknown,
     Tcp,
     Tls,
@@ -18,7 +18,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// The protocol as it is written; `<unknown>` for [`Protocol::Unknown`].
+    /// Name of the protocol; `<unknown>` for [`Protocol::Unknown`].
     pub const fn as_str(self) -> &'static str {
         match self {
             Protocol::Unknown => "<unknown>",
@@ -32,7 +32,7 @@ impl Protocol {
         }
     }
 
-    /// Reads a protocol, in any case; [`Protocol::Unknown`] for another word.
+    /// Parses a protocol; case-insensitive; [`Protocol::Unknown`] for another word.
     pub fn from_text(text: &str) -> Self {
         match text.to_ascii_lowercase().as_str() {
             "tcp" => Protocol::Tcp,
@@ -46,7 +46,7 @@ impl Protocol {
         }
     }
 
-    /// Whether MeshHTTPRoute owns destinations that speak it.
+    /// Returns `true` if MeshHTTPRoute owns destinations with this protocol.
     pub const fn is_http_like(self) -> bool {
         matches!(self, Protocol::Http | Protocol::Http2 | Protocol::Grpc)
     }

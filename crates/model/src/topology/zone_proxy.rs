@@ -1,42 +1,42 @@
-//! Where connections enter and leave a zone (spec 01 §11).
+//! ZoneIngress and ZoneEgress: the proxies at the border of a zone (spec 01 §11).
 
 use crate::reference::Tags;
 
-/// A ZoneIngress.
+/// ZoneIngress: the proxy that accepts connections from other zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneIngress {
-    /// Its zone.
+    /// Zone of the ingress.
     pub zone: String,
-    /// Where it listens.
+    /// Address that it listens on.
     pub address: String,
-    /// The port that it listens on.
+    /// Port that it listens on.
     pub port: u16,
-    /// What other zones dial; absent: they cannot.
+    /// Address and port that other zones dial; absent: they cannot.
     pub advertised: Option<(String, u16)>,
-    /// What can be reached through it.
+    /// Services that can be reached through it.
     pub available: Vec<AvailableService>,
 }
 
-/// One tag set that can be reached through a ZoneIngress.
+/// Tag set that can be reached through a ZoneIngress.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AvailableService {
-    /// Its mesh.
+    /// Mesh of the service.
     pub mesh: String,
-    /// Its tags, with `kuma.io/service` among them.
+    /// Tags, with `kuma.io/service` among them.
     pub tags: Tags,
-    /// How many instances have these tags.
+    /// Number of instances with these tags.
     pub instances: u32,
-    /// Whether it is outside the mesh.
+    /// `true`: it is outside the mesh.
     pub external: bool,
 }
 
-/// A ZoneEgress.
+/// ZoneEgress: the proxy that carries connections out of a zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZoneEgress {
-    /// Its zone.
+    /// Zone of the egress.
     pub zone: String,
-    /// Where it listens.
+    /// Address that it listens on.
     pub address: String,
-    /// The port that it listens on.
+    /// Port that it listens on.
     pub port: u16,
 }

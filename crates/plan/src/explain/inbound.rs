@@ -1,4 +1,4 @@
-//! Who may connect to an inbound, and how, in words.
+//! Explanation of inbounds: their TLS and who may connect, in words.
 
 use model::policy::PeerMatch;
 
@@ -7,7 +7,7 @@ use crate::plan::{
     Accepts, Listener, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Session, Terminated,
 };
 
-/// What is said about the mesh TLS that ends at a listener: for all connections, or for those of a server name.
+/// Explains the mesh TLS that ends at a listener: for all connections, or for those of a server name.
 pub(super) fn explained(listener: &Listener) -> impl Iterator<Item = InboundExplanation> {
     let name = &listener.name;
     let for_all = match &listener.accepts {

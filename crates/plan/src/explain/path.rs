@@ -1,10 +1,11 @@
-//! The way of connections that leave the zone: where they pass, by which server name, and who must be at the end.
+//! Path of connections that leave the zone: the proxies they pass, the server name they carry, and the peer
+//! expected at the end.
 
 use std::collections::BTreeSet;
 
 use crate::plan::{Cluster, ClusterKind, Endpoint, PeerNames, ProxyTls, Via};
 
-/// The steps behind the proxy, in words; none where it dials destinations themselves.
+/// Returns the steps behind the proxy, in words; none where it dials destinations directly.
 pub(super) fn explained(cluster: &Cluster) -> Vec<String> {
     let Cluster { kind, tls, endpoints, .. } = cluster;
     let mut gates = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Every route policy of the mesh: what became of it for this proxy, or why it does not speak about it.
+//! Outcome of every route policy of the mesh for one proxy, or the reason why it does not select it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::matching::Shadows;
 use crate::plan::{Plan, PolicyOrigin, RouteStatus};
 use crate::view::View;
 
-/// The policies, those that speak about the proxy first.
+/// Returns the policies of the mesh, those that select the proxy first.
 pub(super) fn of_mesh(view: &View<'_>, plan: &Plan) -> Vec<PolicyExplanation> {
     let mut explained = Vec::new();
     let mut told: BTreeSet<ResourceId> = BTreeSet::new();
@@ -44,7 +44,7 @@ fn origin(resource: &Resource) -> PolicyOrigin {
     PolicyOrigin::of(resource)
 }
 
-/// Why a policy does not select the proxy.
+/// Returns the reason why a policy does not select the proxy.
 fn why_not(view: &View<'_>, resource: &Resource, target: &TargetRef) -> String {
     if let Some(warning) = view.match_policies([resource], Shadows::Included).warnings.first() {
         return warning.clone();

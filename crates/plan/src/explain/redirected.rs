@@ -1,9 +1,9 @@
-//! What becomes of redirected connections that no listener is for, in words.
+//! Treatment of redirected connections that match no listener, in words.
 
 use super::{RedirectedExplanation, SettingExplanation};
 use crate::plan::{PolicyOrigin, Redirected};
 
-/// Says it; `None` where no connections of this host are redirected.
+/// Explains it; `None`: no connections of this host are redirected.
 pub(super) fn explained(redirected: &Redirected) -> Option<RedirectedExplanation> {
     let Redirected { port, only, ipv6: _, outbound, naming: _ } = redirected;
     let leaving = outbound.as_ref()?;

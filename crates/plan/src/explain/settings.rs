@@ -1,11 +1,11 @@
-//! How connections are treated, in words.
+//! Connection settings in words.
 
 use model::policy::format_duration;
 
 use super::SettingExplanation;
 use crate::plan::{Backend, ConnectionSettings, Plan, PolicyOrigin, SplitSettings};
 
-/// What is said about the connections of a listener, its split, and each destination of the split.
+/// Explains the settings of a listener's connections, of its split, and of each destination of the split.
 pub(super) fn explained(
     plan: &Plan,
     split: &[Backend],

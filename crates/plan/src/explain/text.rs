@@ -8,12 +8,12 @@ use super::{
     RedirectedExplanation, SettingExplanation, ShareExplanation,
 };
 
-/// Of more policies than this to which the same happened, fewer are listed.
+/// Number of policies with the same outcome above which the list is shortened.
 const ALIKE: usize = 6;
-/// How many policies are listed at most.
+/// Limit on the number of policies that are listed.
 const LINES: usize = 100;
 
-/// A line and what is below it.
+/// Line and the lines below it.
 struct Node {
     line: String,
     below: Vec<Node>,
@@ -116,7 +116,7 @@ fn setting(SettingExplanation { name, value, from }: &SettingExplanation) -> Nod
     Node::leaf(format!("{name}: {value}, from {from}"))
 }
 
-/// The policies, each in a line; of many to which the same happened the first few, and how many more there are.
+/// Lists the policies, one per line; of many with the same outcome the first few, and how many more there are.
 fn briefly(policies: &[PolicyExplanation]) -> Vec<Node> {
     let mut alike: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for PolicyExplanation { policy: _, outcome, why } in policies {

@@ -1,4 +1,4 @@
-//! Who decides about an outbound, and which step of the order made it so.
+//! Policy or default that decides about an outbound, and the step of the order that made it so.
 
 use model::Spec;
 
@@ -6,7 +6,7 @@ use crate::plan::{Considered, Destination, Listener, Outcome, Owner, PolicyOrigi
 use crate::precedence::{ItemPrecedence, Precedence, Step};
 use crate::view::View;
 
-/// Who decides, in words.
+/// Returns the policy or default that decides, in words.
 pub(super) fn decided_by(owner: &Owner) -> String {
     match owner {
         Owner::TcpRoute(policies) | Owner::HttpRoute(policies) => {
@@ -20,7 +20,8 @@ pub(super) fn decided_by(owner: &Owner) -> String {
     }
 }
 
-/// Why the winner wins over the next most important policy that would apply otherwise; empty when there is none.
+/// Returns the reason why the winner precedes the next most important policy that would apply otherwise; empty if
+/// there is none.
 pub(super) fn because(view: &View<'_>, listener: &Listener, route: &Route) -> String {
     let winner = route.considered.iter().find(|considered| considered.outcome == Outcome::Applied);
     let shadowed = |considered: &&Considered| matches!(considered.outcome, Outcome::Shadowed { .. });

@@ -1,4 +1,4 @@
-//! Clusters and endpoints.
+//! Clusters and endpoints as JSON.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
     })
 }
 
-/// What somebody set, by name; nothing else.
+/// Converts the settings that some policy set, by name; the others are left out.
 fn said(settings: &ClusterSettings) -> Value {
     let mut said = json!(settings);
     said.as_object_mut().into_iter().for_each(|members| members.retain(|_, member| !member.is_null()));

@@ -1,4 +1,4 @@
-//! Inbounds, outbounds and gateway listeners.
+//! Inbounds, outbounds and gateway listeners as JSON.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! TLS that ends at an inbound, and who may connect.
+//! TLS that ends at an inbound, and the permissions to connect, as JSON.
 
 use model::policy::{PeerMatch, SpiffeIdMatch};
 use serde_json::{Value, json};
 
 use crate::plan::{NameCondition, NameRule, PeerList, Permissions, Terminated};
 
-/// The TLS of an inbound.
+/// Converts the TLS of an inbound.
 pub(super) fn tls(terminated: &Terminated) -> Value {
     let Terminated { mtls: _, permissive, mode_by, params, peer_prefixes, permissions, counted_as: _ } =
         terminated;

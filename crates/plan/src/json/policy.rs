@@ -1,4 +1,4 @@
-//! Policies, and what became of them.
+//! Policies and their outcomes as JSON.
 
 use serde_json::{Value, json};
 

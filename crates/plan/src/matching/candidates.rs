@@ -1,4 +1,4 @@
-//! Which policies may select a proxy: found by index, so that planning one proxy does not read every policy.
+//! Candidate policies of a proxy, found by index, so that planning one proxy does not read every policy.
 
 use model::resource::DISPLAY_NAME_LABEL;
 use model::{Kind, Resource};
@@ -7,7 +7,7 @@ use super::condition::{ALWAYS, LABEL, NAME, TAG};
 use crate::view::View;
 
 impl<'a> View<'a> {
-    /// The policies of a kind in the proxy's mesh that may select the proxy, in store order.
+    /// Returns the policies of a kind in the proxy's mesh that may select the proxy, in store order.
     pub(crate) fn candidates(&self, kind: Kind) -> Vec<&'a Resource> {
         let mut found: Vec<(u32, &Resource)> = Vec::new();
         let mut look = |key: &str, value: &str| {

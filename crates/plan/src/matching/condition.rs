@@ -1,13 +1,13 @@
-//! The conditions under which policies are indexed: each one that every proxy which the policy selects fulfils.
+//! Conditions under which policies are indexed: every proxy that the policy selects fulfils its condition.
 
 use model::reference::SERVICE_TAG;
 use model::{Profile, RefKind, Resource, Spec, TargetRef};
 
 use crate::pairs::PairIndex;
 
-/// Where policies are found that must be looked at for every proxy.
+/// Condition of policies that must be looked at for every proxy.
 pub(super) const ALWAYS: (&str, &str) = ("", "");
-/// Prefixes keep tags, labels and names apart.
+/// Prefix of tags, which keeps tags, labels and names apart.
 pub(super) const TAG: &str = "tag ";
 pub(super) const LABEL: &str = "label ";
 pub(super) const NAME: &str = "name";
@@ -19,7 +19,7 @@ pub(crate) fn index_target(index: &mut PairIndex, resource: &Resource, at: u32, 
     index.add(policy.kind, &key, &value, at);
 }
 
-/// The condition that a policy is indexed under.
+/// Returns the condition that a policy is indexed under.
 pub(crate) fn condition_of(target: Option<&TargetRef>, profile: Profile) -> (String, String) {
     let always = || (ALWAYS.0.to_owned(), ALWAYS.1.to_owned());
     let pair = |prefix: &str, (key, value): (&str, &str)| (format!("{prefix}{key}"), value.to_owned());

@@ -1,18 +1,18 @@
-//! From which zones and namespaces a policy reaches a proxy (2.9+, spec 03 §2.2).
+//! Filter of policies by zone and namespace (2.9+, spec 03 §2.2).
 
 use model::{Origin, PolicyRole, Resource};
 
 use crate::view::View;
 
 impl View<'_> {
-    /// Whether the policy reaches the proxy at all, before anybody looks at its targetRef.
+    /// Returns `true` if the policy reaches the proxy at all, whatever its targetRef selects.
     pub(crate) fn is_reached_by(&self, policy: &Resource) -> bool {
         !self.profile().filters_zones_and_namespaces()
             || (self.shares_zone_with(policy) && self.shares_namespace_with(policy))
     }
 
-    /// A policy of a zone stays there, unless a producer wrote it for clients everywhere. A proxy, or gateway, of which
-    /// nobody said that a zone made it is seen from everywhere.
+    /// Returns `true` if the zones of policy and proxy fit: a policy of a zone stays there, unless it is a producer
+    /// policy for clients everywhere. A proxy, or gateway, without a zone of origin is reached from everywhere.
     fn shares_zone_with(&self, policy: &Resource) -> bool {
         let role = policy.meta().role();
         let proxy = self.gateway().map_or(self.resource().meta(), |(gateway, _)| gateway.meta());
@@ -24,7 +24,7 @@ impl View<'_> {
             || policy.meta().zone() == proxy.zone()
     }
 
-    /// A policy of a client or of a workload's owner stays in its namespace.
+    /// Returns `true` if the namespaces fit: a policy of a client or of a workload's owner stays in its namespace.
     fn shares_namespace_with(&self, policy: &Resource) -> bool {
         match policy.meta().role() {
             PolicyRole::System | PolicyRole::Producer => true,

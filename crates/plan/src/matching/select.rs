@@ -1,4 +1,4 @@
-//! What of a proxy a top-level targetRef selects (spec 03 §2.3, §2.4).
+//! Selection of a proxy, its inbounds and listeners by a top-level targetRef (spec 03 §2.3, §2.4).
 
 use model::policy::Policy;
 use model::reference::SERVICE_TAG;
@@ -11,12 +11,12 @@ use crate::merge::named;
 use crate::rules::{InboundKey, ListenerKey};
 use crate::view::View;
 
-/// What of a proxy a policy selects. The proxy is selected as soon as any of it is.
+/// Parts of a proxy that a policy selects. The proxy is selected if any part of it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     pub(crate) inbounds: Vec<InboundKey>,
     pub(crate) listeners: Vec<ListenerKey>,
-    /// Whether it is a delegated gateway, which has neither.
+    /// `true`: the proxy is a delegated gateway, which has neither inbounds nor listeners.
     pub(crate) delegated: bool,
 }
 
@@ -26,7 +26,7 @@ impl Selection {
     }
 }
 
-/// An inbound, or a zone proxy's listener, as selection sees it.
+/// Inbound, or listener of a zone proxy, as selection sees it.
 pub(crate) struct SelectableInbound<'a> {
     pub(crate) key: InboundKey,
     name: Option<&'a str>,
@@ -34,7 +34,7 @@ pub(crate) struct SelectableInbound<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What the policy selects of the proxy; an error when nobody can tell.
+    /// Returns the parts of the proxy that the policy selects; an error, in words, if that cannot be determined.
     pub(crate) fn select(&self, resource: &Resource, policy: &Policy) -> Result<Selection, String> {
         if !self.is_reached_by(resource) {
             return Ok(Selection::default());
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
         self.select_by_target(resource, policy, None)
     }
 
-    /// `via` is the policy that referred to this route, if it was one: routes may not refer on.
+    /// `via`: the policy that refers to this route, if any: routes may not refer on.
     fn select_by_target(
         &self,
         resource: &Resource,
@@ -146,7 +146,8 @@ impl<'a> View<'a> {
         }
     }
 
-    /// In profile 3 the label for the display name is compared with the display name, which every resource has.
+    /// Returns `true` if the Dataplane has the labels. In profile 3 the label for the display name is compared with
+    /// the display name, which every resource has.
     fn has_labels(&self, labels: &Labels) -> bool {
         let meta = self.resource().meta();
         labels.iter().all(|(key, want)| {
@@ -155,7 +156,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The MeshHTTPRoute that a policy refers to at its top: by display name in the policy's mesh.
+    /// Returns the MeshHTTPRoute that a policy refers to at its top: by display name in the policy's mesh.
     fn http_route(&self, policy: &Resource, target: &TargetRef) -> Result<&'a Resource, String> {
         let name = target.name.as_deref().unwrap_or_default();
         let mut routes = self.of_kind(Kind::MeshHTTPRoute).iter().map(AsRef::as_ref);
@@ -170,7 +171,7 @@ impl<'a> View<'a> {
         self.dataplane().delegated_gateway().is_some() && self.profile().selects_delegated_gateways()
     }
 
-    /// The inbounds that take part in selection, and the listeners of a zone proxy.
+    /// Inbounds that take part in selection, and the listeners of a zone proxy.
     pub(crate) fn inbounds(&self) -> impl Iterator<Item = SelectableInbound<'a>> + use<'a> {
         let dataplane = self.dataplane();
         let ignored_too = self.profile().selects_by_ignored_inbounds();
@@ -194,7 +195,7 @@ impl<'a> View<'a> {
             }))
     }
 
-    /// The listeners of the MeshGateway that the proxy serves.
+    /// Listeners of the MeshGateway that the proxy serves.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = (ListenerKey, &'a GatewayListener)> + use<'a> {
         let address = &self.dataplane().address;
         let listeners = self.gateway().map(|(_, gateway)| gateway.listeners.as_slice()).unwrap_or_default();
@@ -206,7 +207,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// The tags of the gateway dataplane, of the MeshGateway and of the listener; the later win.
+    /// Tags of the gateway dataplane, of the MeshGateway and of the listener; later ones win.
     pub(crate) fn merged_listener_tags(&self, listener: &GatewayListener) -> Tags {
         let of_dataplane = self.dataplane().builtin_gateway().map(|gateway| gateway.tags.clone());
         let of_gateway = self.gateway().map(|(_, gateway)| &gateway.tags);
@@ -216,7 +217,7 @@ impl<'a> View<'a> {
 }
 
 impl SelectableInbound<'_> {
-    /// Whether a section means it: by its name, or by its port where it has none.
+    /// Returns `true` if a section refers to it: by its name, or by its port if it has no name.
     fn is_called(&self, section: &str) -> bool {
         self.name.map_or_else(|| self.key.port.to_string() == section, |name| name == section)
     }

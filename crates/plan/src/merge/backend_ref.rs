@@ -1,4 +1,4 @@
-//! What a backendRef means, relative to the policy that wrote it (spec 03 §6).
+//! Resolution of backendRefs, relative to the policy that contributed them (spec 03 §6).
 
 use model::reference::{MESH_TAG, SERVICE_TAG};
 use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
@@ -7,28 +7,28 @@ use model::{BackendRef, Kind, Labels, RefKind, Resource, ResourceId, Tags, Targe
 use crate::plan::PolicyOrigin;
 use crate::view::View;
 
-/// What a backendRef means.
+/// Destination that a backendRef resolves to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destined {
-    /// A service of the tag-based model. It never fails to resolve (spec 06 no. 26).
+    /// Tag-based service. It never fails to resolve (spec 06 no. 26).
     Legacy {
-        /// The tags that endpoints must have, `kuma.io/service` included.
+        /// Tags that endpoints must have, `kuma.io/service` included.
         tags: Tags,
-        /// Another mesh whose gateways are meant: the tag `kuma.io/mesh` (spec 06 no. 40).
+        /// Other mesh whose gateways are meant: the tag `kuma.io/mesh` (spec 06 no. 40); `None`: the own mesh.
         mesh: Option<String>,
     },
-    /// A real service, by identifier; the section is a port's name or number, or empty. When referred to by name nobody
-    /// looked whether it exists.
+    /// Real service, by identifier; the section is a port's name or number, or empty. A reference by name is not
+    /// checked for existence.
     Real(ResourceId),
     /// No service has the labels: the reference is dropped.
     Dropped {
-        /// Where it looked, in words.
+        /// Place where it was looked for, in words.
         looked_for: String,
     },
 }
 
 impl View<'_> {
-    /// Whether a backendRef names a real service, and not the value of a tag (spec 03 §6.1).
+    /// Returns `true` if a backendRef refers to a real service, not to the value of a tag (spec 03 §6.1).
     pub fn is_real(&self, backend: &BackendRef) -> bool {
         let BackendRef { target, weight: _, port } = backend;
         let profile = self.profile();
@@ -39,11 +39,11 @@ impl View<'_> {
                 || (profile.backend_refs_have_sections() && target.section_name.is_some()))
     }
 
-    /// What a backendRef means, relative to the policy that contributed it ([`crate::Rules::backend_ref_origin`]).
+    /// Resolves a backendRef relative to the policy that contributed it ([`crate::Rules::backend_ref_origin`]).
     ///
     /// ```text
     ///  legacy  MeshServiceSubset; MeshService without port (2.12+: and without sectionName), 2.14 and before
-    ///  real    MeshService with port, MeshExternalService (2.8+), MeshMultiZoneService (2.9+); in profile 3 all of them
+    ///  real    MeshService with port, MeshExternalService (2.8+), MeshMultiZoneService (2.9+); in profile 3 all
     /// ```
     pub fn resolve_backend_ref(&self, backend: &BackendRef, origin: &PolicyOrigin) -> Destined {
         let BackendRef { target, weight: _, port } = backend;
@@ -76,14 +76,15 @@ impl View<'_> {
         Destined::Real(found.with_section(section))
     }
 
-    /// The oldest resource of a kind with all the labels; of several as old, the one with the least identifier
-    /// (spec 03 §6.3). Those of which nobody said when they were made count as younger than all others.
+    /// Returns the oldest resource of a kind with all the labels; of several equally old, the one with the least
+    /// identifier (spec 03 §6.3). Those without a creation time count as younger than all others.
     fn oldest_with_labels(&self, kind: Kind, labels: &Labels) -> Option<&Resource> {
         self.by_labels(kind, labels)
             .min_by_key(|resource| (resource.meta().created.unwrap_or(i64::MAX), resource.id()))
     }
 
-    /// 2.8: the first resource of the mesh with that name, whatever its zone and namespace.
+    /// 2.8: returns the identifier of the first resource of the mesh with that name, whatever its zone and
+    /// namespace.
     fn by_plain_name(&self, kind: Kind, target: &TargetRef) -> ResourceId {
         let name = target.name.as_deref().unwrap_or_default();
         let found = self.of_kind(kind).iter().find(|resource| resource.meta().display_name() == name);
@@ -102,8 +103,8 @@ impl View<'_> {
     }
 }
 
-/// The identifier of what a policy refers to by name: in the policy's mesh and zone, and in the policy's namespace unless
-/// the reference says another (spec 03 §6.2).
+/// Returns the identifier of what a policy refers to by name: in the policy's mesh and zone, and in the policy's
+/// namespace unless the reference has another (spec 03 §6.2).
 pub(crate) fn named(kind: Kind, target: &TargetRef, policy: &ResourceId) -> ResourceId {
     ResourceId {
         kind,
@@ -115,7 +116,8 @@ pub(crate) fn named(kind: Kind, target: &TargetRef, policy: &ResourceId) -> Reso
     }
 }
 
-/// Labels that say a name and no namespace mean the policy's namespace, if it has one (profile 3, spec 03 §6.3).
+/// Labels that have a name and no namespace select in the policy's namespace, if it has one (profile 3, spec 03
+/// §6.3).
 fn near_policy(labels: &Labels, policy: &ResourceId) -> Labels {
     let mut labels = labels.clone();
     let says_name_only = labels.get(DISPLAY_NAME_LABEL).is_some() && labels.get(NAMESPACE_LABEL).is_none();
@@ -125,7 +127,7 @@ fn near_policy(labels: &Labels, policy: &ResourceId) -> Labels {
     labels
 }
 
-/// In a backendRef the name is the service, even when the tags say another (spec 06 no. 18).
+/// In a backendRef the name is the service, even if the tags have another (spec 06 no. 18).
 fn legacy(target: &TargetRef) -> Destined {
     let mut tags = match target.kind {
         RefKind::MeshServiceSubset => target.tags.clone(),

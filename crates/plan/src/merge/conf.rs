@@ -1,11 +1,11 @@
-//! How what several `to` items say is put together.
+//! Merging of the confs of several `to` items.
 
 use model::Kind;
 use model::policy::{Conf, HttpRouteConf, Spoken, TcpRouteConf};
 
 use crate::merge::http;
 
-/// Merges confs, least important first. More than one comes out only for MeshHTTPRoute, one a hostname.
+/// Merges confs, least important first. Returns more than one only for MeshHTTPRoute, one per hostname.
 pub(crate) fn merged<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     match kind {
         Kind::MeshHTTPRoute => http::merge(confs),
@@ -13,10 +13,11 @@ pub(crate) fn merged<'a>(kind: Kind, confs: impl Iterator<Item = &'a Conf>) -> V
     }
 }
 
-/// Stands for the hash of the rules of a MeshTCPRoute that have matches: those of one policy count as a whole.
+/// Stands for the hash of the rules of a MeshTCPRoute that have matches: those of one policy are one unit.
 pub(crate) const MATCHED: &str = "matches";
 
-/// The hashes of the rules in a conf that have backendRefs: `""` for the rule of TCP without matches, [`MATCHED`] for the others.
+/// Returns the hashes of the rules in a conf that have backendRefs: `""` for the TCP rule without matches,
+/// [`MATCHED`] for the others.
 pub(crate) fn backend_ref_hashes(kind: Kind, conf: &Conf) -> Vec<String> {
     match kind {
         Kind::MeshTCPRoute => {

@@ -1,4 +1,4 @@
-//! MeshHTTPRoute's own way of merging: rules with the same matches become one, and hostnames stay apart.
+//! Merging of MeshHTTPRoute: rules with the same matches become one, and hostnames stay apart.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,10 +6,10 @@ use model::policy::{Conf, HttpRouteConf, HttpRule, Matches, Merge, Spoken};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Merges confs, least important first, into one conf a hostname (or one without hostnames).
+/// Merges confs, least important first, into one conf per hostname (or one without hostnames).
 ///
-/// The rules of a more important conf come first. Where several have a rule with the same matches, it is one rule, and
-/// what the more important one says is applied to what the others say.
+/// The rules of a more important conf come first. Rules of several confs with the same matches become one, and the
+/// fields of the more important one override those of the others.
 pub(crate) fn merge<'a>(confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     let mut merged: Vec<(Option<&str>, Vec<&HttpRouteConf>)> = Vec::new();
     for conf in confs.filter_map(HttpRouteConf::of) {
@@ -23,7 +23,7 @@ pub(crate) fn merge<'a>(confs: impl Iterator<Item = &'a Conf>) -> Vec<Conf> {
     merged.into_iter().map(|(hostname, confs)| Conf::from(conf_for(hostname, &confs))).collect()
 }
 
-/// A conf without hostnames is about every host.
+/// Returns the hostnames of a conf; a conf without hostnames is about every host.
 fn hostnames(conf: &HttpRouteConf) -> Vec<Option<&str>> {
     match conf.hostnames.as_slice() {
         [] => vec![None],
@@ -45,7 +45,8 @@ fn conf_for(hostname: Option<&str>, confs: &[&HttpRouteConf]) -> HttpRouteConf {
     HttpRouteConf { hostnames: hostname.map(str::to_owned).into_iter().collect(), rules }
 }
 
-/// The hash by which the reference names the matches of a rule: SHA-256 of their JSON with fields in a fixed order.
+/// Returns the hash by which the reference names the matches of a rule: SHA-256 of their JSON with fields in a
+/// fixed order.
 pub(crate) fn matches_hash(matches: &Matches) -> String {
     let text = match matches.written() {
         Some(list) => {
@@ -57,7 +58,7 @@ pub(crate) fn matches_hash(matches: &Matches) -> String {
     STANDARD.encode(Sha256::digest(escape(&text)))
 }
 
-/// The fields of an object, in the order in which they are hashed, and what is in them.
+/// Fields of an object, in the order in which they are hashed, and their own shapes.
 struct Shape(&'static [(&'static str, Option<&'static Shape>)]);
 
 static MATCH: Shape =
@@ -82,7 +83,8 @@ fn canonical(value: &Value, shape: &Shape) -> String {
     }
 }
 
-/// The reference writes these as escapes inside text, where alone they can occur in JSON.
+/// Escapes the characters that the reference writes as escapes inside text, the only place in JSON where they can
+/// occur.
 fn escape(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }

@@ -1,4 +1,4 @@
-//! One `to` or `from` item of a policy, with all that merging needs to know about it.
+//! Item of a policy's `to` or `from` list, with all that merging needs to know about it.
 
 use model::policy::{Conf, Policy, PolicyItem};
 use model::{Resource, TargetRef};
@@ -9,39 +9,39 @@ use crate::plan::{PolicyList, PolicyOrigin};
 /// One item of a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Item<'a> {
-    /// The policy with its metadata.
+    /// Policy with its metadata.
     pub(crate) resource: &'a Resource,
-    /// The policy.
+    /// Policy that the item is in.
     pub(crate) policy: &'a Policy,
-    /// The list that it is in.
+    /// List that it is in.
     pub(crate) list: PolicyList,
-    /// Its place in the list.
+    /// Index in the list.
     pub(crate) index: usize,
-    /// Which destination or source it is about.
+    /// Destination or source that it is about.
     pub(crate) target: &'a TargetRef,
-    /// What it says.
+    /// Conf of the item.
     pub(crate) conf: &'a Conf,
 }
 
 impl Item<'_> {
-    /// The policy and the place in it.
+    /// Policy and the place in it.
     pub(crate) fn origin(&self) -> PolicyOrigin {
         PolicyOrigin::of_item(self.resource, self.list, self.index)
     }
 
-    /// Whether both come from the same policy. Policies are compared by where they are, not by name: two of them may
-    /// share one.
+    /// Returns `true` if both come from the same policy. Policies are compared by address, not by name: two of them
+    /// may share a name.
     pub(crate) fn same_policy(&self, other: &Item<'_>) -> bool {
         std::ptr::eq(self.resource, other.resource)
     }
 }
 
-/// The `to` items of policies, in the order of the policies and of their lists.
+/// Returns the `to` items of policies, in the order of the policies and of their lists.
 pub(crate) fn to_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
     items(policies, PolicyList::To, |policy| &policy.to)
 }
 
-/// The `from` items of policies, in the order of the policies and of their lists.
+/// Returns the `from` items of policies, in the order of the policies and of their lists.
 pub(crate) fn from_items<'a>(policies: &[&'a Resource]) -> Vec<Item<'a>> {
     items(policies, PolicyList::From, |policy| &policy.from)
 }

@@ -1,4 +1,4 @@
-//! Which real resources, and which of their ports, a `to` item means (spec 03 §5.2).
+//! Resolution of `to` items to real resources and their ports (spec 03 §5.2).
 
 use model::profile::SectionRule;
 use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
@@ -9,18 +9,18 @@ use crate::merge::backend_ref::named;
 use crate::reader::Destinations;
 use crate::rules::mesh_id;
 
-/// The port that an item means.
+/// Port of a resource that an item is about.
 enum Port<'a> {
-    /// All of them.
+    /// All ports.
     Whole,
-    /// The one with this name.
+    /// Port with this name.
     Section(&'a str),
-    /// The one with this number, from a compatible name.
+    /// Port with this number, from a compatible name.
     Number(u32),
 }
 
-/// The resources that an item of a policy means; the section is a port's effective name, or empty for the whole resource.
-/// In store order.
+/// Returns the resources that an item of a policy is about, in store order; the section is a port's effective name,
+/// or empty for the whole resource.
 pub(crate) fn resolve(
     destinations: Destinations<'_>,
     policy: &ResourceId,
@@ -54,8 +54,8 @@ pub(crate) fn resolve(
     }
 }
 
-/// A name of 3 or 4 parts is a service of a Kubernetes namespace, and its port: `name_namespace_svc_port`. The third part
-/// may be anything (spec 06 no. 28).
+/// Parses a name of 3 or 4 parts, which is a service of a Kubernetes namespace and its port:
+/// `name_namespace_svc_port`. The third part may be anything (spec 06 no. 28).
 fn compatible_name(name: &str) -> Option<(Labels, Option<u32>)> {
     let parts: Vec<&str> = name.split('_').collect();
     let (name, namespace, port) = match parts[..] {
@@ -66,7 +66,7 @@ fn compatible_name(name: &str) -> Option<(Labels, Option<u32>)> {
     Some((Labels::from_iter([(NAMESPACE_LABEL, namespace), (DISPLAY_NAME_LABEL, name)]), port))
 }
 
-/// The identifier of a resource with the port that is meant; `None` when it has no such port.
+/// Returns the identifier of a resource with the port that is meant; `None`: it has no such port.
 fn section(profile: Profile, resource: &Resource, port: &Port<'_>) -> Option<ResourceId> {
     let id = resource.id();
     let ports = match resource.spec() {
@@ -91,7 +91,7 @@ fn section(profile: Profile, resource: &Resource, port: &Port<'_>) -> Option<Res
     }
 }
 
-/// Whether resources of a kind have sections.
+/// Returns `true` if resources of a kind have sections.
 pub(crate) fn has_sections(kind: Kind) -> bool {
     matches!(kind, Kind::MeshService | Kind::MeshMultiZoneService)
 }

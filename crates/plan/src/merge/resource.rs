@@ -13,20 +13,20 @@ use crate::precedence::ItemPrecedence;
 use crate::reader::Destinations;
 use crate::rules::{Merged, ResourceRule};
 
-/// The `to` items of policies in the order of their importance, least first; ties keep the given order.
+/// Returns the `to` items of policies in the order of their importance, least first; ties keep the given order.
 pub(crate) fn sorted_items<'a>(policies: &[&'a Resource], profile: Profile) -> Vec<Item<'a>> {
     let mut items = to_items(policies);
     items.sort_by_cached_key(|item| ItemPrecedence::of(item.resource, item.policy, item.target, profile));
     items
 }
 
-/// The rules of policies, by the resource (and port) that they are about.
+/// Makes the rules of policies, by the resource (and port) that they are about.
 pub(crate) fn rules(
     destinations: Destinations<'_>,
     kind: Kind,
     policies: &[&Resource],
 ) -> BTreeMap<ResourceId, ResourceRule> {
-    // Policies for a MeshHTTPRoute as a whole speak by the hash of its matches, in the rules by tag.
+    // Policies for a MeshHTTPRoute as a whole are among the rules by tag, by the hash of its matches.
     let policies: Vec<&Resource> = policies.iter().copied().filter(|p| !is_for_http_route(p)).collect();
     let items = sorted_items(&policies, destinations.profile());
 
@@ -63,7 +63,7 @@ pub(crate) fn rules(
     keys.into_iter().map(rule).collect()
 }
 
-/// What is said about a whole resource is said about its ports.
+/// Returns `true` if a rule applies to the section: a rule about a whole resource applies to its ports too.
 fn speaks_of_ports_too(key: &ResourceId, section: &str) -> bool {
     section.is_empty() && has_sections(key.kind)
 }

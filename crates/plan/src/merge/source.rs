@@ -1,4 +1,4 @@
-//! Rules about who connects to an inbound, and about inbounds whoever connects (spec 07 §11.4, §11.5).
+//! Rules about the clients of an inbound, and about inbounds whoever connects (spec 07 §11.4, §11.5).
 
 use std::collections::BTreeMap;
 
@@ -12,32 +12,32 @@ use crate::plan::{PolicyList, PolicyOrigin};
 use crate::rules::{InboundKey, TagRule};
 use crate::view::View;
 
-/// What the policies of a kind say about each inbound that one of them selects.
+/// Rules of a kind for each inbound that one of its policies selects.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceRules {
-    /// By the tags of who connects, from `from` items.
+    /// Rules by the tags of the client, from `from` items.
     pub by_tag: BTreeMap<InboundKey, Vec<TagRule>>,
-    /// Without regard to who connects, or by what their conf says of it: from `rules`, or from `from` items for
-    /// everybody; least important first.
+    /// Rules without regard to the tags of the client, or with matches of their conf: from `rules`, or from `from`
+    /// items for everybody; least important first.
     pub plain: BTreeMap<InboundKey, Vec<SourceRule>>,
 }
 
 /// One item of an inbound policy's `rules`, for one of its matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceRule {
-    /// What it says; absent: nothing.
+    /// Conf of the item; absent: the item sets nothing.
     pub conf: Option<Conf>,
-    /// When it applies; absent: always.
+    /// Condition under which it applies; absent: always.
     pub matches: Option<Written>,
-    /// The policy and the place in its list.
+    /// Policy and the place in its list.
     pub origin: PolicyOrigin,
 }
 
 impl View<'_> {
-    /// What matched policies say about each inbound.
+    /// Makes the rules of matched policies about each inbound.
     ///
     /// # Errors
-    /// In words, when a source cannot be said in tags, or when too many of them overlap.
+    /// In words, if a source cannot be expressed in tags, or if too many of them overlap.
     pub fn source_rules(&self, kind: Kind, matched: &Matched<'_>) -> Result<SourceRules, String> {
         let mut rules = SourceRules::default();
         for (inbound, policies) in &matched.inbounds {
@@ -48,10 +48,10 @@ impl View<'_> {
     }
 }
 
-/// Rules by the tags of who connects, from the `from` items of policies that matched, least important first.
+/// Makes rules by the tags of the client, from the `from` items of policies that matched, least important first.
 ///
 /// # Errors
-/// In words, when a source cannot be said in tags, or when too many of them overlap.
+/// In words, if a source cannot be expressed in tags, or if too many of them overlap.
 pub fn rules_by_source(kind: Kind, policies: &[&Resource], profile: Profile) -> Result<Vec<TagRule>, String> {
     let mut entries = Vec::new();
     for item in from_items(policies) {
@@ -61,7 +61,7 @@ pub fn rules_by_source(kind: Kind, policies: &[&Resource], profile: Profile) -> 
     tag::rules(kind, &entries, Negations::Always, profile).map_err(|e| e.to_string())
 }
 
-/// Rules about an inbound without regard to who connects, in the order of the policies that matched it.
+/// Makes rules about an inbound without regard to the client, in the order of the policies that matched it.
 pub fn plain_rules(policies: &[&Resource]) -> Vec<SourceRule> {
     let mut rules = Vec::new();
     for resource in policies {
@@ -88,7 +88,8 @@ pub fn plain_rules(policies: &[&Resource]) -> Vec<SourceRule> {
     rules
 }
 
-/// Kinds whose `from` knows only everybody, so that it is the same as `rules`.
+/// Returns `true` for kinds whose `from` has only one possible source, everybody, so that it is the same as
+/// `rules`.
 fn says_same_to_all(kind: Kind) -> bool {
     matches!(
         kind,

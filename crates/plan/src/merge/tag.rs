@@ -21,14 +21,14 @@ use crate::rules::{Merged, Subset, SubsetTag, TagRule};
 
 pub(crate) use cliques::TooManyTags;
 
-/// An item, and the destinations or sources it is about.
+/// Item, and the destinations or sources it is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) item: Item<'a>,
     pub(crate) subset: Tags,
 }
 
-/// Why no rules by tag could be made.
+/// Reason why no rules by tag could be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TagError {
     #[error("can't represent {0} as tags")]
@@ -37,16 +37,16 @@ pub(crate) enum TagError {
     TooManyTags(#[from] TooManyTags),
 }
 
-/// Which combinations of tags get a rule.
+/// Combinations of tags that get a rule of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Negations {
-    /// Only what is needed for the first rule that fits to be the right one.
+    /// Only the combinations needed for the first rule that fits to be the right one.
     AsNeeded,
     /// Every combination.
     Always,
 }
 
-/// The tags that an item is about.
+/// Returns the tags that an item is about.
 pub(crate) fn subset(target: &TargetRef, profile: Profile) -> Result<Tags, TagError> {
     let name = || match &target.labels {
         Some(labels) if profile.refers_by_labels_only() => labels.get(DISPLAY_NAME_LABEL).unwrap_or_default(),
@@ -66,7 +66,7 @@ pub(crate) fn subset(target: &TargetRef, profile: Profile) -> Result<Tags, TagEr
     }
 }
 
-/// Which of the items take part (spec 03 §4.1).
+/// Returns `true` if the item takes part in rules by tag (spec 03 §4.1).
 pub(crate) fn takes_part(target: &TargetRef, policy: &Policy, profile: Profile) -> bool {
     let hidden = profile.http_route_items_hide_tag_rules()
         && policy.to.iter().any(|item| item.target.kind == RefKind::MeshHTTPRoute);
@@ -82,7 +82,7 @@ pub(crate) fn takes_part(target: &TargetRef, policy: &Policy, profile: Profile) 
     !hidden && (is_old || !profile.has_resource_rules())
 }
 
-/// The rules of entries, least important first; the rules with most tags come first.
+/// Makes the rules of entries, least important first; the rules with most tags come first.
 pub(crate) fn rules(
     kind: Kind,
     entries: &[Entry<'_>],
@@ -110,8 +110,8 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// With one key, a subset is everything or one value. Each distinct one in the order of its first occurrence, with the
-/// positions of the entries that contain it.
+/// With one key, a subset is everything or one value. Returns each distinct one in the order of its first
+/// occurrence, with the positions of the entries that contain it.
 fn by_subset(entries: &[Entry<'_>]) -> Vec<(Subset, Vec<usize>)> {
     let everything: Vec<usize> = (0..entries.len()).filter(|at| entries[*at].subset.is_empty()).collect();
     let mut found: Vec<(Subset, Vec<usize>)> = Vec::new();
@@ -132,7 +132,8 @@ fn by_subset(entries: &[Entry<'_>]) -> Vec<(Subset, Vec<usize>)> {
     found
 }
 
-/// Merges what items say, least important first, into one conf (or several, for MeshHTTPRoute) with its origins.
+/// Merges the confs of items, least important first, into one conf (or several, for MeshHTTPRoute) with its
+/// origins.
 pub(crate) fn merge(kind: Kind, relevant: &[&Item<'_>], profile: Profile) -> Vec<Merged> {
     let confs = conf::merged(kind, relevant.iter().map(|item| item.conf));
     if confs.is_empty() {
@@ -157,7 +158,7 @@ pub(crate) fn merge(kind: Kind, relevant: &[&Item<'_>], profile: Profile) -> Vec
         .collect()
 }
 
-/// Who contributed the backendRefs, by the hash of the rule's matches (spec 03 §4.5).
+/// Returns the policies that contributed the backendRefs, by the hash of the rule's matches (spec 03 §4.5).
 pub(crate) fn backend_ref_origins(
     kind: Kind,
     relevant: &[&Item<'_>],
@@ -175,7 +176,7 @@ pub(crate) fn backend_ref_origins(
     origins
 }
 
-/// One tag of a combination.
+/// Builds one tag of a combination.
 pub(crate) fn tag(key: &str, value: &str, not: bool) -> SubsetTag {
     SubsetTag { key: key.to_owned(), value: value.to_owned(), not }
 }

@@ -1,38 +1,38 @@
-//! Where lines about finished connections go.
+//! Access logs: the destination and format of lines about finished connections.
 
 use serde::Serializer;
 use serde_json::{Value, json};
 
 use super::Sourced;
 
-/// Where lines about finished connections go.
+/// Access log of finished connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AccessLog {
-    /// A file, or a TCP address.
+    /// File or TCP address that lines go to.
     pub backend: LogBackend,
-    /// How a line looks; absent: the default line.
+    /// Format of a line; absent: the default line.
     pub format: Option<LogFormat>,
 }
 
-/// A file, or a TCP address.
+/// Destination of access log lines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogBackend {
-    /// A path.
+    /// Path of a file.
     File(String),
-    /// `host:port`.
+    /// TCP address, as `host:port`.
     Tcp(String),
 }
 
-/// How an access log line looks.
+/// Format of an access log line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogFormat {
-    /// A format string.
+    /// Format string.
     Plain(String),
     /// Keys and format strings, in the order of the policy.
     Json(Vec<(String, String)>),
 }
 
-/// Where lines go, in words.
+/// Returns the destination of the lines, in words.
 pub(super) fn words(AccessLog { backend, format: _ }: &AccessLog) -> String {
     match backend {
         LogBackend::File(path) => format!("to the file {path}"),
@@ -40,7 +40,7 @@ pub(super) fn words(AccessLog { backend, format: _ }: &AccessLog) -> String {
     }
 }
 
-/// Each with its place beside the policy.
+/// Serializes access logs, each with its place beside the policy.
 pub(super) fn serialize<S: Serializer>(
     logs: &[Sourced<AccessLog>],
     serializer: S,

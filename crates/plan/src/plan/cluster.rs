@@ -1,4 +1,4 @@
-//! The destinations behind backends, and their endpoints.
+//! Clusters: the destinations behind backends, and their endpoints.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,34 +9,34 @@ use serde::Serialize;
 
 use super::{ClusterSettings, OutsideTls, Sourced, TlsParams};
 
-/// A destination that some backend of the plan names.
+/// Destination of a backend of the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cluster {
-    /// Its name (spec 04 §5).
+    /// Name of the cluster (spec 04 §5).
     pub name: String,
-    /// The service behind it: a tag value, or a destination name.
+    /// Service behind it: a tag value, or a destination name.
     pub service: String,
-    /// Which sort of destination it is.
+    /// Sort of destination.
     pub kind: ClusterKind,
-    /// The tags beyond `kuma.io/service` that its endpoints must have.
+    /// Tags beyond `kuma.io/service` that its endpoints must have.
     pub subset: Tags,
     /// TLS to its endpoints, within the mesh; absent: plaintext.
     pub tls: Option<ProxyTls>,
-    /// How long establishing a connection may take; absent: the data plane's default of 5 s.
+    /// Connect timeout of one endpoint; absent: the data plane's default of 5 s.
     pub connect_timeout: Option<Sourced<Duration>>,
-    /// How its endpoints are chosen, watched, limited and dialled.
+    /// Load balancing, health checks, limits and socket settings of its endpoints.
     pub settings: ClusterSettings,
-    /// Its endpoints, sorted by priority, zone, address and port.
+    /// Endpoints, sorted by priority, zone, address and port.
     pub endpoints: Vec<Endpoint>,
-    /// How a proxy that needs no zone egress may reach a destination outside the mesh, where the mesh has no egress that
-    /// could carry it; absent: through `endpoints` only.
+    /// Access to a destination outside the mesh for a proxy that needs no zone egress, where the mesh has no egress
+    /// that could carry it; absent: through `endpoints` only.
     pub direct: Option<DirectAccess>,
-    /// The real service behind it, as `Kind mesh/name`; absent for tags.
+    /// Real service behind it, as `Kind mesh/name`; absent for tags.
     pub resource: Option<String>,
 }
 
 impl Cluster {
-    /// A destination in plaintext about which nobody says anything.
+    /// A destination in plaintext without any settings.
     pub(crate) fn plain(name: String, service: String, kind: ClusterKind, endpoints: Vec<Endpoint>) -> Self {
         Self {
             name,
@@ -52,7 +52,7 @@ impl Cluster {
         }
     }
 
-    /// How this proxy speaks to it outside the mesh, where it is dialled directly; `None`: it is not.
+    /// TLS to a destination outside the mesh that this proxy dials directly; `None`: it dials none.
     pub fn to_outside(&self) -> Option<&OutsideTls> {
         match (&self.direct, &self.kind) {
             (Some(direct), _) => Some(&direct.tls),
@@ -62,24 +62,24 @@ impl Cluster {
     }
 }
 
-/// Where a destination outside the mesh really is.
+/// Direct access to a destination outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectAccess {
-    /// Its endpoints, sorted by priority, address and port.
+    /// Endpoints, sorted by priority, address and port.
     pub endpoints: Vec<Endpoint>,
-    /// TLS that they want.
+    /// TLS to the endpoints.
     pub tls: OutsideTls,
 }
 
-/// Which sort of destination a cluster is.
+/// Sort of destination that a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ClusterKind {
-    /// The application beside the proxy.
+    /// Application beside the proxy.
     Application,
-    /// Proxies of the mesh, dialled by a zone proxy: TLS goes on to them as it came.
+    /// Proxies of the mesh, dialled by a zone proxy: TLS is passed on as it came.
     Zone {
-        /// The sets of tags by which routes choose among its endpoints, and those of destinations that stand for every service,
-        /// each sorted.
+        /// Tag sets by which routes choose among its endpoints, and those of destinations that stand for every
+        /// service, each sorted.
         subsets: BTreeSet<Vec<String>>,
     },
     /// Proxies of the mesh.
@@ -88,12 +88,12 @@ pub enum ClusterKind {
     Gateway,
     /// Outside the mesh, through the zone egress.
     Egress {
-        /// What the outside speaks.
+        /// Protocol of the destination outside.
         protocol: Protocol,
     },
     /// Outside the mesh, dialled directly by this proxy.
     External {
-        /// What it speaks.
+        /// Protocol of the destination.
         protocol: Protocol,
         /// TLS that this proxy originates.
         tls: OutsideTls,
@@ -104,68 +104,68 @@ pub enum ClusterKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyTls {
-    /// The server name (spec 07 §7.4).
+    /// Server name (spec 07 §7.4).
     pub sni: String,
-    /// The server name for endpoints of zones whose ingress routes by another one, by zone (spec 07 §7.5).
+    /// Server names, by zone, for endpoints of zones whose ingress routes by another name (spec 07 §7.5).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sni_of_zones: BTreeMap<String, String>,
-    /// Who its endpoints may say they are.
+    /// URI SANs that its endpoints may have.
     pub peers: PeerNames,
-    /// The mesh that they are of: another than the proxy's own vouches for them by its own CA.
+    /// Mesh of the endpoints; a mesh other than the proxy's own has a CA of its own.
     pub mesh: String,
-    /// Whether the endpoints that are no zone proxies accept plaintext too.
+    /// `true`: the endpoints that are not zone proxies accept plaintext too.
     pub optional: bool,
-    /// Versions and ciphers.
+    /// TLS versions and ciphers.
     #[serde(skip_serializing_if = "TlsParams::is_empty")]
     pub params: TlsParams,
 }
 
-/// Which URI SANs of a peer that is believed are accepted: one of them suffices.
+/// Accepted URI SANs of a trusted peer: one of them suffices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PeerNames {
-    /// Any.
+    /// Any URI SAN.
     Any,
-    /// One of these, sorted.
+    /// One of these URI SANs, sorted.
     Exact(Vec<String>),
-    /// Any that begins so.
+    /// Any URI SAN with this prefix.
     Prefix(String),
 }
 
-/// One address that takes connections.
+/// One address that accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
-    /// Lower is tried first.
+    /// Priority; lower is tried first.
     pub priority: u32,
-    /// The zone that it is in, where known.
+    /// Zone of the endpoint; absent: unknown.
     pub zone: Option<String>,
-    /// An IP address, a DNS name, or a `unix://` path.
+    /// IP address, DNS name, or `unix://` path.
     pub address: String,
-    /// Its port.
+    /// Port of the endpoint.
     pub port: u32,
-    /// Its share among endpoints of one priority.
+    /// Share among endpoints of one priority.
     pub weight: u32,
-    /// Its tags, `kuma.io/service` included.
+    /// Tags of the endpoint, `kuma.io/service` included.
     pub tags: Tags,
-    /// The labels of its dataplane (2.14+).
+    /// Labels of its Dataplane (2.14+).
     pub labels: model::Labels,
-    /// Which resource offers it, as `Kind mesh/name`.
+    /// Resource that offers it, as `Kind mesh/name`.
     pub offered_by: String,
-    /// What stands at the address.
+    /// Listener at the address: the destination itself or a zone proxy.
     pub via: Via,
 }
 
-/// What stands at the address of an endpoint.
+/// Listener at the address of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Via {
-    /// The destination itself: the proxy beside the application, or a service outside the mesh.
+    /// Destination itself: the proxy beside the application, or a service outside the mesh.
     #[default]
     #[serde(rename = "direct")]
     Direct,
-    /// The ingress of another zone, which routes by SNI.
+    /// Ingress of another zone, which routes by SNI.
     #[serde(rename = "zone ingress")]
     ZoneIngress,
-    /// The egress of this zone, which routes by SNI.
+    /// Egress of this zone, which routes by SNI.
     #[serde(rename = "zone egress")]
     ZoneEgress,
 }

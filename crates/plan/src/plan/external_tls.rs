@@ -9,137 +9,140 @@ use serde::{Serialize, Serializer};
 
 use super::Plan;
 
-/// TLS that a proxy originates to a service outside the mesh. It names secrets; what is in them stands in no plan.
+/// TLS that a proxy originates to a service outside the mesh. It names secrets; their contents are never part of a
+/// plan.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalTls {
-    /// The SNI; absent: none is sent.
+    /// SNI; absent: none is sent.
     pub server_name: Option<String>,
-    /// Whom the proxy takes for the service.
+    /// Verification of the service's certificate.
     pub verify: ExternalPeer,
-    /// The certificate that the proxy shows; absent: none.
+    /// Client certificate of the proxy; absent: none.
     pub client_certificate: Option<ExternalSecret>,
 }
 
-/// How the endpoints of a destination outside the mesh are spoken to. Several services may stand behind one name, each with TLS
-/// of its own, or none.
+/// TLS to the endpoints of a destination outside the mesh. Several services may share one name, each with TLS of
+/// its own, or none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OutsideTls {
     first: Option<ExternalTls>,
-    /// Of the services that want another than the first, by who offers an endpoint.
+    /// TLS of the services that differ from the first, by the resource that offers an endpoint.
     others: BTreeMap<String, Option<ExternalTls>>,
 }
 
 impl From<Option<ExternalTls>> for OutsideTls {
-    /// The same to all.
+    /// The same TLS to all endpoints.
     fn from(first: Option<ExternalTls>) -> Self {
         Self { first, others: BTreeMap::new() }
     }
 }
 
 impl OutsideTls {
-    /// Adds how the endpoints of one more service are spoken to.
+    /// Adds the TLS to the endpoints of one more service.
     pub(crate) fn add(&mut self, offered_by: String, tls: Option<ExternalTls>) {
         if tls != self.first {
             self.others.insert(offered_by, tls);
         }
     }
 
-    /// TLS to the endpoints of who offers them, as `Kind mesh/name`; `None`: plaintext.
+    /// Returns the TLS to the endpoints that a resource offers, as `Kind mesh/name`; `None`: plaintext.
     pub fn to(&self, offered_by: &str) -> Option<&ExternalTls> {
         self.others.get(offered_by).unwrap_or(&self.first).as_ref()
     }
 
-    /// TLS to all endpoints; `None`: plaintext.
+    /// Returns the TLS to all endpoints; `None`: plaintext.
     ///
     /// # Errors
     ///
-    /// They are not all spoken to in the same way.
+    /// [`Mixed`], if their TLS differs.
     pub fn to_all(&self) -> Result<Option<&ExternalTls>, Mixed> {
         if self.others.is_empty() { Ok(self.first.as_ref()) } else { Err(Mixed) }
     }
 
-    /// Each way in which endpoints are spoken to by TLS.
+    /// Returns each distinct TLS to endpoints.
     pub fn each(&self) -> impl Iterator<Item = &ExternalTls> {
         [&self.first].into_iter().chain(self.others.values()).flatten()
     }
 
-    /// The TLS of the first service, and of those that want another, by who offers an endpoint.
+    /// Returns the TLS of the first service, and that of the services that differ, by the resource that offers an
+    /// endpoint.
     pub(crate) fn parts(&self) -> (Option<&ExternalTls>, &BTreeMap<String, Option<ExternalTls>>) {
         (self.first.as_ref(), &self.others)
     }
 }
 
-/// Endpoints of one destination are spoken to in different ways.
+/// Error: the endpoints of one destination need different TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mixed;
 
-/// Whom a proxy takes for a service outside the mesh.
+/// Peer that a proxy accepts as a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ExternalPeer {
-    /// Whoever answers.
+    /// Any peer.
     Anybody,
-    /// Who has a certificate that is in order.
+    /// A peer with a valid certificate.
     Certified {
-        /// Who must have signed it.
+        /// Authority that must have signed it.
         by: Authority,
-        /// The names one of which it must have; empty: any will do.
+        /// Names one of which the certificate must have; empty: any name.
         names: Vec<ExternalName>,
-        /// The least version of TLS; absent: as the data plane has it.
+        /// Minimum TLS version; absent: the data plane's default.
         #[serde(serialize_with = "version")]
         min: Option<TlsVersion>,
-        /// The greatest version of TLS; absent: as the data plane has it.
+        /// Maximum TLS version; absent: the data plane's default.
         #[serde(serialize_with = "version")]
         max: Option<TlsVersion>,
     },
 }
 
-/// Who must have signed the certificate of a service outside the mesh.
+/// Authority that must have signed the certificate of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Authority {
-    /// Whoever the proxy's host believes.
+    /// Authorities that the proxy's host trusts.
     Host,
-    /// Those whose certificates stand here, in PEM.
+    /// Authorities with these certificates, in PEM.
     Inline(Arc<str>),
-    /// Those in a secret.
+    /// Authorities in a secret.
     Secret(ExternalSecret),
 }
 
-/// A name of a certificate.
+/// Name in a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalName {
-    /// Whether it is an IP address instead of a DNS name.
+    /// `true`: an IP address; `false`: a DNS name.
     pub is_address: bool,
-    /// Whether it may go on.
+    /// `true`: `name` is a prefix.
     pub is_prefix: bool,
-    /// The name, or its beginning.
+    /// Name, or its prefix.
     pub name: String,
 }
 
-/// A secret that is made of what a MeshExternalService says, where certificates are issued.
+/// Secret made from the fields of a MeshExternalService or ExternalService, by the process that issues
+/// certificates.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExternalSecret {
-    /// What is in it.
+    /// Content of the secret.
     pub part: ExternalPart,
-    /// The mesh.
+    /// Mesh of the service.
     pub mesh: String,
-    /// The stored name of the MeshExternalService; of an ExternalService `externalservice/` and its name.
+    /// Stored name of the MeshExternalService; for an ExternalService `externalservice/` and its name.
     pub service: String,
 }
 
-/// What is in a secret about an external service.
+/// Content of a secret about a service outside the mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExternalPart {
-    /// `caCert`: who must have signed its certificate.
+    /// `caCert`: the authorities that must have signed the service's certificate.
     Authority,
-    /// `clientCert` and `clientKey`: what the proxy shows.
+    /// `clientCert` and `clientKey`: the certificate that the proxy presents.
     Client,
 }
 
 impl ExternalTls {
-    /// The secrets that it names.
+    /// Returns the secrets that it names.
     pub fn secrets(&self) -> impl Iterator<Item = &ExternalSecret> {
         let authority = match &self.verify {
             ExternalPeer::Certified { by: Authority::Secret(secret), .. } => Some(secret),
@@ -150,7 +153,7 @@ impl ExternalTls {
 }
 
 impl Plan {
-    /// The secrets about services outside the mesh that its clusters name, sorted.
+    /// Returns the secrets about services outside the mesh that its clusters name, sorted.
     pub fn external_secrets(&self) -> BTreeSet<ExternalSecret> {
         self.clusters
             .values()
@@ -163,7 +166,8 @@ impl Plan {
 }
 
 impl fmt::Display for ExternalSecret {
-    /// The name by which proxies ask for it: `external_ca:secret:MESH:SERVICE`, or `external_cert:secret:MESH:SERVICE`.
+    /// Writes the name by which proxies ask for it: `external_ca:secret:MESH:SERVICE`, or
+    /// `external_cert:secret:MESH:SERVICE`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
             ExternalPart::Authority => "external_ca",
@@ -180,7 +184,7 @@ impl Serialize for ExternalSecret {
 }
 
 impl Serialize for Authority {
-    /// `host`, `inline`, or the name of the secret.
+    /// Serializes as `host`, `inline`, or the name of the secret.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Authority::Host => serializer.serialize_str("host"),

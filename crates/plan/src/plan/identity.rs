@@ -1,4 +1,4 @@
-//! How a proxy proves who it is, and whom it believes.
+//! Identity of a proxy, and the peers that it trusts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,109 +7,111 @@ use std::time::Duration;
 
 use model::ResourceId;
 
-/// How a proxy proves who it is, and whom it believes (spec 07 §1). No key and no secret ever stands in it: who issues
+/// Identity of a proxy, and the peers that it trusts (spec 07 §1). It never holds a key or a secret: the issuer of
 /// certificates reads those from the Mesh or the MeshIdentity that it names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mtls {
-    /// The mesh.
+    /// Mesh that the identity is of.
     pub mesh: String,
-    /// Whether inbounds take plaintext too, as the mesh says; never with a workload identity.
+    /// `true`: the mesh lets inbounds accept plaintext too; never with a workload identity.
     pub permissive: bool,
-    /// Who issues its certificate.
+    /// Issuer of its certificate.
     pub identity: Identity,
-    /// The URI SANs of its certificate in their order, exactly one where a MeshIdentity issues it; or why none can be
-    /// issued, in which case it takes and makes no connection of the mesh.
+    /// URI SANs of its certificate in their order, exactly one if a MeshIdentity issues it; or the reason why none
+    /// can be issued, in which case the proxy accepts and makes no connection of the mesh.
     pub uris: Result<Vec<String>, Unissued>,
-    /// Whose certificates it believes.
+    /// Peers that it trusts.
     pub trust: Trust,
-    /// Whether secrets have the names that came with unified naming (2.12+).
+    /// `true`: secrets have the names of unified naming (2.12+).
     pub unified_names: bool,
 }
 
-/// Who issues the certificate of a proxy.
+/// Issuer of the certificate of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// The CA of the mesh (spec 07 §4).
+    /// CA of the mesh (spec 07 §4).
     MeshCa {
-        /// The name of the enabled mTLS backend.
+        /// Name of the enabled mTLS backend.
         backend: String,
     },
-    /// A MeshIdentity (spec 07 §12).
+    /// MeshIdentity (spec 07 §12).
     Workload {
-        /// The MeshIdentity; its KRI names the certificate.
+        /// MeshIdentity whose KRI names the certificate.
         by: ResourceId,
-        /// Who issues for it.
+        /// Provider that issues for it.
         provider: Provider,
     },
 }
 
-/// Who issues the certificates of a MeshIdentity.
+/// Provider of the certificates of a MeshIdentity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
-    /// The control plane.
+    /// Control plane.
     Bundled,
-    /// The SPIRE agent beside the proxy, which hands out the authorities too.
+    /// SPIRE agent beside the proxy, which provides the authorities too.
     Spire {
-        /// How long connecting to the agent may take.
+        /// Connect timeout of the agent.
         timeout: Duration,
     },
 }
 
-/// Whose certificates a proxy believes.
+/// Peers that a proxy trusts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
-    /// Everybody's that the CA of the mesh signed.
+    /// All peers with a certificate signed by the CA of the mesh.
     MeshCa,
-    /// By the trust domain of a certificate's first URI SAN: whom the authorities of that domain signed.
+    /// Peers by the trust domain of their certificate's first URI SAN: the authorities of that domain must have
+    /// signed it.
     Domains {
-        /// The certificates of the authorities that MeshTrusts name, in PEM as written, by trust domain.
+        /// Certificates of the authorities that MeshTrusts name, in PEM as written, by trust domain.
         bundles: BTreeMap<String, Vec<Arc<str>>>,
-        /// Whether the CA of the mesh joins them as authority of the domain that is named after the mesh (spec 07 §13.3).
+        /// `true`: the CA of the mesh is an authority of the domain that is named after the mesh too (spec 07
+        /// §13.3).
         with_mesh_ca: bool,
     },
-    /// Whom the SPIRE agent vouches for.
+    /// Peers that the SPIRE agent vouches for.
     Spire,
 }
 
-/// Why no certificate can be issued for a proxy.
+/// Reason why no certificate can be issued for a proxy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unissued {
-    /// Nothing says which service it is (spec 07 §4).
+    /// The proxy has no service (spec 07 §4).
     NoService {
-        /// The name of its Dataplane.
+        /// Name of its Dataplane.
         dataplane: String,
     },
-    /// The name of a service is none that fits into a URI.
+    /// The name of a service is not valid in a URI.
     BadService {
-        /// The value of `kuma.io/service`.
+        /// Value of `kuma.io/service`.
         service: String,
     },
-    /// A label that the MeshIdentity names is not on the Dataplane.
+    /// The Dataplane lacks a label that the MeshIdentity refers to.
     NoLabel {
-        /// The label.
+        /// Name of the label.
         label: String,
     },
-    /// A template of the MeshIdentity has an action that means nothing.
+    /// A template of the MeshIdentity has an unknown action.
     UnknownAction {
-        /// The action, without braces.
+        /// Action, without braces.
         action: String,
     },
-    /// What the templates of the MeshIdentity give is no SPIFFE ID.
+    /// The templates of the MeshIdentity do not yield a valid SPIFFE ID.
     BadId {
-        /// What they give.
+        /// Result of the templates.
         id: String,
-        /// What is wrong with it.
+        /// Reason why it is not valid.
         why: &'static str,
     },
 }
 
 impl Mtls {
-    /// Whether a MeshIdentity gives the proxy its certificate, instead of the CA of the mesh.
+    /// Returns `true` if a MeshIdentity issues the proxy's certificate, instead of the CA of the mesh.
     pub fn has_workload_identity(&self) -> bool {
         matches!(self.identity, Identity::Workload { .. })
     }
 
-    /// The trust domains whose certificates it believes, sorted; none where others decide that.
+    /// Returns the trust domains whose certificates it trusts, sorted; none if the mesh CA or SPIRE decides that.
     pub fn domains(&self) -> Vec<&str> {
         match &self.trust {
             Trust::MeshCa | Trust::Spire => Vec::new(),
@@ -125,7 +127,7 @@ impl Mtls {
 }
 
 impl fmt::Display for Identity {
-    /// `` backend `ca-1` `` or `MeshIdentity default/identity`.
+    /// Writes `` backend `ca-1` `` or `MeshIdentity default/identity`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Identity::MeshCa { backend } => write!(f, "backend `{backend}`"),

@@ -1,4 +1,4 @@
-//! Where a proxy takes connections, and what it does with each.
+//! Listeners: the addresses on which a proxy accepts connections, and the routes of those connections.
 
 use std::sync::Arc;
 
@@ -7,91 +7,91 @@ use model::{ResourceId, Tags};
 
 use super::{ConnectionSettings, Match, Naming, Route, Session, Terminated};
 
-/// One address and port on which a proxy takes connections.
+/// One address and port on which a proxy accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Listener {
-    /// Its name: `inbound:<ip>:<port>`, `outbound:<ip>:<port>` or a KRI under unified naming (spec 04 §5.4), of gateways
-    /// `<gateway name>:<TCP|TLS>:<port>`.
+    /// Name of the listener: `inbound:<ip>:<port>`, `outbound:<ip>:<port>` or a KRI under unified naming (spec 04
+    /// §5.4), of gateways `<gateway name>:<TCP|TLS>:<port>`.
     pub name: String,
-    /// Where connections come in.
+    /// Address that it listens on.
     pub bind: Bind,
-    /// Whose connections they are.
+    /// Direction of its connections.
     pub direction: Direction,
-    /// The service behind it, as logs and statistics call it: what is dialled, or on other listeners what the proxy stands
+    /// Service of the listener in logs and statistics: what is dialled, or on other listeners what the proxy stands
     /// for; may be empty.
     pub service: String,
-    /// What is spoken on it (spec 04 §3).
+    /// Protocol of the connections (spec 04 §3).
     pub protocol: Protocol,
-    /// What clients must show before anything is passed on.
+    /// TLS that clients must use.
     pub accepts: Accepts,
-    /// How its connections are treated.
+    /// Settings of its connections.
     pub settings: ConnectionSettings,
-    /// What is done with which connections: the first match decides, so the most exact one comes first. Connections that
-    /// nothing matches are refused.
+    /// Routes by match: the first match decides, so the most exact one comes first. Connections that match none are
+    /// refused.
     pub routes: Vec<(Match, Route)>,
-    /// What only the reference's own data plane, or who compares with the reference, needs to know.
+    /// Names that only the reference's data plane and comparisons with it need.
     pub naming: Naming,
 }
 
-/// Where connections come in.
+/// Address that a listener accepts connections on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bind {
-    /// The IP address.
+    /// IP address.
     pub address: String,
-    /// The port.
+    /// Port.
     pub port: u16,
-    /// Whether the kernel redirects connections for that place to the proxy (transparent proxying), which does not open the
-    /// port itself.
+    /// `true`: the kernel redirects connections for that address to the proxy (transparent proxying), which does
+    /// not open the port itself.
     pub captured: bool,
 }
 
-/// Whose connections a listener takes.
+/// Direction of the connections of a listener.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// Of the mesh, to the application beside the proxy.
+    /// From the mesh, to the application beside the proxy.
     Inbound,
-    /// Of the application, into the mesh.
+    /// From the application, into the mesh.
     Outbound(Destination),
-    /// Of the outside, into the mesh: a builtin gateway.
+    /// From outside, into the mesh: a builtin gateway.
     Gateway,
-    /// Of proxies of the mesh, passed on: a zone ingress or egress.
+    /// From proxies of the mesh, passed on: a zone ingress or egress.
     Zone,
 }
 
-/// What an outbound dials.
+/// Destination that an outbound dials.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
-    /// A service of the tag-based model, with all tags of the outbound.
+    /// Tag-based service, with all tags of the outbound.
     Tags(Tags),
-    /// A real service.
+    /// Real service.
     Resource {
-        /// The service and its port, as section the port's effective name.
+        /// Service and its port; the section is the port's effective name.
         id: ResourceId,
-        /// Its destination name (spec 04 §5.2), whatever the naming in use.
+        /// Destination name (spec 04 §5.2), whatever the naming in use.
         name: String,
     },
 }
 
-/// What a listener wants from clients before it passes anything on.
+/// TLS that a listener requires of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Accepts {
-    /// Nothing: bytes are passed on as they come.
+    /// None: bytes are passed on as they come.
     Plaintext,
-    /// TLS between proxies of the mesh; while the mesh moves over, plaintext too.
+    /// TLS between proxies of the mesh; in permissive mode plaintext too.
     Mtls(Arc<Terminated>),
-    /// TLS that names a server: the match that claims the name says who ends the session.
+    /// TLS with a server name: the route that matches the name says who ends the session.
     ServerName,
 }
 
 impl Bind {
-    /// A place that the proxy opens itself.
+    /// An address that the proxy opens itself.
     pub(crate) fn opened(address: impl Into<String>, port: u16) -> Self {
         Self { address: address.into(), port, captured: false }
     }
 }
 
 impl Listener {
-    /// What an outbound dials; absent on other listeners.
+    /// Destination that an outbound dials; absent on other listeners.
     pub fn destination(&self) -> Option<&Destination> {
         match &self.direction {
             Direction::Outbound(destination) => Some(destination),
@@ -99,7 +99,7 @@ impl Listener {
         }
     }
 
-    /// Every way in which TLS of the mesh ends at it: for all connections, or for those of a server name.
+    /// Returns every termination of mesh TLS at it: for all connections, or for those of a server name.
     pub fn terminated(&self) -> impl Iterator<Item = &Arc<Terminated>> {
         let for_all = match &self.accepts {
             Accepts::Mtls(terminated) => Some(terminated),
@@ -112,12 +112,12 @@ impl Listener {
         for_all.into_iter().chain(by_name)
     }
 
-    /// Whether some of its routes are for connections that come from certain addresses.
+    /// Returns `true` if some of its routes match by source address.
     pub fn matches_sources(&self) -> bool {
         self.routes.iter().any(|(claimed, _)| claimed.source.is_some())
     }
 
-    /// Its routes, whatever they match.
+    /// Returns its routes, whatever they match.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().map(|(_, route)| route)
     }

@@ -1,23 +1,25 @@
-//! Where a second copy of what clients send goes.
+//! Mirrors: copies of the bytes that clients send.
 
 use model::Tags;
 use model::policy::Percent;
 
-/// A mirror of the connections of a listener: what clients send is copied to it, and what it answers is thrown away.
+/// Mirror of the connections of a listener: the bytes that clients send are copied to it, and its responses are
+/// discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mirror {
-    /// The backendRef in words.
+    /// backendRef in words.
     pub reference: String,
-    /// Where copies go: a cluster, and the tags of its endpoints beyond those that all of it have; or why nowhere, in words.
+    /// Cluster that copies go to, and the tags of its endpoints beyond those that all of the cluster have; or the
+    /// reason why there is none, in words.
     pub to: Result<(String, Tags), String>,
-    /// Of which share of connections.
+    /// Share of connections that are mirrored, in percent.
     pub percent: Percent,
-    /// How many bytes may wait for it, before it is dropped.
+    /// Limit on bytes that wait for the mirror, in bytes; beyond it the mirror of a connection is dropped.
     pub buffer: u32,
 }
 
 impl Mirror {
-    /// The cluster that copies go to.
+    /// Cluster that copies go to; `None`: the backendRef cannot be used.
     pub fn cluster(&self) -> Option<&str> {
         self.to.as_ref().ok().map(|(cluster, _)| cluster.as_str())
     }

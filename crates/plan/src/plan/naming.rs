@@ -1,18 +1,18 @@
-//! What a plan says for one reader only: the dialect of the reference's data plane, and who compares the two.
+//! Names that only the dialect of the reference's data plane, and comparisons with it, need.
 
 use model::Tags;
 
-/// How the reference names and marks a listener. Our own proxy needs none of it.
+/// Names and marks of a listener in the reference. Our own proxy needs none of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Naming {
-    /// Whether the listener is named by the KRI of what is dialled, or by the section of an inbound (unified naming, spec 04
-    /// §5.4, 07 §9.1), in statistics too.
+    /// `true`: the listener is named by the KRI of what is dialled, or by the section of an inbound (unified
+    /// naming, spec 04 §5.4, 07 §9.1), in statistics too.
     pub unified: bool,
-    /// What an outbound is marked with: its tags, or the unified name (spec 04 §5.4); an inbound with its tags.
+    /// Marks of the listener: of an outbound its tags, or the unified name (spec 04 §5.4); of an inbound its tags.
     pub marks: Tags,
-    /// Whether Kafka requests are counted on the way (2.6 to 2.14, spec 04 §6).
+    /// `true`: Kafka requests are counted (2.6 to 2.14, spec 04 §6).
     pub counts_kafka: bool,
-    /// Whether the reference gives an outbound no listener at all, so that the connection may leave the mesh around the
-    /// proxy (spec 04 §4.4). It is a listener that refuses everywhere else.
+    /// `true`: the reference gives an outbound no listener at all, so that the connection may leave the mesh around
+    /// the proxy (spec 04 §4.4). All other readers see a listener that refuses.
     pub omitted: bool,
 }

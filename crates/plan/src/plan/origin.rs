@@ -1,4 +1,4 @@
-//! Where a value of a plan comes from.
+//! Origins of the values of a plan.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,40 +7,40 @@ use model::{Resource, ResourceId};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
-/// The policy, and the place in it, that a value comes from. Cloning shares it: many values of many plans come from one
+/// Policy, and the place in it, that a value comes from. Cloning shares it: many values of many plans come from one
 /// place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyOrigin(Arc<PolicyPlace>);
 
-/// A policy, and a place in it.
+/// Policy, and a place in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PolicyPlace {
-    /// The policy.
+    /// Policy that the value comes from.
     pub policy: ResourceId,
-    /// Its stored name, which differs from the display name in `policy` on synchronised copies.
+    /// Stored name, which differs from the display name in `policy` on synchronised copies.
     pub name: String,
-    /// The list that the item is in; without an item it says nothing.
+    /// List that the item is in; meaningless without an item.
     pub list: PolicyList,
-    /// The index of the item in the list; absent where the policy has no list.
+    /// Index of the item in the list; absent: the policy has no list.
     pub item: Option<usize>,
-    /// Where the policy was written: `file:line`; may be empty.
+    /// Place where the policy was written, as `file:line`; may be empty.
     pub source: Arc<str>,
 }
 
-/// A list of items in a policy.
+/// List of items in a policy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PolicyList {
     /// About destinations.
     #[default]
     To,
-    /// About who connects.
+    /// About clients.
     From,
     /// About inbounds.
     Rules,
 }
 
 impl PolicyList {
-    /// The list as a policy writes it.
+    /// Name of the list in a policy.
     pub const fn as_str(self) -> &'static str {
         match self {
             PolicyList::To => "to",
@@ -69,7 +69,7 @@ impl PolicyOrigin {
     }
 }
 
-/// In the JSON of a plan; `at` is the place in the policy, or null.
+/// Serializes as in the JSON of a plan; `at` is the place in the policy, or null.
 impl Serialize for PolicyOrigin {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let PolicyPlace { policy, name, list: _, item: _, source } = &**self;
@@ -94,7 +94,8 @@ impl Deref for PolicyOrigin {
 }
 
 impl PolicyPlace {
-    /// The place in the policy, e.g. `to[0].default`, by what it is `within` the item; empty where the policy has no list.
+    /// Returns the place in the policy, e.g. `to[0].default`, from the path `within` the item; empty if the policy
+    /// has no list.
     pub fn place(&self, within: &str) -> String {
         let place = self.item.map(|index| format!("{}[{index}]{within}", self.list.as_str()));
         place.unwrap_or_default()

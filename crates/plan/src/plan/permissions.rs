@@ -1,68 +1,69 @@
-//! Who may connect to an inbound, and who says so.
+//! Permissions to connect to an inbound, and the policies that grant them.
 
 use model::policy::{PeerMatch, PermissionAction};
 
 use super::PolicyOrigin;
 
-/// Who may connect over mesh TLS (spec 07 §11). A connection that is not allowed is closed after its handshake.
+/// Permissions to connect over mesh TLS (spec 07 §11). A connection that is not allowed is closed after its
+/// handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Permissions {
-    /// By the names in the certificate of who connects: whoever fits a rule that allows, in whatever order. Without rules:
-    /// nobody.
+    /// By the names in the client's certificate: any client that fits a rule that allows, in any order. Without
+    /// rules: no client.
     ByName {
-        /// What all of them together are called in statistics.
+        /// Name of all of them together in statistics.
         called: String,
-        /// The rules; those that deny only say why somebody is not allowed.
+        /// Rules; those that deny only give the reason of a refusal.
         rules: Vec<NameRule>,
     },
-    /// By SPIFFE ID and server name: the first list that fits decides. Whom none fits may not connect.
+    /// By SPIFFE ID and server name: the first list that fits decides. A client that fits none may not connect.
     ByIdentity {
-        /// The lists, in the order in which they are asked.
+        /// Lists, in the order in which they are evaluated.
         lists: Vec<PeerList>,
-        /// The lists of those that are allowed and counted as if they were not. Where there is one, whoever is in none is
-        /// counted so too, as in the reference.
+        /// Lists of clients that are allowed and counted as denied. Where there is one, clients that are in none
+        /// are counted so too, as in the reference.
         shadow: Vec<PeerList>,
     },
 }
 
-/// What is done with those whose certificates have some names, and lack others.
+/// Rule about clients whose certificates have some names, and lack others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameRule {
-    /// All of them must hold; none: everybody.
+    /// Conditions, all of which must hold; none: every client.
     pub conditions: Vec<NameCondition>,
-    /// What is done.
+    /// Action of the rule.
     pub action: PermissionAction,
-    /// The policy that says so: of several the most important.
+    /// Policy that the rule comes from; the most important of several.
     pub origin: PolicyOrigin,
 }
 
-/// A name that a certificate must have.
+/// Name that a certificate must have, or must not have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NameCondition {
-    /// One of its URI SANs.
+    /// URI SAN.
     pub uri: String,
-    /// Whether it must not have it.
+    /// `true`: the certificate must not have it.
     pub not: bool,
 }
 
-/// One list of a rule: those who may, or may not, connect.
+/// One list of a rule: clients that may, or may not, connect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PeerList {
-    /// Any of them.
+    /// Matches, any of which suffices.
     pub peers: Vec<PeerMatch>,
-    /// Whether they may.
+    /// `true`: they may connect.
     pub allows: bool,
-    /// The policy that says so.
+    /// Policy that the list comes from.
     pub origin: PolicyOrigin,
 }
 
 impl Permissions {
-    /// Nobody may connect, since nobody says that anybody may.
+    /// No client may connect: no policy allows any.
     pub fn nobody() -> Self {
         Permissions::ByName { called: String::new(), rules: Vec::new() }
     }
 
-    /// Whether no certificate is enough.
+    /// Returns `true` if no client may connect.
     pub fn allow_nobody(&self) -> bool {
         match self {
             Permissions::ByName { called: _, rules } => rules.iter().all(|rule| !rule.action.allows()),
@@ -70,7 +71,7 @@ impl Permissions {
         }
     }
 
-    /// Whether they ask for the server name that a connection begins with.
+    /// Returns `true` if they depend on the server name of a connection.
     pub fn need_server_name(&self) -> bool {
         match self {
             Permissions::ByName { .. } => false,

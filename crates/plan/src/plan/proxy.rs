@@ -1,33 +1,33 @@
-//! Whose plan it is.
+//! Proxy that a plan is for.
 
 use model::{ProxyKey, ResourceName};
 
-/// A proxy, by the resource that stands for it.
+/// Proxy, by the resource that stands for it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ProxyId {
-    /// The proxy of a Dataplane: a sidecar, or a gateway of either sort, as the Dataplane says.
+    /// Proxy of a Dataplane: a sidecar, or a gateway of either sort, as the Dataplane says.
     Dataplane(ProxyKey),
-    /// The ingress of a zone, by the stored name of its ZoneIngress.
+    /// Ingress of a zone, by the stored name of its ZoneIngress.
     ZoneIngress(ResourceName),
-    /// The egress of a zone, by the stored name of its ZoneEgress.
+    /// Egress of a zone, by the stored name of its ZoneEgress.
     ZoneEgress(ResourceName),
 }
 
-/// A proxy, and what everybody may know about it.
+/// Proxy with its public facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// Which one it is.
+    /// Id of the proxy.
     pub id: ProxyId,
-    /// The service that it stands for; empty where nothing says.
+    /// Service that it stands for; empty: unknown.
     pub service: String,
-    /// The zone that it is in; empty where nothing says.
+    /// Zone that it is in; empty: unknown.
     pub zone: String,
-    /// Its address.
+    /// Address of the proxy.
     pub address: String,
 }
 
 impl ProxyId {
-    /// Its mesh and name; the mesh of zone proxies, which are of all meshes, is empty.
+    /// Mesh and name; zone proxies, which are of all meshes, have an empty mesh.
     pub fn key(&self) -> ProxyKey {
         match self {
             ProxyId::Dataplane(key) => key.clone(),
@@ -35,7 +35,7 @@ impl ProxyId {
         }
     }
 
-    /// Its mesh; empty for zone proxies.
+    /// Mesh; empty for zone proxies.
     pub fn mesh(&self) -> &str {
         match self {
             ProxyId::Dataplane(key) => key.mesh.as_str(),

@@ -1,4 +1,4 @@
-//! Who a proxy is, as people and messages write it.
+//! Ids of proxies as text: for people, node ids and messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,12 +19,12 @@ impl ProxyId {
         Self::Dataplane(ProxyKey::new(mesh, name))
     }
 
-    /// The proxy that a resource stands for; `None`: it stands for none.
+    /// Returns the proxy that a resource stands for; `None`: it stands for none.
     pub fn of(resource: &ResourceKey) -> Option<Self> {
         Self::of_kind(resource.kind, resource.mesh_or_empty(), &resource.name)
     }
 
-    /// As [`ProxyId::of`], of a kind, a mesh and a name.
+    /// As [`ProxyId::of`], from a kind, a mesh and a name.
     pub fn of_kind(kind: Kind, mesh: &str, name: &str) -> Option<Self> {
         match kind {
             Kind::Dataplane => Some(Self::dataplane(mesh, name)),
@@ -34,7 +34,7 @@ impl ProxyId {
         }
     }
 
-    /// The kind of the resource that stands for it.
+    /// Kind of the resource that stands for it.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Dataplane(_) => Kind::Dataplane,
@@ -43,7 +43,7 @@ impl ProxyId {
         }
     }
 
-    /// The stored name of the resource that stands for it.
+    /// Stored name of the resource that stands for it.
     pub fn name(&self) -> &ResourceName {
         match self {
             Self::Dataplane(key) => &key.name,
@@ -51,12 +51,12 @@ impl ProxyId {
         }
     }
 
-    /// The resource that stands for it.
+    /// Key of the resource that stands for it.
     pub fn resource(&self) -> ResourceKey {
         ResourceKey::new(self.kind(), self.mesh(), self.name().as_str())
     }
 
-    /// The Dataplane that stands for it; `None`: it is the proxy of a zone.
+    /// Dataplane that stands for it; `None`: it is a zone proxy.
     pub fn as_dataplane(&self) -> Option<&ProxyKey> {
         match self {
             Self::Dataplane(key) => Some(key),
@@ -64,12 +64,12 @@ impl ProxyId {
         }
     }
 
-    /// The xDS node id: `<mesh>.<name>`, and `.<name>` of the proxy of a zone.
+    /// xDS node id: `<mesh>.<name>`, and `.<name>` of a zone proxy.
     pub fn node_id(&self) -> String {
         self.key().node_id()
     }
 
-    /// Its sort, which tells apart whose node ids look alike: `dataplane`, `ingress` or `egress`.
+    /// Sort of the proxy, which tells apart equal node ids: `dataplane`, `ingress` or `egress`.
     pub fn sort(&self) -> &'static str {
         match self {
             Self::Dataplane(_) => DATAPLANE,
@@ -78,7 +78,8 @@ impl ProxyId {
         }
     }
 
-    /// Reads a node id with the [sort](Self::sort) of the proxy, which Dataplanes may leave out. `None`: it is none.
+    /// Parses a node id with the [sort](Self::sort) of the proxy, which Dataplanes may leave out. `None`: it is not
+    /// valid.
     pub fn of_node(id: &str, sort: Option<&str>) -> Option<Self> {
         let ProxyKey { mesh, name } = ProxyKey::from_node_id(id)?;
         match sort.unwrap_or(DATAPLANE) {
@@ -91,7 +92,7 @@ impl ProxyId {
 }
 
 impl fmt::Display for ProxyId {
-    /// `<mesh>/<name>`; `ZoneIngress/<name>` or `ZoneEgress/<name>`, which no mesh can be called.
+    /// Writes `<mesh>/<name>`; `ZoneIngress/<name>` or `ZoneEgress/<name>`, which are not valid mesh names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dataplane(key) => key.fmt(f),
@@ -103,7 +104,7 @@ impl fmt::Display for ProxyId {
 impl FromStr for ProxyId {
     type Err = InvalidProxyKey;
 
-    /// Reads `MESH/NAME`, `NAME` in the mesh `default`, `ZoneIngress/NAME` or `ZoneEgress/NAME`.
+    /// Parses `MESH/NAME`, `NAME` in the mesh `default`, `ZoneIngress/NAME` or `ZoneEgress/NAME`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let of_zone = text.split_once('/').and_then(|(kind, name)| Some((Kind::from_text(kind)?, name)));
         match of_zone {
@@ -116,7 +117,7 @@ impl FromStr for ProxyId {
 }
 
 impl Serialize for ProxyId {
-    /// As text.
+    /// Serializes as text.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }

@@ -1,65 +1,67 @@
-//! Where connections go, and who decided so.
+//! Routes: the split of connections between backends, and the policy that decided so.
 
 use std::fmt;
 
 use super::{Backend, Considered, PolicyOrigin, Session, SplitSettings};
 
-/// Why a gateway listener without any rule refuses connections.
+/// Reason why a gateway listener without any rule refuses connections.
 pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway listener";
 
-/// What is done with connections: of an inbound, an outbound, a gateway or a zone proxy.
+/// Route of connections: of an inbound, an outbound, a gateway or a zone proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
-    /// Who decides (spec 04 §4).
+    /// Policy or default that decides (spec 04 §4).
     pub owner: Owner,
-    /// Which rule of the item that decides says so; absent where nobody decides, or where items have no rules.
+    /// Rule of the deciding item; absent: no policy decides, or its items have no rules.
     pub rule: Option<RulePlace>,
-    /// Who ends the TLS of its connections, where they are told apart by the server name; absent: nobody looks at it.
+    /// Party that ends the TLS of its connections, where they are told apart by the server name; absent: the server
+    /// name is not read.
     pub session: Option<Session>,
-    /// Where connections go: in the order of the backendRefs, on gateways without TLS by cluster name (spec 04 §12.2).
+    /// Backends of the split: in the order of the backendRefs, on gateways without TLS by cluster name (spec 04
+    /// §12.2).
     pub split: Vec<Backend>,
-    /// What the route that made the split declares about it; where several did, the first by name.
+    /// Settings that the route that made the split declares about it; of several the first by name.
     pub settings: SplitSettings,
-    /// Why connections are refused, in words, when no backend of the split takes any.
+    /// Reason why connections are refused, in words; absent: some backend of the split accepts them.
     pub refusal: Option<String>,
-    /// Every route policy that was considered and what became of it, most important first.
+    /// Every route policy that was considered, with its outcome, most important first.
     pub considered: Vec<Considered>,
 }
 
-/// A rule of an item.
+/// Place of a rule in an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RulePlace {
-    /// Its place in the item.
+    /// Index of the rule in the item.
     pub rule: usize,
-    /// Which of its matches takes the connections; absent: it is for all.
+    /// Index of the match that takes the connections; absent: the rule is for all.
     pub matched: Option<usize>,
 }
 
-/// Who decides where connections go.
+/// Policy or default that decides where connections go.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// A MeshTCPRoute conf: the policies that were merged into it; the last one contributed the backendRefs.
+    /// MeshTCPRoute conf: the policies that were merged into it; the last one contributed the backendRefs.
     TcpRoute(Vec<PolicyOrigin>),
-    /// No policy: connections go to what was dialled.
+    /// No policy: connections go to the dialled destination.
     Default,
-    /// A TrafficRoute (spec 04 §1.1).
+    /// TrafficRoute (spec 04 §1.1).
     TrafficRoute(PolicyOrigin),
-    /// The TrafficRoute that was made with every mesh before 2.6, and sends each destination to itself; it is taken to
-    /// exist where nobody wrote one.
+    /// TrafficRoute that was created with every mesh before 2.6, and sends each destination to itself; it is
+    /// assumed where a mesh has none.
     ImpliedTrafficRoute,
-    /// TrafficRoutes decide, and none of them is for this proxy and destination: connections are refused.
+    /// TrafficRoutes decide, and none of them selects this proxy and destination: connections are refused.
     NoTrafficRoute,
-    /// MeshHTTPRoute policies, which own HTTP-like destinations. The split is theirs as far as TCP can say it: when a
-    /// single rule catches every request. Otherwise the split is empty and [`Route::refusal`] says so.
+    /// MeshHTTPRoute policies, which own HTTP-like destinations. The split is theirs as far as TCP can express it:
+    /// if a single rule catches every request. Otherwise the split is empty and [`Route::refusal`] has the reason.
     HttpRoute(Vec<PolicyOrigin>),
-    /// An HTTP-like destination without any route: left to the HTTP default, which is the dialled service.
+    /// HTTP-like destination without any route: left to the HTTP default, which is the dialled service.
     HttpDefault,
-    /// Nobody, on a gateway, which serves only what some route says: connections are refused.
+    /// No policy, on a gateway, which serves only what some route says: connections are refused.
     Nobody,
 }
 
 impl Route {
-    /// A route that no policy speaks about: everything goes to one place.
+    /// A route without any policy: everything goes to one backend.
     pub(crate) fn to(backend: Backend) -> Self {
         Self {
             owner: Owner::Default,
@@ -72,7 +74,8 @@ impl Route {
         }
     }
 
-    /// The place in the policy that decided, e.g. `to[0].rules[0]` or `to[0].rules[1].matches[0]`; empty where there is none to tell.
+    /// Returns the place in the policy that decided, e.g. `to[0].rules[0]` or `to[0].rules[1].matches[0]`; empty if
+    /// there is none.
     pub fn place(&self) -> String {
         let within = self.rule.map(|rule| rule.to_string()).unwrap_or_default();
         self.owner.decided_by().map(|policy| policy.place(&within)).unwrap_or_default()
@@ -87,7 +90,7 @@ impl RulePlace {
 }
 
 impl fmt::Display for RulePlace {
-    /// `.rules[0]`, `.rules[1].matches[0]`.
+    /// Writes `.rules[0]`, `.rules[1].matches[0]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rule, matched } = self;
         write!(f, ".rules[{rule}]")?;
@@ -96,7 +99,7 @@ impl fmt::Display for RulePlace {
 }
 
 impl Owner {
-    /// The policies that decide, least important first; none when nobody did.
+    /// Policies that decide, least important first; none if no policy does.
     pub fn policies(&self) -> &[PolicyOrigin] {
         match self {
             Owner::TcpRoute(policies) | Owner::HttpRoute(policies) => policies,
@@ -109,7 +112,7 @@ impl Owner {
         }
     }
 
-    /// The policy that decided: of several the one that contributed the backendRefs; absent when nobody did.
+    /// Policy that decided: of several the one that contributed the backendRefs; absent: no policy did.
     pub fn decided_by(&self) -> Option<&PolicyOrigin> {
         self.policies().last()
     }

@@ -1,25 +1,25 @@
-//! Why a destination has no server name.
+//! Reasons why a destination has no server name.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Why there is no server name for a destination, which can then not be dialled by TLS.
+/// Reason why there is no server name for a destination, which can then not be dialled by TLS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NoServerName {
-    /// A part of the name is no DNS label.
+    /// A part of the name is not a DNS label.
     Label {
-        /// The name.
+        /// Server name.
         sni: String,
-        /// The part.
+        /// Part that is not valid.
         label: String,
     },
     /// The name is too long.
     Long {
-        /// The name.
+        /// Server name.
         sni: String,
-        /// How many bytes it may have.
+        /// Limit on its length, in bytes.
         most: usize,
     },
 }

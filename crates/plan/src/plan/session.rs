@@ -1,23 +1,23 @@
-//! Who ends a TLS session.
+//! End of a TLS session: the proxy or the backend.
 
 use std::sync::Arc;
 
 use super::Terminated;
 
-/// Who ends a TLS session whose server name has been looked at.
+/// Party that ends a TLS session whose server name has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Session {
-    /// Whoever the connection goes to: it stays closed here.
+    /// Backend of the connection: the proxy passes TLS on as it came.
     Passthrough,
-    /// The proxy.
+    /// Proxy, with certificates of its own.
     Terminated {
-        /// Where the certificates come from: `secret`, `inline` or `file`, one entry a certificate.
+        /// Sources of the certificates: `secret`, `inline` or `file`, one entry per certificate.
         certificates: Vec<String>,
     },
-    /// The proxy, by the TLS of a mesh, with an identity of that mesh: a zone egress, which several meshes share.
+    /// Proxy, by the TLS of a mesh, with an identity of that mesh: a zone egress, which several meshes share.
     Mtls(Arc<Terminated>),
-    /// The proxy, by the TLS of the mesh: gateways and proxies of other meshes dial it.
+    /// Proxy, by the TLS of the mesh: gateways and proxies of other meshes dial it.
     CrossMesh,
-    /// Nobody says.
+    /// Not configured.
     Unsaid,
 }

@@ -1,4 +1,4 @@
-//! How the connections of a listener are treated.
+//! Settings of connections, splits and destinations.
 
 use std::time::Duration;
 
@@ -10,89 +10,90 @@ use super::sourced::settings;
 use super::{AccessLog, Mirror, PolicyOrigin, Sourced, access_log, words};
 
 settings! {
-    /// How the connections of a listener are treated; each value with the policy that set it.
+    /// Settings of the connections of a listener; each value with the policy that set it.
     ConnectionSettings {
-        /// Closes a connection on which nothing moved for so long.
+        /// Idle timeout of a connection.
         idle_timeout: Option<Sourced<Duration>>, "idle timeout", words::duration;
-        /// How many endpoints to try.
+        /// Limit on the endpoints tried for one connection.
         max_connect_attempts: Option<Sourced<u32>>, "connect attempts", ToString::to_string;
-        /// How many connections may live at once.
+        /// Limit on live connections.
         max_connections: Option<Sourced<u32>>, "connections at once", ToString::to_string;
-        /// Closes a connection this long after it was accepted; zero: never.
+        /// Maximum age of a connection since it was accepted; zero: no limit.
         max_age: Option<Sourced<Duration>>, "age of a connection", words::unless_zero("at most", "any");
-        /// Whether connections begin with a PROXY protocol header.
+        /// `true`: connections begin with a PROXY protocol header.
         accept_proxy_protocol: Option<Sourced<bool>>, "PROXY protocol from clients", words::yes;
-        /// Where lines about finished connections go.
+        /// Access logs of finished connections.
         #[serde(serialize_with = "access_log::serialize")]
         access_logs: Vec<Sourced<AccessLog>>, "access log", access_log::words;
-        /// Where a copy of what clients send goes.
+        /// Mirror of the bytes that clients send.
         #[serde(skip_serializing_if = "Option::is_none")]
         mirror: Option<Sourced<Mirror>>, "mirror", words::mirror;
-        /// Which way connections take, where the proxy may choose.
+        /// Data path of connections, where the proxy may choose.
         #[serde(skip_serializing_if = "Option::is_none")]
         data_path: Option<Sourced<DataPath>>, "data path", words::data_path;
     }
 }
 
 settings! {
-    /// What a route declares about its split, by labels.
+    /// Settings that the labels of a route declare about its split.
     SplitSettings {
-        /// Whether a client keeps its backend.
+        /// Rule by which a client keeps its backend.
         sticky: Option<Sourced<Sticky>>, "sticky", words::sticky;
-        /// What a change of the weights does to connections that live.
+        /// Effect of a change of weights on live connections.
         existing: Option<Sourced<Existing>>, "when weights change", words::existing;
-        /// Whether a connect that failed may be tried at another backend.
+        /// `true`: a connect that failed may be retried at another backend.
         retry_other_side: Option<Sourced<bool>>, "retry at another backend", words::yes;
-        /// How long connections of a backend that was removed may go on; zero: as they like.
+        /// Grace period of the connections of a removed backend; zero: no limit.
         drain_grace: Option<Sourced<Duration>>, "connections of a removed backend",
             words::unless_zero("are closed after", "stay");
     }
 }
 
 settings! {
-    /// How the endpoints of a destination are chosen, watched, limited and dialled; each value with who set it.
+    /// Load balancing, health checks, limits and socket settings of a destination; each value with the policy that
+    /// set it.
     ClusterSettings {
-        /// By which rule an endpoint is chosen; absent: in turn.
+        /// Load balancing policy; absent: round-robin.
         load_balancer: Option<Sourced<LoadBalancer>>, "load balancer", words::load_balancer;
-        /// How long the share of a new endpoint grows; zero: not at all.
+        /// Slow start: time in which the share of a new endpoint grows; zero: off.
         slow_start: Option<Sourced<Duration>>, "slow start", words::unless_zero("over", "none");
-        /// Which endpoints are preferred for where they are; the endpoints' priorities and weights say so already.
+        /// Locality rules; the endpoints' priorities and weights already reflect them.
         locality: Option<Sourced<Locality>>, "locality", words::locality;
-        /// How many connections may live at once.
+        /// Limit on live connections.
         max_connections: Option<Sourced<u32>>, "connections at once", ToString::to_string;
-        /// How many connections may be on the way to being established at once.
+        /// Limit on connections that are being established.
         max_pending_connections: Option<Sourced<u32>>, "connects at once", ToString::to_string;
-        /// How endpoints are checked.
+        /// Active health check of endpoints.
         health_check: Option<Sourced<HealthCheck>>, "health check", words::health_check;
-        /// When an endpoint that fails is left out.
+        /// Outlier detection: conditions under which a failing endpoint is ejected.
         outlier_detection: Option<Sourced<OutlierDetection>>, "ejection", words::ejection;
-        /// Below this share of healthy endpoints all of them count as healthy; absent: the data plane's 50 %.
+        /// Share of healthy endpoints, in percent, below which health is ignored; absent: the data plane's 50 %.
         panic_threshold: Option<Sourced<Percent>>, "panic threshold", ToString::to_string;
-        /// Whether connections are refused instead.
+        /// `true`: connections are refused below the panic threshold.
         #[serde(rename = "failTrafficOnPanic")]
         refuses_in_panic: Option<Sourced<bool>>, "refuses in panic", words::yes;
-        /// The header that tells an endpoint who the client is.
+        /// PROXY protocol header that tells an endpoint the client's address.
         proxy_protocol: Option<Sourced<ProxyProtocol>>, "PROXY protocol",
             words::proxy_protocol;
-        /// After so long without traffic the first TCP keepalive probe is sent; zero: never.
+        /// Idle time before the first TCP keepalive probe; zero: keepalive is off.
         keepalive: Option<Sourced<Duration>>, "TCP keepalive", words::unless_zero("after", "off");
-        /// Where keepalive is on: the time between probes that nobody answers; zero: as the kernel has it.
+        /// Interval between unanswered keepalive probes, where keepalive is on; zero: the kernel's default.
         keepalive_interval: Option<Sourced<Duration>>, "TCP keepalive interval", words::unless_zero("every", "the kernel's");
-        /// How long sent bytes may stay unacknowledged; zero: as the kernel has it.
+        /// Limit on the time that sent bytes stay unacknowledged (TCP user timeout); zero: the kernel's default.
         user_timeout: Option<Sourced<Duration>>, "TCP user timeout", words::unless_zero("after", "the kernel's");
     }
 }
 
-/// Declares settings of the sockets to endpoints: labels of routes say them, or else those of the Mesh.
+/// Declares settings of the sockets to endpoints: set by labels of routes, or else by those of the Mesh.
 macro_rules! sockets {
     ($($field:ident: $label:literal, $read:ident;)+) => {
         impl ClusterSettings {
-            /// The settings of the sockets to endpoints, each with the label that says it.
+            /// Returns the settings of the sockets to endpoints, each with the label that sets it.
             pub fn sockets(&self) -> Vec<(&'static str, Option<Duration>)> {
                 vec![$(($label, self.$field.as_ref().map(|said| said.value)),)+]
             }
 
-            /// The same, to be set, with how the label is read.
+            /// Returns the same settings for writing, with the parser of each label.
             pub(crate) fn sockets_mut(&mut self) -> Vec<(&'static str, ReadDuration, &mut Option<Sourced<Duration>>)> {
                 let Self { $($field,)+ .. } = self;
                 vec![$(($label, |declared: Declared<'_>| declared.$read(), $field),)+]
@@ -101,7 +102,7 @@ macro_rules! sockets {
     };
 }
 
-/// How a label with a duration is read.
+/// Parser of a label with a duration.
 pub(crate) type ReadDuration = for<'l> fn(Declared<'l>) -> Option<Duration>;
 
 sockets! {
@@ -111,7 +112,7 @@ sockets! {
 }
 
 impl ClusterSettings {
-    /// Whether an endpoint is chosen by the client's address.
+    /// Returns `true` if an endpoint is chosen by the client's address.
     pub fn hashes_clients(&self) -> bool {
         self.load_balancer.as_ref().is_some_and(|balancer| match balancer.value {
             LoadBalancer::RingHash { .. } | LoadBalancer::Maglev { .. } => true,
@@ -119,8 +120,8 @@ impl ClusterSettings {
         })
     }
 
-    /// How long the share of a new endpoint grows, where the load balancer goes by shares at all: those by hash and at
-    /// random do not; absent: not at all.
+    /// Returns the slow start time, if the load balancer uses shares at all: those by hash and at random do not;
+    /// absent: no slow start.
     pub fn growth(&self) -> Option<Duration> {
         let can = match self.load_balancer.as_ref().map(|said| said.value) {
             None | Some(LoadBalancer::RoundRobin | LoadBalancer::LeastRequest { .. }) => true,
@@ -129,7 +130,8 @@ impl ClusterSettings {
         self.slow_start.as_ref().map(|said| said.value).filter(|growth| can && !growth.is_zero())
     }
 
-    /// Below which share of healthy endpoints a priority is left for the next one; absent: the data plane's rule.
+    /// Returns the share of healthy endpoints below which traffic fails over from a priority to the next one;
+    /// absent: the data plane's rule.
     pub fn failover_threshold(&self) -> Option<Percent> {
         match self.locality.as_ref()?.value {
             Locality::Rules { affinity: _, failover: _, threshold } => threshold,

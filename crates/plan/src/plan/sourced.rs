@@ -1,4 +1,4 @@
-//! Settings that know who said them, what they are called, and how their values are shown.
+//! Settings with their origin, their name, and their value in words.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::{Mirror, PolicyOrigin, words};
 
-/// A value and the policy that it comes from. As JSON `{value, policy}`.
+/// Value and the policy that it comes from. As JSON `{value, policy}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sourced<T> {
-    /// The value.
+    /// Value of the setting.
     pub value: T,
-    /// The policy.
+    /// Policy that set it.
     pub origin: PolicyOrigin,
 }
 
@@ -31,9 +31,9 @@ impl<T: Shown> Serialize for Sourced<T> {
     }
 }
 
-/// A value of a setting in the JSON of a plan.
+/// Value of a setting that can be shown in the JSON of a plan.
 pub trait Shown {
-    /// The value: durations as `1m30s`, alternatives by their words.
+    /// Returns the value: durations as `1m30s`, alternatives by their words.
     fn shown(&self) -> Value;
 }
 
@@ -66,10 +66,10 @@ shown!(
     Vec<TlsCipher>: |ciphers| ciphers.iter().map(|cipher| cipher.as_str()).collect::<Vec<_>>(),
 );
 
-/// Declares settings, each with its type, what it is called when somebody asks why, and its value in words.
+/// Declares settings, each with its type, its name in explanations, and its value in words.
 ///
-/// The names in JSON are those of the fields, absent ones are null. A new setting is a line here; the compiler leads to the
-/// places that must say it on.
+/// The names in JSON are those of the fields, absent ones are null. A new setting is one line here; the compiler
+/// then points to the places that must handle it.
 macro_rules! settings {
     ($(#[$about:meta])* $name:ident {
         $($(#[$of_field:meta])* $field:ident: $type:ty, $called:literal, $words:expr;)+
@@ -82,7 +82,7 @@ macro_rules! settings {
         }
 
         impl $name {
-            /// What was said: what it is called, its value in words, and who said it.
+            /// Returns the settings that were set: name, value in words, and origin.
             pub(crate) fn explained(&self) -> Vec<(&'static str, String, &PolicyOrigin)> {
                 let Self { $($field),+ } = self;
                 let mut explained = Vec::new();

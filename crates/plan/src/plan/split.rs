@@ -1,4 +1,4 @@
-//! The sides of a split: what each share of connections does.
+//! Splits: the backends that connections are split between, and the fate of each share.
 
 use std::fmt;
 
@@ -7,30 +7,32 @@ use serde::Serialize;
 
 use super::{NoServerName, OnUnavailable, PolicyOrigin, Sourced};
 
-/// One side of a split. Two backends may share a cluster.
+/// One backend of a split. Two backends may share a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Backend {
-    /// The backendRef in words.
+    /// backendRef in words.
     pub reference: String,
-    /// Its share, as given or 1, or what a rollout in force makes of it; truncated to 32 bits where the profile does (spec 04 §7.2).
+    /// Weight, as given or 1, or as a rollout in force sets it; truncated to 32 bits where the profile does (spec
+    /// 04 §7.2).
     pub weight: u32,
-    /// What its share does.
+    /// Fate of its share.
     pub fate: Fate,
-    /// The policy that named it; absent for the default backend.
+    /// Policy that named it; absent for the default backend.
     pub origin: Option<PolicyOrigin>,
-    /// The rollout whose state is its weight; absent: the weight is that of the policy that named it.
+    /// Rollout whose state is its weight; absent: the weight is that of the policy that named it.
     pub weighed_by: Option<PolicyOrigin>,
-    /// What its share does while it cannot be used; absent: as the reference has it.
+    /// Treatment of its share while it cannot be used; absent: as in the reference.
     pub when_unavailable: Option<Sourced<OnUnavailable>>,
 }
 
 impl Backend {
-    /// Whether its share goes to the other backends while none of its endpoints is usable, instead of being refused.
+    /// Returns `true` if its share goes to the other backends while none of its endpoints is usable, instead of
+    /// being refused.
     pub fn spills_when_down(&self) -> bool {
         self.when_unavailable.as_ref().is_some_and(|said| said.value == OnUnavailable::Spill)
     }
 
-    /// The cluster that its share goes to.
+    /// Cluster that its share goes to; `None`: it goes to none.
     pub fn cluster(&self) -> Option<&str> {
         match &self.fate {
             Fate::Routed { cluster, subset: _ } => Some(cluster),
@@ -39,23 +41,23 @@ impl Backend {
     }
 }
 
-/// What the share of a backend does.
+/// Fate of the share of a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// It goes to a cluster, which may have no endpoints (then it is refused there).
+    /// Routed to a cluster, which may have no endpoints (then it is refused there).
     Routed {
-        /// The key in [`Plan::clusters`](super::Plan::clusters).
+        /// Key in [`Plan::clusters`](super::Plan::clusters).
         cluster: String,
-        /// The tags that its endpoints must have to be chosen, beyond those that all of the cluster have.
+        /// Tags that its endpoints must have to be chosen, beyond those that all of the cluster have.
         subset: Tags,
     },
-    /// It goes to the other backends.
+    /// Spilled to the other backends.
     Spilled(Unusable),
-    /// It is refused.
+    /// Refused.
     Refused(Unusable),
 }
 
-/// Why a backend cannot be used.
+/// Reason why a backend cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(tag = "reason", rename_all = "camelCase")]
 pub enum Unusable {
@@ -63,42 +65,43 @@ pub enum Unusable {
     ZeroWeight,
     /// No resource with that name, or with those labels, exists where the reference looks.
     NotFound {
-        /// Where it looked, and what is near, in words.
+        /// Place where it was looked for, and similar names, in words.
         looked_for: String,
     },
     /// The resource exists, the port does not.
     NoSuchPort {
-        /// What was asked for, and which ports there are.
+        /// Port that was asked for, and the ports that exist, in words.
         looked_for: String,
     },
-    /// TCP is not routed to that protocol (spec 04 §7.1).
+    /// TCP is not routed to its protocol (spec 04 §7.1).
     Protocol {
-        /// The protocol.
+        /// Protocol of the destination.
         protocol: String,
     },
     /// Another backend of the split speaks a protocol that TCP is not routed to (2.8 and before, spec 06 no. 43).
     Emptied {
-        /// That backend.
+        /// backendRef of that backend, in words.
         by: String,
     },
-    /// The destination exists, and nobody offers it now.
+    /// The destination exists, but has no endpoints now.
     NoEndpoints,
-    /// It is outside the mesh, and its TLS secrets cannot be loaded.
+    /// The destination is outside the mesh, and its TLS secrets cannot be loaded.
     Unloaded {
-        /// Why.
+        /// Reason, in words.
         why: String,
     },
-    /// It is reached by mesh TLS, and no server name says which destination is meant.
+    /// The destination is reached by mesh TLS, and has no server name.
     NoServerName(NoServerName),
     /// The destination needs mTLS or a zone egress that the mesh does not have.
     NeedsMesh {
-        /// What is missing.
+        /// Missing part, in words.
         missing: String,
     },
 }
 
-/// The share of each backend of a split, as a fraction of all connections, in the order of the split. A share of a
-/// spilled or zero-weight backend is 0; what is refused counts with its weight. All zero when nothing is left.
+/// Returns the share of each backend of a split, as a fraction of all connections, in the order of the split. The
+/// share of a spilled or zero-weight backend is 0; a refused one has the share of its weight. All zero if no weight
+/// is left.
 pub fn shares(split: &[Backend]) -> Vec<f64> {
     let weight = |backend: &Backend| match backend.fate {
         Fate::Routed { .. } | Fate::Refused(_) => u64::from(backend.weight),
@@ -109,7 +112,7 @@ pub fn shares(split: &[Backend]) -> Vec<f64> {
 }
 
 impl fmt::Display for Unusable {
-    /// Why, as the end of a sentence that begins with the backendRef.
+    /// Writes the reason as the end of a sentence that begins with the backendRef.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::ZeroWeight => f.write_str("its weight is 0"),

@@ -1,4 +1,4 @@
-//! What became of route policies.
+//! Outcomes of route policies.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use model::Kind;
 
 use super::{PolicyOrigin, PolicyPlace, Unusable};
 
-/// What became of one route policy on one listener.
+/// Outcome of one route policy on one listener.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Considered {
-    /// The policy and its item.
+    /// Policy and its item.
     pub origin: PolicyOrigin,
-    /// What became of it here.
+    /// Outcome on the listener.
     pub outcome: Outcome,
 }
 
-/// What became of a route policy, for one listener or for the whole proxy.
+/// Outcome of a route policy, for one listener or for the whole proxy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// It decides.
+    /// The policy decides.
     Applied,
     /// A more important policy decides instead.
     Shadowed {
-        /// That policy.
+        /// More important policy.
         by: PolicyOrigin,
     },
-    /// It has no effect.
+    /// The policy has no effect.
     Ignored(IgnoredBecause),
 }
 
-/// Why a route policy has no effect.
+/// Reason why a route policy has no effect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IgnoredBecause {
     /// A MeshHTTPRoute owns the HTTP-like destination.
@@ -37,11 +37,11 @@ pub enum IgnoredBecause {
         /// One of the MeshHTTPRoutes.
         route: PolicyOrigin,
     },
-    /// It is a MeshHTTPRoute, and the destination is not HTTP-like (spec 06 no. 2).
+    /// The policy is a MeshHTTPRoute, and the destination is not HTTP-like (spec 06 no. 2).
     DestinationNotHttp,
     /// A MeshTCPRoute owns the destination, although it is HTTP-like: no MeshHTTPRoute decides there (2.5 and before).
     TcpRouteWins {
-        /// The MeshTCPRoute.
+        /// MeshTCPRoute that owns it.
         route: PolicyOrigin,
     },
     /// A TrafficRoute keeps the proxy (spec 04 §1.1).
@@ -52,39 +52,39 @@ pub enum IgnoredBecause {
     NoSuchOutbound,
     /// Its destination does not resolve.
     DestinationNotFound {
-        /// What it looked for.
+        /// Destination that was looked for, in words.
         looked_for: String,
     },
     /// The profile does not route that kind of destination.
     KindUnknownToProfile,
     /// A policy cannot be merged with the others, which leaves the proxy without any of their rules (spec 03 §2.5).
     RulesBroken {
-        /// Which policy, and what is wrong with it.
+        /// That policy, and what is wrong with it, in words.
         why: String,
     },
-    /// It is a shadow policy.
+    /// The policy is a shadow policy.
     Shadow,
-    /// It has no `to` items.
+    /// The policy has no `to` items.
     NothingToSay,
 }
 
-/// What became of one route policy for one proxy: the truth in one line.
+/// Outcome of one route policy for one proxy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RouteStatus {
-    /// The policy.
+    /// Route policy.
     pub policy: PolicyOrigin,
-    /// Its kind.
+    /// Kind of the policy.
     pub kind: Kind,
-    /// What became of it: applied if it decides at least one listener.
+    /// Outcome: applied if it decides at least one listener.
     pub outcome: Outcome,
-    /// The listeners that it decides, by name.
+    /// Listeners that it decides, by name.
     pub decides: Vec<String>,
-    /// Its backendRefs that cannot be used, with the reason.
+    /// backendRefs of the policy that cannot be used, each with the reason.
     pub unresolved: Vec<(String, Unusable)>,
 }
 
 impl fmt::Display for IgnoredBecause {
-    /// Why, as a sentence without its subject, the policy.
+    /// Writes the reason as a sentence without its subject, the policy.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             IgnoredBecause::HttpRouteWins { route } => {
@@ -119,7 +119,7 @@ impl fmt::Display for IgnoredBecause {
 }
 
 impl fmt::Display for PolicyOrigin {
-    /// `MeshTCPRoute canary, to[0] (routes.yaml:12)`; what is not known is left out.
+    /// Writes `MeshTCPRoute canary, to[0] (routes.yaml:12)`; unknown parts are left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PolicyPlace { policy, name, list: _, item: _, source } = &**self;
         write!(f, "{} {name}", policy.kind)?;

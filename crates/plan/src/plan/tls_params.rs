@@ -1,4 +1,4 @@
-//! Which TLS proxies of a mesh speak with each other.
+//! Versions and ciphers of TLS between proxies of a mesh.
 
 use model::policy::{TlsCipher, TlsVersion};
 use serde::Serialize;
@@ -9,17 +9,17 @@ use super::{PolicyOrigin, Sourced, words};
 settings! {
     /// Versions and ciphers of TLS between proxies of a mesh; each value with the policy that set it.
     TlsParams {
-        /// The least version; absent: as the data plane has it.
+        /// Minimum TLS version; absent: the data plane's default.
         min: Option<Sourced<TlsVersion>>, "least TLS version", words::tls_version;
-        /// The greatest version; absent: as the data plane has it.
+        /// Maximum TLS version; absent: the data plane's default.
         max: Option<Sourced<TlsVersion>>, "greatest TLS version", words::tls_version;
-        /// The ciphers of TLS 1.2 and before, in order; absent: as the data plane has them.
+        /// Ciphers of TLS 1.2 and before, in order of preference; absent: the data plane's defaults.
         ciphers: Option<Sourced<Vec<TlsCipher>>>, "TLS ciphers", words::tls_ciphers;
     }
 }
 
 impl TlsParams {
-    /// Whether nobody says anything.
+    /// Returns `true` if no value is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

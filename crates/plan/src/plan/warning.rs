@@ -1,19 +1,19 @@
-//! Something doubtful about a plan.
+//! Warnings about a plan.
 
 use std::fmt;
 
 use model::ResourceId;
 
-/// Something doubtful about a plan, which stops nothing. Sorted by its words.
+/// Warning about a plan, which stops nothing. Sorted by its words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
-    /// What it is.
+    /// Text of the warning.
     text: String,
-    /// The backendRef that it is about; `None`: it is about something else.
+    /// backendRef that it is about; `None`: it is about something else.
     about: Option<Written>,
 }
 
-/// A backendRef, and the policy that it is written in.
+/// backendRef, and the policy that it is written in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Written {
     policy: ResourceId,
@@ -21,13 +21,13 @@ struct Written {
 }
 
 impl Warning {
-    /// A warning about a backendRef, which is said as [`BackendRef`](model::BackendRef) says it.
+    /// A warning about a backendRef, which is named as [`BackendRef`](model::BackendRef) displays it.
     pub(crate) fn about(policy: &ResourceId, reference: &str, text: String) -> Self {
         let about = Written { policy: policy.clone(), reference: reference.to_owned() };
         Self { text, about: Some(about) }
     }
 
-    /// Whether it is about this backendRef of this policy.
+    /// Returns `true` if it is about this backendRef of this policy.
     pub fn is_about(&self, policy: &ResourceId, reference: &str) -> bool {
         self.about.as_ref().is_some_and(|about| about.policy == *policy && about.reference == reference)
     }

@@ -14,7 +14,7 @@ pub(super) fn duration(duration: &Duration) -> String {
     format_duration(*duration)
 }
 
-/// A duration behind some word, or what zero means.
+/// Formats a duration after a word, or returns the text for zero.
 pub(super) fn unless_zero(before: &str, zero: &str) -> impl Fn(&Duration) -> String {
     move |duration| match duration.is_zero() {
         true => zero.to_owned(),
@@ -85,7 +85,7 @@ pub(super) fn load_balancer(balancer: &LoadBalancer) -> String {
     words.to_owned()
 }
 
-/// Which endpoints are preferred for where they are, in words.
+/// Returns the locality rules in words.
 pub(super) fn locality(locality: &Locality) -> String {
     let (affinity, failover, threshold) = match locality {
         Locality::Ignored => return "all zones alike".to_owned(),

@@ -1,4 +1,4 @@
-//! The destinations behind backends, each made once a proxy (spec 04 §7, §8).
+//! Clusters: the destinations behind backends, each made once per proxy (spec 04 §7, §8).
 
 mod tls;
 
@@ -19,7 +19,7 @@ use crate::plan::{Authority, Cluster, ClusterKind, DirectAccess, Endpoint, Exter
 use crate::rules::{Merged, Rules};
 use crate::view::View;
 
-/// The clusters of one proxy.
+/// Clusters of one proxy.
 pub(super) struct Clusters<'v, 'a> {
     view: &'v View<'a>,
     facts: &'v Facts<'a>,
@@ -29,16 +29,16 @@ pub(super) struct Clusters<'v, 'a> {
     made: BTreeMap<String, Cluster>,
 }
 
-/// A cluster that was made, as far as a split needs to know it.
+/// Facts of a cluster that a split needs.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    /// Its name.
+    /// Name of the cluster.
     pub(super) name: String,
-    /// What it speaks.
+    /// Protocol of the destination.
     pub(super) protocol: Protocol,
-    /// Whether somebody could take a connection.
+    /// `true`: it has endpoints that could accept a connection.
     pub(super) is_offered: bool,
-    /// Why nobody could, where nobody could.
+    /// Reason why it has no such endpoints, where it has none.
     pub(super) lacks: Unusable,
 }
 
@@ -48,13 +48,14 @@ impl<'v, 'a> Clusters<'v, 'a> {
         Self { view, facts, rules, offers, counted, made }
     }
 
-    /// What a tag-based service speaks.
+    /// Returns the protocol of a tag-based service.
     pub(super) fn protocol_of_tag(&mut self, service: &str, mesh: Option<&str>) -> Protocol {
         let facts = self.facts;
         endpoints::protocol_of(self.offer(service, mesh), facts)
     }
 
-    /// The cluster of a tag set with `kuma.io/service`; `gateway` has the tags of the gateway listener that dials it.
+    /// Returns the cluster of a tag set with `kuma.io/service`; `gateway`: the tags of the gateway listener that
+    /// dials it.
     pub(super) fn of_tags(
         &mut self,
         tags: &Tags,
@@ -88,7 +89,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
         Ok(self.made(name, protocol, &offer))
     }
 
-    /// The cluster of one port of a real service.
+    /// Returns the cluster of one port of a real service.
     pub(super) fn of_service(
         &mut self,
         service: &Service<'_>,
@@ -130,12 +131,12 @@ impl<'v, 'a> Clusters<'v, 'a> {
         Client { view: self.view, facts: self.facts, always_ready: gateway.is_some() }
     }
 
-    /// A cluster that was made, to set what only the owner of an outbound knows.
+    /// Returns a cluster for writing, to set what only the owner of an outbound knows.
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Cluster> {
         self.made.get_mut(name)
     }
 
-    /// The clusters, by name, with what the Mesh declares where nobody else does.
+    /// Returns the clusters, by name, with the settings that the Mesh declares where nothing else does.
     pub(super) fn finish(mut self, warnings: &mut Vec<Warning>) -> BTreeMap<String, Cluster> {
         for cluster in self.made.values_mut() {
             settings::of_mesh(self.view, cluster);
@@ -145,7 +146,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
         self.made
     }
 
-    /// What the policies of each kind say about a destination.
+    /// Returns the rules of each policy kind about a destination.
     fn said(&self, about: impl Fn(&'v Rules) -> Option<&'v Merged>) -> SaidOfCluster<'v> {
         let ProxyRules {
             tcp_route: _,
@@ -193,7 +194,8 @@ impl<'v, 'a> Clusters<'v, 'a> {
         })
     }
 
-    /// 2.3 and 2.4 count the subsets of a proxy instead of hashing them (spec 04 §5.1).
+    /// Returns the name of the cluster of a tag set: 2.3 and 2.4 count the subsets of a proxy instead of hashing
+    /// them (spec 04 §5.1).
     fn tag_cluster_name(&mut self, tags: &Tags, mesh: Option<&str>, gateway: Option<&Tags>) -> String {
         if !self.facts.profile.counts_subset_clusters() || tags.len() < 2 || gateway.is_some() {
             return names::tag_cluster(tags, mesh, gateway);
@@ -204,7 +206,8 @@ impl<'v, 'a> Clusters<'v, 'a> {
     }
 }
 
-/// That nothing, or too little, is verified of a destination outside the mesh that the proxy dials itself.
+/// Returns a warning if nothing, or too little, is verified of a destination outside the mesh that the proxy dials
+/// directly.
 fn unverified(cluster: &Cluster) -> Option<String> {
     let service = cluster.resource.as_ref().unwrap_or(&cluster.service);
     cluster.to_outside()?.each().find_map(|tls| match &tls.verify {
@@ -224,7 +227,7 @@ fn unverified(cluster: &Cluster) -> Option<String> {
     })
 }
 
-/// The service with the name of its port as section, which rules of policies are looked up by.
+/// Returns the id of the service with the name of its port as section, by which rules of policies are looked up.
 fn port_id(service: &Service<'_>) -> ResourceId {
     let section = match service.resource.spec() {
         Spec::MeshService(spec) => spec.port(&service.id.section).map(|port| port.effective_name()),

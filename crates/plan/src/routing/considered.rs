@@ -1,4 +1,4 @@
-//! Which route policies were considered for an outbound, and what became of each: the truth, most important first.
+//! Route policies considered for an outbound, with the outcome of each, most important first.
 
 use model::topology::Protocol;
 
@@ -6,7 +6,7 @@ use super::owner::{About, Decision, Owners};
 use crate::plan::{Considered, IgnoredBecause, Outcome, Owner, PolicyOrigin};
 use crate::rules::Merged;
 
-/// The route policies that speak about an outbound.
+/// Returns the route policies about an outbound.
 pub(super) fn of_outbound(
     owners: &Owners<'_, '_>,
     About { tcp, http }: About<'_>,
@@ -53,18 +53,18 @@ pub(super) fn of_outbound(
     }
 }
 
-/// The MeshTCPRoutes that speak about connections that a match of one of them takes.
+/// Returns the MeshTCPRoutes about connections that a match of one of them takes.
 pub(super) fn by_match(tcp: &Merged, winner: &PolicyOrigin) -> Vec<Considered> {
     each(Some(tcp), |_, origin| applied_or_shadowed(origin, Some(winner)))
 }
 
-/// The merged policies, most important first, each with what became of it.
+/// Returns the merged policies, most important first, each with its outcome.
 fn each(merged: Option<&Merged>, outcome: impl Fn(&Merged, &PolicyOrigin) -> Outcome) -> Vec<Considered> {
     let origins = merged.into_iter().flat_map(|m| m.origins.iter().rev().map(move |origin| (m, origin)));
     origins.map(|(m, origin)| Considered { origin: origin.clone(), outcome: outcome(m, origin) }).collect()
 }
 
-/// Of MeshTCPRoutes the list of one policy counts as a whole (spec 03 §4.3).
+/// Returns the outcome of a MeshTCPRoute: the list of one policy is one unit (spec 03 §4.3).
 fn applied_or_shadowed(origin: &PolicyOrigin, winner: Option<&PolicyOrigin>) -> Outcome {
     match winner {
         Some(winner) if winner != origin => Outcome::Shadowed { by: winner.clone() },
@@ -72,7 +72,8 @@ fn applied_or_shadowed(origin: &PolicyOrigin, winner: Option<&PolicyOrigin>) -> 
     }
 }
 
-/// Of MeshHTTPRoutes each rule counts, unless a more important policy has one with the same matches.
+/// Returns the outcome of a MeshHTTPRoute: each rule decides, unless a more important policy has one with the same
+/// matches.
 fn decides_a_rule(merged: &Merged, origin: &PolicyOrigin) -> Outcome {
     let contributors = &merged.backend_ref_origins;
     if contributors.is_empty() || contributors.values().any(|contributor| contributor == origin) {

@@ -12,8 +12,8 @@ use crate::dialled::{Dialled, DialledTarget};
 use crate::plan::Warning;
 use crate::view::View;
 
-/// What a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may reach; what
-/// the context says instead, where it does. What names nothing is left out, with a warning.
+/// Returns what a proxy dials: its Dataplane's outbounds, or with transparent proxying the virtual IPs that it may
+/// reach; what the context lists for it overrides both. An outbound that names nothing is left out, with a warning.
 pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> Vec<Dialled> {
     if let Some(dialled) = view.context().dialled.get(view.proxy()) {
         return dialled.clone();
@@ -68,8 +68,8 @@ fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> V
     dialled
 }
 
-/// The identifier of what a `backendRef` of a Dataplane names: by name in its own zone and namespace, or the oldest with
-/// the labels.
+/// Returns the identifier of what a `backendRef` of a Dataplane names: by name in its own zone and namespace, or
+/// the oldest with the labels.
 fn resource(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -91,7 +91,7 @@ fn resource(
     let found = match name {
         Some(name) => {
             let near_proxy = by_name(own.zone(), own.namespace(), name);
-            // What is global has neither zone nor namespace, and needs none to be found from here.
+            // Resources of global origin have neither zone nor namespace, and need none to be found from here.
             [
                 near_proxy.clone(),
                 by_name(own.zone(), "", name),

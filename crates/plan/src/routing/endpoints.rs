@@ -1,4 +1,4 @@
-//! Who offers a destination (spec 04 §11).
+//! Endpoints of destinations (spec 04 §11).
 //!
 //! | destination | endpoints |
 //! |---|---|
@@ -29,31 +29,31 @@ pub(super) use cross_mesh::of_other_mesh;
 pub(crate) use external_tls::to_outside as tls_to_outside;
 pub(super) use zones::{is_local, matched};
 
-/// What a destination outside the mesh is like.
+/// Facts of a destination outside the mesh.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outside {
-    /// What it speaks.
+    /// Protocol of the destination.
     pub(super) protocol: Protocol,
-    /// Whether it is reached through the zone's egress.
+    /// `true`: it is reached through the zone's egress.
     pub(super) by_egress: bool,
     /// TLS that the proxy itself would have to originate.
     pub(super) tls: OutsideTls,
-    /// How it could be reached without an egress, where the mesh has none.
+    /// Access without an egress, where the mesh has none.
     pub(super) direct: Option<DirectAccess>,
-    /// Why its TLS secrets cannot be loaded, in words; absent: they can, or nobody tried.
+    /// Reason why its TLS secrets cannot be loaded, in words; absent: they can, or loading was not tried.
     pub(super) unloaded: Option<String>,
 }
 
-/// Who offers a destination.
+/// Endpoints that offer a destination.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Offer {
-    /// The endpoints, in the order in which protocols are compared.
+    /// Endpoints, in the order in which protocols are compared.
     pub(super) endpoints: Vec<Endpoint>,
-    /// Set for destinations outside the mesh.
+    /// Facts of a destination outside the mesh; absent: it is in the mesh.
     pub(super) outside: Option<Outside>,
 }
 
-/// Who offers the service with this value of `kuma.io/service`.
+/// Returns the endpoints of the service with this value of `kuma.io/service`.
 pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Offer {
     if let Some(offer) = local::of_destination_name(reader, facts, service) {
         return offer;
@@ -67,7 +67,7 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> O
     external::of_tag(reader, facts, service)
 }
 
-/// Who offers a port of a real service.
+/// Returns the endpoints of a port of a real service.
 pub(super) fn of_service(reader: &Reader<'_>, facts: &Facts<'_>, service: &Service<'_>) -> Offer {
     let endpoints = match service.resource.spec() {
         Spec::MeshService(_) => of_mesh_service(reader, facts, service.resource, service.port),
@@ -91,8 +91,8 @@ fn of_mesh_service(reader: &Reader<'_>, facts: &Facts<'_>, resource: &Resource, 
     }
 }
 
-/// The services behind one port of a MeshMultiZoneService, each with the port that it means there: the one of the same number;
-/// in profile 3 of the same name (spec 08 §4.4).
+/// Returns the services behind one port of a MeshMultiZoneService, each with the port that corresponds to it there:
+/// the one of the same number; in profile 3 of the same name (spec 08 §4.4).
 pub(super) fn of_multi_zone_service<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -112,7 +112,7 @@ pub(super) fn of_multi_zone_service<'a>(
     })
 }
 
-/// What a tag-based service speaks (spec 04 §3).
+/// Returns the protocol of a tag-based service (spec 04 §3).
 pub(super) fn protocol_of(offer: &Offer, facts: &Facts<'_>) -> Protocol {
     match &offer.outside {
         Some(outside) => outside.protocol,
@@ -120,7 +120,7 @@ pub(super) fn protocol_of(offer: &Offer, facts: &Facts<'_>) -> Protocol {
     }
 }
 
-/// The endpoints whose tags contain all of a subset with exactly equal values, sorted (spec 04 §11).
+/// Returns the endpoints whose tags contain all of a subset with exactly equal values, sorted (spec 04 §11).
 pub(super) fn subset(mut endpoints: Vec<Endpoint>, subset: &Tags) -> Vec<Endpoint> {
     endpoints.retain(|endpoint| subset.iter().all(|(key, value)| endpoint.tags.get(key) == Some(value)));
     endpoints.sort();

@@ -1,4 +1,4 @@
-//! What routing needs to know about the proxy and its mesh.
+//! Facts about the proxy and its mesh that routing needs.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use crate::plan::Mtls;
 use crate::reader::Reader;
 use crate::view::View;
 
-/// The proxy's mesh and zone, with defaults where nobody wrote them down.
+/// Mesh and zone of the proxy, with defaults for what is not configured.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
     pub(super) profile: Profile,
     pub(super) mesh_name: &'a str,
-    /// The zone of the control plane, or else of the proxy; absent where there are no zones.
+    /// Zone of the control plane, or else of the proxy; absent: there are no zones.
     pub(super) zone: Option<String>,
     pub(super) mtls: Option<Arc<Mtls>>,
-    /// Whether the mesh has a CA of its own, whoever issues the certificate of the proxy: without it tag-based services of
-    /// other zones are not dialled.
+    /// `true`: the mesh has a CA of its own, whatever issues the certificate of the proxy; without it tag-based
+    /// services of other zones are not dialled.
     pub(super) mesh_ca: bool,
-    /// Whether connections to tag-based services leave the zone through its egress.
+    /// `true`: connections to tag-based services leave the zone through its egress.
     pub(super) zone_egress: bool,
     pub(super) locality_aware: bool,
     pub(super) mesh_services: MeshServicesMode,
-    /// Whether real destinations are named by their KRIs.
+    /// `true`: real destinations are named by their KRIs.
     pub(super) unified: bool,
-    /// How the kernel redirects connections to the proxy; absent: it does not.
+    /// Redirection of connections to the proxy by the kernel; absent: none.
     pub(super) redirection: Option<Redirection>,
-    /// Whether the proxy binds the ports of its outbounds.
+    /// `true`: the proxy binds the ports of its outbounds.
     pub(super) binds: bool,
     pub(super) system_namespace: &'a str,
 }
@@ -71,7 +71,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// What is known in a zone about a mesh, for a zone proxy; `unified`: it asks for names by KRI.
+    /// Returns the facts about a mesh for a zone proxy; `unified`: it asks for names by KRI.
     pub(super) fn of_zone(reader: &Reader<'a>, mesh_name: &'a str, zone: &str, unified: bool) -> Self {
         let nobody_wrote_it = Mesh::default();
         let mesh = match reader.named(Kind::Mesh, "", mesh_name).map(Resource::spec) {
@@ -95,32 +95,33 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether a real service belongs to this zone, by its label; what says nothing does.
+    /// Returns `true` if a real service belongs to this zone, by its label; one without the label does.
     pub(super) fn is_own(&self, service: &Resource) -> bool {
         match (&self.zone, service.meta().zone()) {
             (_, "") => true,
             (Some(own), zone) => own == zone,
-            // without zones only copies are of others
+            // without zones only copies are foreign
             (None, _) => service.meta().origin() != Origin::Global,
         }
     }
 
-    /// Whether the kernel redirects connections to the proxy.
+    /// Returns `true` if the kernel redirects connections to the proxy.
     pub(super) fn transparent(&self) -> bool {
         self.redirection.is_some()
     }
 
-    /// Whether connections for inbounds come to the proxy by the kernel, which has their ports for the application.
+    /// Returns `true` if connections for inbounds are redirected to the proxy by the kernel, while the application
+    /// has their ports.
     pub(super) fn captures_inbounds(&self) -> bool {
         self.redirection.is_some_and(|redirection| redirection.inbound != 0) && !self.binds
     }
 
-    /// Whether a zone is another than the proxy's; never for what belongs to no zone.
+    /// Returns `true` if a zone is not the proxy's own; `false` for what belongs to no zone.
     pub(super) fn is_remote(&self, zone: &str) -> bool {
         !zone.is_empty() && self.zone.as_deref() != Some(zone)
     }
 
-    /// The zone in which endpoints with these tags are, and their priority (spec 04 §11).
+    /// Returns the zone of endpoints with these tags, and their priority (spec 04 §11).
     pub(super) fn locality(&self, tags: &Tags, labels: Option<&Labels>) -> (Option<String>, u32) {
         let zone = tags.get(ZONE_TAG).or_else(|| labels.and_then(|labels| labels.get(ZONE_TAG)));
         let other_zone = zone.is_some_and(|zone| self.is_remote(zone));
@@ -128,7 +129,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// How a Dataplane says that connections are redirected to its proxy; `None`: they are not.
+/// Returns the redirection that a Dataplane declares for its proxy; `None`: none.
 fn redirection(dataplane: &Dataplane) -> Option<Redirection> {
     let written = dataplane.transparent_proxying.as_ref().filter(|_| dataplane.is_transparent())?;
     Some(Redirection {

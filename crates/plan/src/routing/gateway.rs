@@ -1,4 +1,4 @@
-//! The TCP and TLS listeners of a builtin gateway (spec 04 §12.2).
+//! TCP and TLS listeners of a builtin gateway (spec 04 §12.2).
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::plan::{
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
 
-/// The listeners of the proxy, by port; none when no route speaks about any of them.
+/// Returns the listeners of the proxy, by port; none if no route speaks about any of them.
 pub(super) fn listeners(
     view: &View<'_>,
     rules: &ProxyRules,
@@ -95,8 +95,8 @@ impl Maker<'_, '_> {
         }
     }
 
-    /// What is served under one hostname, to all connections and to some: the backends of every rule about the listener, not only
-    /// of the one for all destinations (spec 06 no. 71).
+    /// Returns the routes under one hostname, for all connections and for some: the backends of every rule about
+    /// the listener, not only of the one for all destinations (spec 06 no. 71).
     fn served(
         &self,
         name: &str,
@@ -109,7 +109,7 @@ impl Maker<'_, '_> {
         let mut all = BTreeMap::from([(Match::EVERYTHING, Served::default())]);
         let routes = &self.rules.tcp_route;
         for rule in rules {
-            // who connects to a gateway proves no identity of the mesh
+            // clients of a gateway have no identity of the mesh
             let common = Common { listener: name, port: listener.port, identities: &[] };
             for matched in matched::of_rules(routes, &rule.merged, common, &mut splitter.warnings) {
                 let served = self.serve(matched.backend_refs, matched.origin, &tags, splitter);
@@ -134,7 +134,7 @@ impl Maker<'_, '_> {
         all
     }
 
-    /// The split of a rule, and what its policy declares about it.
+    /// Returns the split of a rule, and the settings that its policy declares about it.
     fn serve(
         &self,
         backends: &[BackendRef],
@@ -205,12 +205,13 @@ impl Maker<'_, '_> {
     }
 }
 
-/// The hostname of a listener; `*` where it says none.
+/// Hostname of a listener; `*`: it has none.
 fn hostname(listener: &Written) -> String {
     if listener.hostname.is_empty() { "*".to_owned() } else { listener.hostname.clone() }
 }
 
-/// Who ends the TLS of connections to a listener of the MeshGateway; absent: they have none that anybody looks at.
+/// Returns the party that ends the TLS of connections to a listener of the MeshGateway; absent: TLS is not looked
+/// at.
 fn session(listener: &Written) -> Option<Session> {
     if listener.protocol != GatewayProtocol::Tls {
         return None;
@@ -227,19 +228,19 @@ fn session(listener: &Written) -> Option<Session> {
     })
 }
 
-/// What some rules say together.
+/// Split and settings of several rules together.
 #[derive(Default)]
 struct Served {
     split: Vec<Backend>,
     settings: SplitSettings,
-    /// Where the first of them stands.
+    /// Place of the first of them.
     rule: Option<RulePlace>,
-    /// Each once.
+    /// Policies of the rules, each once.
     policies: Vec<PolicyOrigin>,
 }
 
 impl Served {
-    /// Both; of what they declare, each value that was said first.
+    /// Combines both; of their settings, the value that was set first stays.
     fn and(mut self, next: Served) -> Self {
         let Served { split, settings, rule, policies } = next;
         let SplitSettings { sticky, existing, retry_other_side, drain_grace } = settings;
@@ -259,7 +260,7 @@ impl Served {
         self
     }
 
-    /// Sorted by cluster: all hostnames of a TCP port are one, as nobody says a hostname there.
+    /// Sorts by cluster: all hostnames of a TCP port are one, since TCP has no hostname.
     fn by_cluster(mut self) -> Self {
         self.split.sort_by(|a, b| cluster_name(a).cmp(cluster_name(b)));
         self
@@ -284,7 +285,7 @@ impl Served {
 fn cluster_name(backend: &Backend) -> &str {
     match &backend.fate {
         Fate::Routed { cluster, subset: _ } => cluster,
-        // Where the reference sends what does not resolve.
+        // Where the reference sends backendRefs that do not resolve.
         Fate::Refused(_) => "kuma.io/unresolved-backend",
         Fate::Spilled(_) => "",
     }

@@ -1,4 +1,4 @@
-//! The host names of what a proxy dials by virtual IP.
+//! Host names of the destinations that a proxy dials by virtual IP.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,11 +10,12 @@ use super::facts::Facts;
 use crate::plan::{Destination, Direction, Listener};
 use crate::view::View;
 
-/// What the names of tag-based services end in.
+/// Suffix of the names of tag-based services.
 const SUFFIX: &str = "mesh";
 
-/// The names of the services whose virtual IPs are among the outbounds. Nobody dials one unless connections are redirected.
-/// Real services are called as their statuses say, tag-based ones `SERVICE.mesh`, with a dot for each `_` too.
+/// Returns the names of the services whose virtual IPs are among the outbounds; none unless connections are
+/// redirected. Real services have the names in their statuses, tag-based ones `SERVICE.mesh`, and the same with a
+/// dot for each `_`.
 pub(super) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,

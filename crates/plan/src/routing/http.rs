@@ -1,4 +1,4 @@
-//! What a MeshHTTPRoute says that TCP can say too: one rule that catches every request (spec 01 §9).
+//! MeshHTTPRoute on TCP: one rule that catches every request can be applied to whole connections (spec 01 §9).
 
 use model::BackendRef;
 use model::policy::{HttpRouteConf, HttpRuleConf, Spoken};
@@ -6,15 +6,15 @@ use model::policy::{HttpRouteConf, HttpRuleConf, Spoken};
 use crate::plan::PolicyOrigin;
 use crate::rules::{Merged, Rules};
 
-/// What the HTTP routes of a destination say about whole connections.
+/// Decision of the HTTP routes of a destination about whole connections.
 pub(super) enum WholeConnections {
-    /// They go to these backends; without any, to what was dialled.
+    /// Connections go to these backends; without any, to the dialled destination.
     To(Vec<BackendRef>, PolicyOrigin),
-    /// It depends on the request, which TCP does not see.
+    /// The decision depends on the request, which TCP does not see; the reason in words.
     DependOnRequests(String),
 }
 
-/// Reads merged HTTP routes as a decision about connections.
+/// Converts merged HTTP routes to a decision about connections.
 pub(super) fn whole_connections(rules: &Rules, merged: &Merged) -> WholeConnections {
     let by_request = |why: &str| WholeConnections::DependOnRequests(why.to_owned());
     let [conf] = merged.confs.as_slice() else { return by_request("it has rules for several host names") };

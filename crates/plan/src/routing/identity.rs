@@ -1,4 +1,4 @@
-//! Which identity a proxy has, and whom it believes (spec 07 §4, §12, §13).
+//! Identity of a proxy, and the peers that it trusts (spec 07 §4, §12, §13).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +18,10 @@ use crate::view::View;
 
 const SERVICE_ACCOUNT_LABEL: &str = "k8s.kuma.io/service-account";
 const WORKLOAD_LABEL: &str = "kuma.io/workload";
-/// The zone of a control plane that was given none.
+/// Zone of a control plane without a configured zone.
 const DEFAULT_ZONE: &str = "default";
 
-/// How the proxy proves who it is, and whom it believes; absent where it speaks plaintext.
+/// Returns the identity of the proxy, and the peers that it trusts; absent: it speaks plaintext.
 pub(super) fn of_proxy(
     view: &View<'_>,
     mesh: &Mesh,
@@ -72,7 +72,7 @@ pub(super) fn of_proxy(
     ))
 }
 
-/// What the operator should know about an identity.
+/// Returns a warning about an identity, if there is reason for one.
 pub(super) fn warning(mtls: &Mtls) -> Option<String> {
     let effect = "the proxy takes and makes no connection of the mesh";
     match (&mtls.uris, &mtls.identity) {
@@ -84,8 +84,8 @@ pub(super) fn warning(mtls: &Mtls) -> Option<String> {
     }
 }
 
-/// The MeshIdentity that fits a Dataplane best: of those that select it the one that asks for most labels, the first by
-/// name among equals (spec 07 §12.2).
+/// Returns the MeshIdentity that fits a Dataplane best: of those that select it the one with the most labels in its
+/// selector, the first by name among equals (spec 07 §12.2).
 pub(crate) fn best<'a>(
     reader: &Reader<'a>,
     mesh: &str,
@@ -96,7 +96,7 @@ pub(crate) fn best<'a>(
             Spec::MeshIdentity(identity) => Some((resource.as_ref(), identity)),
             _ => None,
         });
-    // how many labels it asks for; absent: it does not select the proxy
+    // number of labels in its selector; absent: it does not select the proxy
     let fits = |identity: &MeshIdentity| {
         identity.selects.as_ref().filter(|wanted| wanted.matches(labels)).map(|wanted| wanted.iter().count())
     };
@@ -106,7 +106,7 @@ pub(crate) fn best<'a>(
         .map(|(_, found)| found)
 }
 
-/// The best MeshIdentity of the proxy, if certificates are issued by it.
+/// Returns the best MeshIdentity of the proxy, if it issues certificates.
 fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
     let profile = view.profile();
     if !profile.has_workload_identities() {
@@ -116,8 +116,8 @@ fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a Me
     is_initialised(profile, mesh, found.1).then_some(found)
 }
 
-/// Whether certificates are issued by a MeshIdentity (spec 07 §12.7). Where no control plane has said anything yet, by
-/// what one would say.
+/// Returns `true` if certificates are issued by a MeshIdentity (spec 07 §12.7). While no control plane has set its
+/// status, computed as one would.
 pub(super) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
     let is_issued =
         matches!(identity.provider, Some(IdentityProvider::Bundled { .. } | IdentityProvider::Spire { .. }));
@@ -126,7 +126,8 @@ pub(super) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdent
         && identity.readiness != Some(IdentityReadiness::PartiallyReady)
 }
 
-/// Whether the names that a MeshIdentity gives count: before certificates are issued clients learn them (spec 07 §12.4).
+/// Returns `true` if the names that a MeshIdentity gives are in use: clients learn them before certificates are
+/// issued (spec 07 §12.4).
 pub(super) fn is_published(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
     let is_exclusive = mesh.mesh_services == MeshServicesMode::Exclusive;
     let has_services = profile.always_exclusive_mesh_services() || is_exclusive;
@@ -136,7 +137,7 @@ pub(super) fn is_published(profile: Profile, mesh: &Mesh, identity: &MeshIdentit
         && identity.readiness != Some(IdentityReadiness::Failed)
 }
 
-/// Who issues the certificates of a MeshIdentity that is initialised.
+/// Provider of the certificates of a MeshIdentity that is initialised.
 pub(super) fn provider(identity: &MeshIdentity) -> Provider {
     match identity.provider {
         Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout },
@@ -144,7 +145,7 @@ pub(super) fn provider(identity: &MeshIdentity) -> Provider {
     }
 }
 
-/// Whom proxies believe whose certificates a provider issues.
+/// Returns the peers that proxies with certificates of a provider trust.
 pub(super) fn trust_of(
     reader: &Reader<'_>,
     mesh: &Mesh,
@@ -158,8 +159,8 @@ pub(super) fn trust_of(
     }
 }
 
-/// The authorities of all trust domains that a mesh knows, with its own CA where the profile has it join. A domain of which
-/// a MeshTrust is still to be made has no authority yet.
+/// Returns the authorities of all trust domains that a mesh knows, with its own CA where the profile adds it. A
+/// domain whose MeshTrust does not exist yet has no authority.
 fn domains(reader: &Reader<'_>, mesh: &Mesh, mesh_name: &str, zone: Option<&str>) -> Trust {
     let profile = reader.profile();
     let mut bundles = BTreeMap::<String, Vec<_>>::new();
@@ -180,11 +181,11 @@ fn domains(reader: &Reader<'_>, mesh: &Mesh, mesh_name: &str, zone: Option<&str>
     Trust::Domains { bundles, with_mesh_ca }
 }
 
-/// The trust domain of a MeshIdentity in a zone, for Dataplanes without labels.
+/// Returns the trust domain of a MeshIdentity in a zone, for Dataplanes without labels.
 ///
 /// # Errors
 ///
-/// A template that needs a label, or has an action that means nothing.
+/// A template that needs a label, or has an unknown action.
 pub fn trust_domain(
     resource: &Resource,
     identity: &MeshIdentity,
@@ -200,7 +201,7 @@ pub fn trust_domain(
     )
 }
 
-/// What the places of templates are filled with.
+/// Values for the placeholders of templates.
 struct Blanks<'a> {
     mesh: &'a str,
     zone: &'a str,
@@ -235,16 +236,16 @@ fn domain(blanks: &Blanks<'_>, identity: &MeshIdentity) -> Result<String, Unissu
         .map_or_else(|| Ok(format!("{mesh}.{zone}.mesh.local")), |it| blanks.fill(it))
 }
 
-/// The zone of a MeshIdentity: its own, or else the one it is used in.
+/// Zone of a MeshIdentity: its own, or else the one it is used in.
 fn zone_of<'a>(resource: &'a Resource, zone: Option<&'a str>) -> &'a str {
     Some(resource.meta().zone()).filter(|own| !own.is_empty()).or(zone).unwrap_or(DEFAULT_ZONE)
 }
 
-/// The SPIFFE ID that a MeshIdentity gives a Dataplane (spec 07 §12.3).
+/// Returns the SPIFFE ID that a MeshIdentity gives a Dataplane (spec 07 §12.3).
 ///
 /// # Errors
 ///
-/// What the templates ask for and the Dataplane does not have, or a result that is no SPIFFE ID.
+/// A label that the templates need and the Dataplane lacks, or a result that is not a valid SPIFFE ID.
 pub fn spiffe_id(
     profile: Profile,
     dataplane: &Resource,
@@ -272,7 +273,8 @@ pub fn spiffe_id(
     }
 }
 
-/// The URI SANs of a certificate of the mesh's CA (spec 07 §4): the services of all inbounds, then all tags.
+/// Returns the URI SANs of a certificate of the mesh's CA (spec 07 §4): the services of all inbounds, then all
+/// tags.
 fn uris(
     profile: Profile,
     mesh: &str,

@@ -1,4 +1,4 @@
-//! What the application offers (spec 01 §4, 07 §9): listeners whose only backend is the application.
+//! Inbounds (spec 01 §4, 07 §9): listeners whose only backend is the application.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::plan::{
 use crate::rules::InboundKey;
 use crate::view::View;
 
-/// What marks an inbound that has no tags.
+/// Key of the mark of an inbound without tags.
 const UNIFIED_NAME: &str = "kuma.io/unified-name";
 
-/// An inbound, and the application behind it.
+/// Inbound, and the application behind it.
 pub(super) struct Offered {
     pub(super) listener: Listener,
     pub(super) application: Cluster,
 }
 
-/// The inbounds of a proxy, in the order of its Dataplane; those that are ignored have no listener. Of several with one
-/// name the last is there.
+/// Returns the inbounds of a proxy, in the order of its Dataplane; ignored ones have no listener. Of several with
+/// one name the last is used.
 pub(super) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -60,7 +60,8 @@ pub(super) fn of_proxy(
     offered
 }
 
-/// What an inbound wants from clients. A workload identity is strict, whatever the mesh says of its own CA.
+/// Returns the TLS that an inbound requires of clients. A workload identity is strict, whatever the mesh says about
+/// its own CA.
 fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> Permissions) -> Accepts {
     let Some(mtls) = &facts.mtls else { return Accepts::Plaintext };
     let TlsOfInbound { mode, params } = said;
@@ -75,8 +76,8 @@ fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> 
     }))
 }
 
-/// With which of these one name of a peer must begin. A proxy that the mesh's CA certifies takes whomever it believes, once it
-/// believes trust domains: permissions say the rest.
+/// Returns the prefixes one of which a name of a peer must have. A proxy that the mesh's CA certifies accepts every
+/// trusted peer once it trusts trust domains: permissions decide the rest.
 fn peer_prefixes(mtls: &Mtls) -> Vec<String> {
     let domains = match (&mtls.trust, &mtls.identity) {
         (Trust::MeshCa, _) => vec![mtls.mesh.as_str()],
@@ -145,7 +146,7 @@ fn application(service: &str, address: &str, port: u16) -> Cluster {
         weight: 1,
         tags: Tags::default(),
         labels: model::Labels::default(),
-        // no resource stands for the application itself
+        // the application itself has no resource
         offered_by: String::new(),
         via: Via::Direct,
     };

@@ -1,5 +1,5 @@
-//! The policies of the tag-based model, which route and treat connections only where a TrafficRoute decides (spec 01 §10,
-//! 06 no. 85).
+//! Policies of the tag-based model, which route and treat connections only where a TrafficRoute decides (spec 01
+//! §10, 06 no. 85).
 
 mod fitting;
 
@@ -17,7 +17,7 @@ use crate::merge::Destined;
 use crate::plan::{AccessLog, Cluster, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced};
 use crate::view::View;
 
-/// The policies of the tag-based model that are for a proxy.
+/// Policies of the tag-based model that select a proxy.
 pub(super) struct Legacy<'a> {
     mesh: Option<&'a Mesh>,
     all_routes: Vec<PolicyOrigin>,
@@ -56,24 +56,24 @@ impl<'a> Legacy<'a> {
         }
     }
 
-    /// Whether the mesh has a TrafficRoute, for whomever.
+    /// Returns `true` if the mesh has a TrafficRoute, whatever it selects.
     pub(super) fn has_routes(&self) -> bool {
         !self.all_routes.is_empty()
     }
 
-    /// The TrafficRoutes of the mesh.
+    /// TrafficRoutes of the mesh.
     pub(super) fn routes(&self) -> &[PolicyOrigin] {
         &self.all_routes
     }
 
-    /// The TrafficRoute that fits an outbound best, and its sides.
+    /// Returns the TrafficRoute that fits an outbound best, and the sides of its split.
     pub(super) fn route(&self, tags: &Tags) -> Option<(PolicyOrigin, Vec<Side>)> {
         let (resource, route) = self.routes.best(tags)?;
         let origin = PolicyOrigin::of(resource);
         Some((origin.clone(), sides(&route.destination, tags, &origin)))
     }
 
-    /// Fills in what the Timeout, Retry and TrafficLog that fit best say, where no newer policy does.
+    /// Sets the values of the Timeout, Retry and TrafficLog that fit best, where no newer policy sets them.
     pub(super) fn fill_in(&self, tags: &Tags, settings: &mut ConnectionSettings) {
         let ConnectionSettings { idle_timeout, max_connect_attempts, access_logs, .. } = settings;
         if idle_timeout.is_none() {
@@ -87,7 +87,7 @@ impl<'a> Legacy<'a> {
         }
     }
 
-    /// Fills in the connect timeout of a cluster, where no newer policy does.
+    /// Sets the connect timeout of a cluster, where no newer policy sets it.
     pub(super) fn fill_in_cluster(&self, tags: &Tags, cluster: &mut Cluster) {
         if cluster.connect_timeout.is_none() {
             cluster.connect_timeout = said(&self.timeouts, tags, |policy| policy.timeout()?.connect);
@@ -110,7 +110,7 @@ impl<'a> Legacy<'a> {
     }
 }
 
-/// What the policy that fits best says.
+/// Returns a value of the policy that fits best.
 fn said<T>(
     policies: &Fitting<'_, LegacyPolicy>,
     tags: &Tags,

@@ -1,4 +1,4 @@
-//! Which endpoints are preferred for where they are: said as priorities and weights of the endpoints themselves.
+//! Locality: preference of endpoints by place, expressed as priorities and weights of the endpoints themselves.
 //!
 //! ```text
 //!  priority 0   the own zone: endpoints that share a tag with the client get its share, the rest 1
@@ -14,10 +14,10 @@ use super::facts::Facts;
 use crate::plan::{Cluster, ClusterKind, ClusterSettings, Endpoint};
 use crate::view::View;
 
-/// The greatest sum of weights of one priority: any data plane can add that up.
+/// Limit on the sum of weights of one priority, which every data plane can represent.
 const MOST: u128 = 1_000_000_000;
 
-/// The cluster with its endpoints arranged as its settings say; as it is where they say nothing, or where it is outside
+/// Arranges the endpoints of a cluster by its locality settings; leaves it unchanged if it has none, or is outside
 /// the mesh.
 pub(super) fn arranged(view: &View<'_>, facts: &Facts<'_>, mut cluster: Cluster) -> Cluster {
     let ClusterSettings { locality, .. } = &cluster.settings;
@@ -35,7 +35,7 @@ pub(super) fn arranged(view: &View<'_>, facts: &Facts<'_>, mut cluster: Cluster)
     cluster
 }
 
-/// The value of a tag of the client: of an inbound, of the gateway, or of the labels of its Dataplane.
+/// Value of a tag of the client: of an inbound, of the gateway, or of the labels of its Dataplane.
 fn own_value<'v>(view: &View<'v>, key: &str) -> Option<&'v str> {
     let dataplane = view.dataplane();
     let inbounds = dataplane.inbound.iter().find_map(|inbound| inbound.tags.get(key));
@@ -43,7 +43,8 @@ fn own_value<'v>(view: &View<'v>, key: &str) -> Option<&'v str> {
     inbounds.or_else(gateway).or_else(|| view.resource().meta().labels.get(key))
 }
 
-/// Endpoints with the priorities and weights that a locality rule gives them, sorted; `own` is the client's zone.
+/// Returns endpoints with the priorities and weights that a locality rule gives them, sorted; `own`: the client's
+/// zone.
 fn arrange<'v>(
     mut endpoints: Vec<Endpoint>,
     locality: &Locality,
@@ -77,7 +78,7 @@ fn arrange<'v>(
     endpoints
 }
 
-/// The failover rules for clients of a zone, up to the one that ends them.
+/// Returns the failover rules for clients of a zone, up to the one that ends them.
 fn rules_for<'r>(failover: &'r [Failover], own: Option<&str>) -> Vec<&'r FailoverTo> {
     let is_for = |from: &Option<Vec<String>>| {
         from.as_ref().is_none_or(|zones| own.is_some_and(|own| zones.iter().any(|zone| zone == own)))
@@ -86,8 +87,8 @@ fn rules_for<'r>(failover: &'r [Failover], own: Option<&str>) -> Vec<&'r Failove
     rules.take_while(|to| **to != FailoverTo::None).collect()
 }
 
-/// Gives the endpoints of the own zone their weights: each group of endpoints that share a tag with the client has its
-/// share, whatever their number.
+/// Sets the weights of the endpoints of the own zone: each group of endpoints that share a tag with the client has
+/// its share, whatever their number.
 fn share_out<'v>(
     endpoints: &mut [Endpoint],
     affinity: &[AffinityTag],
@@ -131,8 +132,8 @@ fn share_out<'v>(
     }
 }
 
-/// The share of a group; the last one is the rest. Without weights the first tag gets nine tenths, the next nine tenths
-/// of what is left, and so on.
+/// Returns the share of a group; the last one gets the rest. Without weights the first tag gets nine tenths, the
+/// next nine tenths of the rest, and so on.
 fn share(tags: &[(&AffinityTag, &str)], group: usize) -> u128 {
     let Some((tag, _)) = tags.get(group) else { return 1 };
     match tag.weight {
@@ -144,7 +145,7 @@ fn share(tags: &[(&AffinityTag, &str)], group: usize) -> u128 {
     }
 }
 
-/// Renumbers priorities, so that none is left out: 0 is the best that there is.
+/// Renumbers priorities without gaps: 0 is the best that exists.
 fn without_gaps(endpoints: &mut [Endpoint]) {
     let used: BTreeSet<u32> = endpoints.iter().map(|endpoint| endpoint.priority).collect();
     let new: BTreeMap<u32, u32> = used.into_iter().zip(0..).collect();
@@ -246,8 +247,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is written, no endpoint of the own zone is lost, priorities have no gap, weights no zero, and each
-        /// group gets its share as nearly as whole numbers allow.
+        /// For any rule, no endpoint of the own zone is lost, priorities have no gap, weights are not zero, and
+        /// each group gets its share as nearly as whole numbers allow.
         #[test]
         fn shares_are_kept(
             nodes in prop::collection::vec((prop::bool::ANY, 1u32..200_000), 1..40),

@@ -1,7 +1,7 @@
-//! Rules of MeshTCPRoutes that are for some connections only.
+//! Rules of MeshTCPRoutes with matches: they apply to some connections only.
 //!
-//! What all connections of a listener have in common is known here: the port that is dialled, and who dials. Only the server
-//! name and where a connection comes from are left for whoever carries it.
+//! The common facts of all connections of a listener are known here: the port that is dialled, and the client. Only
+//! the server name and the source address are left for the data plane.
 
 use std::cmp::Reverse;
 
@@ -11,29 +11,29 @@ use model::policy::{MatchedRule, TcpRouteConf};
 use crate::plan::{Match, Owner, PolicyOrigin, Route, RulePlace, Warning};
 use crate::rules::{Merged, Rules};
 
-/// What the connections of a listener have in common.
+/// Common facts of the connections of a listener.
 #[derive(Clone, Copy)]
 pub(super) struct Common<'a> {
-    /// The listener.
+    /// Name of the listener.
     pub(super) listener: &'a str,
-    /// The port that is dialled.
+    /// Port that is dialled.
     pub(super) port: u16,
-    /// The URI names of who dials; none: nobody proves any.
+    /// URI names of the client; none: it has no identity.
     pub(super) identities: &'a [String],
 }
 
-/// A match of a rule that connections of a listener can fit.
+/// Match of a rule that connections of a listener can fit.
 pub(super) struct Matched<'r> {
     pub(super) claimed: &'r Match,
     pub(super) place: RulePlace,
     pub(super) backend_refs: &'r [BackendRef],
-    /// The policy that says so.
+    /// Policy that has the match.
     pub(super) origin: &'r PolicyOrigin,
-    /// The same after those over which it counts.
+    /// Owner: this policy as the last, after those that it takes precedence over.
     pub(super) owner: Owner,
 }
 
-/// The matches that connections can fit, in the order of their rules.
+/// Returns the matches that connections can fit, in the order of their rules.
 pub(super) fn of_rules<'r>(
     rules: &'r Rules,
     merged: &'r Merged,
@@ -68,19 +68,19 @@ pub(super) fn of_rules<'r>(
     matched
 }
 
-/// Who decides, when a policy does that others were merged with.
+/// Returns the owner if a policy decides that others were merged with.
 pub(super) fn owner(merged: &Merged, origin: &PolicyOrigin) -> Owner {
     let others = merged.origins.iter().filter(|other| *other != origin);
     Owner::TcpRoute(others.chain([origin]).cloned().collect())
 }
 
-/// Whether a conf says where connections go that no match takes; absent: that is for others to say.
+/// Returns `true` if a conf has a rule for connections that no match takes; otherwise others decide about them.
 pub(super) fn is_for_all(merged: &Merged) -> bool {
     merged.said::<TcpRouteConf>().is_none_or(|said| said.matched().is_empty() || said.backend_refs.is_some())
 }
 
-/// The routes by what they match, the greatest first; of equals the first stays in front. What another one takes before is left
-/// out.
+/// Sorts the routes by match, the greatest first; equal ones keep their order. Leaves out routes that an earlier
+/// match shadows.
 pub(super) fn in_order(mut routes: Vec<(Match, Route)>) -> Vec<(Match, Route)> {
     routes.sort_by(|(a, _), (b, _)| Reverse(a).cmp(&Reverse(b)));
     let mut kept: Vec<(Match, Route)> = Vec::new();

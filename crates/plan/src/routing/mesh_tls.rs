@@ -1,4 +1,4 @@
-//! What MeshTLS says about the inbounds of a proxy (spec 07 §10).
+//! MeshTLS settings of the inbounds of a proxy (spec 07 §10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::plan::{Cluster, ClusterKind, Destination, Listener, Sourced, TlsParam
 use crate::rules::InboundKey;
 use crate::view::View;
 
-/// The MeshTLS policies that speak about a proxy.
+/// MeshTLS policies that select the proxy.
 pub(super) struct MeshTls<'a> {
     matched: Matched<'a>,
 }
 
-/// What they say about one inbound.
+/// MeshTLS settings of one inbound.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TlsOfInbound {
-    /// Whether plaintext is taken too; absent: as the mesh, or the identity, has it.
+    /// TLS mode: plaintext accepted or not; absent: the mode of the mesh, or of the identity.
     pub(super) mode: Option<Sourced<MtlsMode>>,
-    /// Versions and ciphers.
+    /// TLS versions and ciphers.
     pub(super) params: TlsParams,
 }
 
@@ -35,12 +35,12 @@ impl<'a> MeshTls<'a> {
         Self { matched }
     }
 
-    /// Whether any of them speaks about the proxy.
+    /// Returns `true` if any of them selects the proxy.
     pub(super) fn acts(&self) -> bool {
         !self.matched.inbounds.is_empty()
     }
 
-    /// What they say about an inbound: of each field what the most important says that says anything.
+    /// Returns the settings of an inbound: each field from the most important policy that sets it.
     pub(super) fn about(&self, inbound: &InboundKey) -> TlsOfInbound {
         let policies = self.matched.inbounds.get(inbound).map(Vec::as_slice).unwrap_or_default();
         let rules = plain_rules(policies);
@@ -63,9 +63,10 @@ impl<'a> MeshTls<'a> {
         }
     }
 
-    /// Gives clusters the versions and ciphers that other proxies of the mesh are dialled with: what is said of the first
-    /// inbound for which anything is. Only policies for the whole mesh may say them, so that all inbounds have the same. As in
-    /// the reference, services of tags that the proxy does not dial itself, and those outside the mesh, do not get them.
+    /// Sets the versions and ciphers with which clusters in the mesh are dialled: those of the first inbound that
+    /// has any. Only policies for the whole mesh may set them, so that all inbounds have the same. As in the
+    /// reference, tag-based services that the proxy does not dial directly, and those outside the mesh, do not get
+    /// them.
     pub(super) fn limit(
         &self,
         clusters: &mut BTreeMap<String, Cluster>,
@@ -94,7 +95,7 @@ impl<'a> MeshTls<'a> {
     }
 }
 
-/// A value with the most important rule that says anything of the sort.
+/// Returns a value with the most important rule that sets it.
 fn sourced<T>(
     rules: &[SourceRule],
     value: Option<T>,

@@ -8,7 +8,7 @@ use super::split::{For, Splitter};
 use crate::plan::{Fate, Mirror, Sourced};
 use crate::rules::Merged;
 
-/// The mirror of a listener's connections, as policies say; `gateway`: the tags of a gateway listener.
+/// Returns the mirror of a listener's connections; `gateway`: the tags of a gateway listener.
 pub(super) fn of_listener(
     splitter: &mut Splitter<'_, '_>,
     merged: Option<&Merged>,

@@ -1,4 +1,4 @@
-//! What clusters, destinations and listeners are called (spec 04 §5).
+//! Names of clusters, destinations and listeners (spec 04 §5).
 
 use std::fmt::Write as _;
 
@@ -6,8 +6,9 @@ use model::reference::SERVICE_TAG;
 use model::{Kind, ResourceId, Tags};
 use sha2::{Digest as _, Sha256};
 
-/// The cluster of a tag set (spec 04 §5.1): the service alone, or with a hash when there are more tags. `mesh` is the
-/// mesh of a cross-mesh destination, `listener` the tags of a gateway listener, which always take part in the hash.
+/// Returns the cluster name of a tag set (spec 04 §5.1): the service alone, or with a hash if there are more tags.
+/// `mesh` is the mesh of a cross-mesh destination, `listener` the tags of a gateway listener, which are always part
+/// of the hash.
 pub(super) fn tag_cluster(tags: &Tags, mesh: Option<&str>, listener: Option<&Tags>) -> String {
     let service = tags.service().unwrap_or_default();
     let mut name = service.to_owned();
@@ -20,8 +21,8 @@ pub(super) fn tag_cluster(tags: &Tags, mesh: Option<&str>, listener: Option<&Tag
     name
 }
 
-/// The first 8 bytes of the SHA-256 of keys and values, without separators: `{a: bc}` and `{ab: c}` collide by contract
-/// (spec 06 no. 53).
+/// Returns the first 8 bytes of the SHA-256 of keys and values, without separators: `{a: bc}` and `{ab: c}` collide
+/// by contract (spec 06 no. 53).
 fn tag_hash(tags: &Tags, listener: Option<&Tags>) -> String {
     let mut hash = Sha256::new();
     for (key, value) in tags.iter().chain(listener.into_iter().flat_map(Tags::iter)) {
@@ -34,12 +35,12 @@ fn tag_hash(tags: &Tags, listener: Option<&Tags>) -> String {
     })
 }
 
-/// An inbound under unified naming: by its name, or by its port where it has none (spec 07 §9.1).
+/// Returns the name of an inbound under unified naming: by its name, or by its port if it has none (spec 07 §9.1).
 pub(super) fn inbound(name: Option<&str>, port: u16) -> String {
     name.map_or_else(|| format!("self_inbound_dp_{port}"), |name| format!("self_inbound_dp_{name}"))
 }
 
-/// The destination name of one port of a real service (spec 04 §5.2). `first_scheme`: as in 2.8.
+/// Returns the destination name of one port of a real service (spec 04 §5.2). `first_scheme`: as in 2.8.
 pub(super) fn destination(id: &ResourceId, port: u32, first_scheme: bool) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section: _ } = id;
     match kind {
@@ -51,7 +52,7 @@ pub(super) fn destination(id: &ResourceId, port: u32, first_scheme: bool) -> Str
     format!("{mesh}_{name}_{namespace}_{zone}_{short}_{port}")
 }
 
-/// The name of a listener on an address: IPv6 in brackets.
+/// Returns the name of a listener on an address: IPv6 in brackets.
 pub(super) fn listener(direction: &str, address: &str, port: u16) -> String {
     if address.contains(':') {
         format!("{direction}:[{address}]:{port}")

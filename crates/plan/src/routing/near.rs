@@ -1,4 +1,4 @@
-//! What was probably meant by a reference that names nothing.
+//! Suggestions for references that name nothing.
 
 use std::collections::BTreeSet;
 
@@ -6,10 +6,10 @@ use model::{Kind, Resource, ResourceId};
 
 use crate::view::View;
 
-/// How many names a wrong one is compared with: in a mesh of thousands nobody waits for a hint.
+/// Limit on names that a wrong one is compared with: a hint is not worth more time in a mesh of thousands.
 const COMPARED: usize = 1000;
 
-/// What was looked for, and services with the same or a near name.
+/// Describes what was looked for, and services with the same or a similar name.
 pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
     let ResourceId { kind, mesh, zone, namespace, name, section: _ } = id;
     let mut text = format!("{kind} {name} in mesh {mesh}");
@@ -30,7 +30,7 @@ pub(super) fn services(view: &View<'_>, id: &ResourceId) -> String {
     }
 }
 
-/// What was looked for, and a tag value near it, if nobody has it.
+/// Describes what was looked for, and a similar tag value, if no endpoint has it.
 pub(super) fn tag_services(view: &View<'_>, service: &str) -> Option<String> {
     let known: BTreeSet<&str> = view
         .reader()
@@ -54,7 +54,7 @@ fn place(resource: &Resource) -> String {
     place
 }
 
-/// The known name with the fewest edits, if they are few; the first of several.
+/// Returns the known name with the fewest edits, if they are few; the first of several.
 fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let allowed = 1 + name.len() / 5;
     known
@@ -65,7 +65,7 @@ fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n s
         .map(|(_, known)| known)
 }
 
-/// The Levenshtein distance in bytes.
+/// Returns the Levenshtein distance in bytes.
 fn edits(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (at, left) in a.bytes().enumerate() {

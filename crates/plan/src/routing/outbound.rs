@@ -19,10 +19,10 @@ use crate::plan::{
 };
 use crate::view::View;
 
-/// The name under which a real outbound is marked from 2.14 on (spec 04 §5.4).
+/// Key of the mark of a real outbound since 2.14 (spec 04 §5.4).
 const UNIFIED_NAME_MARK: &str = "kuma.io/unified-name";
 
-/// Plans one outbound; `None` with a warning when what is dialled does not exist (spec 04 §2).
+/// Plans one outbound; `None`, with a warning: the dialled destination does not exist (spec 04 §2).
 pub(super) fn plan(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -86,7 +86,7 @@ pub(super) fn plan(
     })
 }
 
-/// What is done with connections by a decision.
+/// Returns the route of connections after a decision.
 fn route(
     view: &View<'_>,
     decision: Decision,
@@ -114,11 +114,11 @@ fn route(
     }
 }
 
-/// What is known about what is dialled.
+/// Known facts about the dialled destination.
 struct Known {
     destination: Destination,
     destination_name: String,
-    /// The name in logs and statistics: the service tag, the destination name, or the KRI.
+    /// Name in logs and statistics: the service tag, the destination name, or the KRI.
     service: String,
     marks: Tags,
     protocol: Protocol,
@@ -214,7 +214,7 @@ fn connections(
     connections
 }
 
-/// Why connections are refused, when no backend takes any.
+/// Returns the reason why connections are refused, if no backend accepts any.
 fn refusal_of(split: &[Backend]) -> Option<String> {
     if split.iter().any(|backend| !matches!(backend.fate, Fate::Spilled(_))) {
         return None;

@@ -1,4 +1,4 @@
-//! Who decides where the connections of an outbound go (spec 04 §1.1, §4).
+//! Owner of an outbound: the policy or default that decides where its connections go (spec 04 §1.1, §4).
 
 use model::policy::TcpRouteConf;
 use model::topology::Protocol;
@@ -15,34 +15,34 @@ use crate::plan::{Owner, PolicyOrigin, RulePlace};
 use crate::rules::Merged;
 use crate::view::View;
 
-/// The rules about one outbound.
+/// Rules about one outbound.
 #[derive(Clone, Copy)]
 pub(super) struct About<'r> {
     pub(super) tcp: Option<&'r Merged>,
     pub(super) http: Option<&'r Merged>,
 }
 
-/// A decision about one outbound.
+/// Decision about one outbound.
 pub(super) struct Decision {
     pub(super) owner: Owner,
-    /// Which rule of the policy that decided.
+    /// Rule of the policy that decided.
     pub(super) rule: Option<RulePlace>,
-    /// The sides of its split.
+    /// Sides of its split.
     pub(super) sides: Vec<Side>,
-    /// Whether backends must speak what TCP is routed to.
+    /// `true`: backends must have a protocol that TCP is routed to.
     pub(super) checks_protocols: bool,
-    /// Why connections are refused, if that is decided already.
+    /// Reason why connections are refused, if that is already decided.
     pub(super) refusal: Option<String>,
-    /// Whether the reference leaves the outbound without a listener.
+    /// `true`: the reference leaves the outbound without a listener.
     pub(super) reference_omits: bool,
 }
 
-/// What decides about all outbounds of a proxy.
+/// Policies that decide about all outbounds of a proxy.
 pub(super) struct Owners<'v, 'a> {
     pub(super) rules: &'v ProxyRules,
-    /// The policies of the tag-based model.
+    /// Policies of the tag-based model.
     pub(super) legacy: Legacy<'a>,
-    /// Whether MeshTCPRoute leaves the proxy to TrafficRoute.
+    /// `true`: MeshTCPRoute leaves the proxy to TrafficRoute.
     pub(super) traffic_route_stays: bool,
     per_outbound: bool,
 }
@@ -58,7 +58,7 @@ impl<'v, 'a> Owners<'v, 'a> {
         Self { rules, legacy, traffic_route_stays, per_outbound }
     }
 
-    /// What the policies say about what is dialled.
+    /// Returns the rules about a dialled destination.
     pub(super) fn about(&self, target: &DialledTarget, stat_name: &str) -> About<'v> {
         let rules = self.rules;
         match target {
@@ -76,7 +76,7 @@ impl<'v, 'a> Owners<'v, 'a> {
         }
     }
 
-    /// What the policies say about connections that no match takes, which not all of them speak about.
+    /// Returns the rules about connections that no match takes; not all rules have some.
     pub(super) fn for_all(about: About<'v>) -> About<'v> {
         About { tcp: about.tcp.filter(|merged| matched::is_for_all(merged)), ..about }
     }
@@ -112,7 +112,7 @@ impl<'v, 'a> Owners<'v, 'a> {
         Decision::of(Owner::Default, itself())
     }
 
-    /// Whether MeshTCPRoutes have a say where both sorts of routes speak.
+    /// Returns `true` if MeshTCPRoutes decide where both sorts of routes apply.
     pub(super) fn tcp_decides(&self, about: About<'v>, protocol: Protocol) -> bool {
         !self.http_owns(about, protocol) && !self.traffic_route_stays
     }
@@ -168,8 +168,9 @@ impl<'v, 'a> Owners<'v, 'a> {
         }
     }
 
-    /// The TrafficRoute that fits best. Without any in the mesh, before 2.6 the one that was made with each mesh is taken
-    /// to exist. Real destinations have no TrafficRoute: the reference gives them no listener, we dial what was dialled.
+    /// Decides by the TrafficRoute that fits best. If the mesh has none, the one created with each mesh before 2.6
+    /// is assumed. Real destinations have no TrafficRoute: the reference gives them no listener; here connections
+    /// go to the dialled destination.
     fn by_traffic_route(&self, target: &DialledTarget, itself: Vec<Side>) -> Decision {
         let tags: &Tags = match target {
             DialledTarget::Tags(tags) => tags,
@@ -196,8 +197,9 @@ impl<'v, 'a> Owners<'v, 'a> {
 
 impl Decision {
     fn of(owner: Owner, sides: Vec<Side>) -> Self {
-        // TCP has one rule for all an item, as a rule the first; an HTTP rule that speaks about whole connections is the only one of its item, and where
-        // there are several, connections are refused, for whichever
+        // TCP has one rule for all connections per item, usually the first; an HTTP rule about whole connections is
+        // the
+        // only one of its item, and if there are several, connections are refused, whichever applies
         let rule = matches!(owner, Owner::TcpRoute(_) | Owner::HttpRoute(_)).then_some(RulePlace::for_all(0));
         Self { owner, rule, sides, checks_protocols: true, refusal: None, reference_omits: false }
     }
@@ -206,13 +208,13 @@ impl Decision {
         Self { checks_protocols: false, ..self }
     }
 
-    /// The policy that named the backends.
+    /// Policy that named the backends.
     pub(super) fn origin(&self) -> Option<&PolicyOrigin> {
         self.sides.iter().find_map(|side| side.origin.as_ref())
     }
 }
 
-/// What was dialled, as a backend: with all its tags (spec 04 §4.4).
+/// Returns the dialled destination as a backend: with all its tags (spec 04 §4.4).
 fn meaning(target: &DialledTarget) -> Destined {
     match target {
         DialledTarget::Tags(tags) => Destined::Legacy {

@@ -1,4 +1,4 @@
-//! Who may connect to each inbound of a proxy (spec 07 §11.3 to §11.5).
+//! Permissions to connect to each inbound of a proxy (spec 07 §11.3 to §11.5).
 
 mod exits;
 
@@ -16,19 +16,19 @@ use crate::view::View;
 
 pub(super) use exits::Exits;
 
-/// What the rules of all MeshTrafficPermissions about an inbound are called together in statistics of the reference.
+/// Name of the rules of all MeshTrafficPermissions about an inbound in statistics of the reference.
 const CALLED: &str = Kind::MeshTrafficPermission.as_str();
 
-/// The policies that say who may connect to a proxy.
+/// Policies that permit connections to a proxy.
 pub(super) struct Permitting<'v, 'a> {
     view: &'v View<'a>,
     matched: Matched<'a>,
-    /// Whether tags say nothing, since certificates have none.
+    /// `true`: tags are ignored, since certificates have none.
     by_identity_only: bool,
 }
 
 impl<'v, 'a> Permitting<'v, 'a> {
-    /// Where the proxy speaks plaintext, they have no effect, which becomes a warning.
+    /// Returns the policies. If the proxy speaks plaintext, they have no effect, which becomes a warning.
     pub(super) fn of(view: &'v View<'a>, mtls: Option<&Mtls>, warnings: &mut Vec<Warning>) -> Self {
         let matched = view.matched(Kind::MeshTrafficPermission);
         warnings.extend(matched.warnings.iter().cloned().map(Warning::from));
@@ -46,7 +46,7 @@ impl<'v, 'a> Permitting<'v, 'a> {
         Self { view, matched, by_identity_only }
     }
 
-    /// Who may connect to an inbound with these tags. That nobody may is a warning.
+    /// Returns the permissions to connect to an inbound with these tags; adds a warning if they allow nobody.
     pub(super) fn to(&self, inbound: &InboundKey, tags: &Tags, warnings: &mut Vec<Warning>) -> Permissions {
         let permissions = self.of_inbound(inbound, tags, warnings);
         if permissions.allow_nobody() {
@@ -59,7 +59,7 @@ impl<'v, 'a> Permitting<'v, 'a> {
         permissions
     }
 
-    /// The same; what cannot be understood lets nobody in.
+    /// As `to`, without that warning; policies that cannot be understood allow nobody.
     fn of_inbound(&self, inbound: &InboundKey, tags: &Tags, warnings: &mut Vec<Warning>) -> Permissions {
         let profile = self.view.profile();
         let policies = self.matched.inbounds.get(inbound).map(Vec::as_slice).unwrap_or_default();
@@ -82,8 +82,8 @@ impl<'v, 'a> Permitting<'v, 'a> {
     }
 }
 
-/// What the TrafficPermission says that fits some tags best: of several the newest, and then the first by name. `None`: none
-/// fits.
+/// Returns the permissions of the TrafficPermission that fits some tags best: of several the newest, and then the
+/// first by name. `None`: none fits.
 fn by_tags(reader: &Reader<'_>, mesh: &str, tags: &Tags) -> Option<Permissions> {
     let policies = reader.in_mesh(Kind::TrafficPermission, mesh).iter().enumerate();
     let fitting = policies.filter_map(|(at, resource)| match resource.spec() {
@@ -103,10 +103,11 @@ fn by_tags(reader: &Reader<'_>, mesh: &str, tags: &Tags) -> Option<Permissions> 
     Some(Permissions::ByName { called: resource.meta().name.as_str().to_owned(), rules: rules.collect() })
 }
 
-/// What MeshTrafficPermissions that matched an inbound say about it, least important first; `None`: nothing.
+/// Returns the permissions from MeshTrafficPermissions that matched an inbound, least important first; `None`: they
+/// have no rules.
 ///
 /// # Errors
-/// In words, when a source cannot be said in tags, or when too many of them overlap.
+/// In words, if a source cannot be expressed in tags, or if too many of them overlap.
 pub fn permissions_of(
     policies: &[&Resource],
     mesh: &str,
@@ -120,7 +121,7 @@ pub fn permissions_of(
     by_name(policies, mesh, profile)
 }
 
-/// What their `from` items say; `None`: nothing.
+/// Returns the permissions of their `from` items; `None`: they have none.
 fn by_name(policies: &[&Resource], mesh: &str, profile: Profile) -> Result<Option<Permissions>, String> {
     let rules = rules_by_source(Kind::MeshTrafficPermission, policies, profile)?;
     let rule = |TagRule { subset, merged }: &TagRule| {
@@ -131,14 +132,14 @@ fn by_name(policies: &[&Resource], mesh: &str, profile: Profile) -> Result<Optio
     Ok((!rules.is_empty()).then(|| Permissions::ByName { called: CALLED.to_owned(), rules }))
 }
 
-/// Everybody of the mesh may, as its Mesh says.
+/// Allows every client of the mesh, as its Mesh says.
 pub(super) fn everybody(mesh: &Resource) -> Permissions {
     let rule =
         NameRule { conditions: Vec::new(), action: PermissionAction::Allow, origin: PolicyOrigin::of(mesh) };
     Permissions::ByName { called: CALLED.to_owned(), rules: vec![rule] }
 }
 
-/// Tags as names in certificates that the CA of the mesh issues (spec 07 §4).
+/// Converts tags to names in certificates that the CA of the mesh issues (spec 07 §4).
 fn conditions(mesh: &str, subset: &Subset) -> Vec<NameCondition> {
     let condition = |SubsetTag { key, value, not }: &SubsetTag| NameCondition {
         uri: match key.as_str() {
@@ -150,7 +151,7 @@ fn conditions(mesh: &str, subset: &Subset) -> Vec<NameCondition> {
     subset.0.iter().map(condition).collect()
 }
 
-/// The tags of a source whose value is said; other tags come before the service.
+/// Returns the tags of a source with a fixed value; other tags come before the service.
 fn known(source: &Tags) -> Subset {
     let said: Tags = source.iter().filter(|(_, value)| *value != "*").collect();
     let Subset(mut tags) = Subset::of(&said);
@@ -158,7 +159,8 @@ fn known(source: &Tags) -> Subset {
     Subset(tags)
 }
 
-/// What `rules` say, least important first; `None`: nothing. Nothing is merged: all lists are asked.
+/// Returns the permissions of `rules`, least important first; `None`: there are none. Nothing is merged: all lists
+/// are evaluated.
 fn by_identity(policies: &[&Resource], denies_first: bool) -> Option<Permissions> {
     let (mut lists, mut shadow) = (Vec::new(), Vec::new());
     for rule in plain_rules(policies) {

@@ -1,15 +1,15 @@
-//! What a destination speaks (spec 04 §3).
+//! Protocols of destinations (spec 04 §3).
 
 use model::reference::PROTOCOL_TAG;
 use model::topology::Protocol;
 use model::{Profile, Tags};
 
-/// What endpoints with these tags say that they speak.
+/// Returns the protocol that endpoints with these tags declare.
 pub(super) fn of_tags(tags: &Tags, profile: Profile) -> Protocol {
     profile.protocol(tags.get(PROTOCOL_TAG).map_or(Protocol::Unknown, Protocol::from_text))
 }
 
-/// What all of them speak, from left to right; nobody speaks the unknown protocol.
+/// Returns the protocol common to all, from left to right; unknown if there is none.
 pub(super) fn common(protocols: impl IntoIterator<Item = Protocol>) -> Protocol {
     protocols.into_iter().reduce(common_of_two).unwrap_or(Protocol::Unknown)
 }
@@ -24,7 +24,7 @@ fn common_of_two(a: Protocol, b: Protocol) -> Protocol {
     stack(a).iter().copied().find(|layer| stack(b).contains(layer)).unwrap_or(Protocol::Unknown)
 }
 
-/// What a protocol is made of, itself first.
+/// Returns the protocols that a protocol is built on, itself first.
 fn stack(protocol: Protocol) -> &'static [Protocol] {
     match protocol {
         Protocol::Grpc => &[Protocol::Grpc, Protocol::Http2, Protocol::Tcp],

@@ -1,4 +1,4 @@
-//! What becomes of connections that the kernel redirects to the proxy, where no listener is for them (spec 07 §9.5, §16).
+//! Connections that the kernel redirects to the proxy and that match no listener (spec 07 §9.5, §16).
 
 use model::Kind;
 use model::policy::{PassthroughConf, PassthroughMatches, PassthroughMode, Policy, Spoken as _, merged};
@@ -14,10 +14,10 @@ use crate::plan::{
 use crate::rules::{Rules, mesh_id};
 use crate::view::View;
 
-/// What the reference calls, as if it were a service, what no outbound is for.
+/// Service name of connections that match no outbound in the reference.
 const PASSED_THROUGH: &str = "pass_through";
 
-/// Says it for both directions; `None`: nothing is redirected, and nobody acts as if.
+/// Returns the treatment for both directions; `None`: nothing is redirected, and no MeshTLS selects the proxy.
 pub(super) fn redirected(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -35,13 +35,13 @@ pub(super) fn redirected(
     };
     let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
     let acts = mtls.is_some_and(|mtls| mtls.has_workload_identity() || mesh_tls.acts());
-    // a proxy that binds its outbounds is dialled there, and nothing else of the host comes to it
+    // a proxy that binds its outbounds is dialled there, and no other connections of the host reach it
     let redirection = facts.redirection.filter(|_| !facts.binds);
     if let Some(said) = said.as_ref().filter(|_| redirection.is_none()) {
         let text = format!("{} has no effect: nothing is redirected to this proxy", said.origin);
         warnings.push(text.into());
     }
-    // where nothing is redirected, the reference makes the listener of MeshTLS all the same
+    // where nothing is redirected, the reference still makes the listener of MeshTLS
     if redirection.is_none() && !acts {
         return None;
     }
@@ -64,7 +64,7 @@ pub(super) fn redirected(
     })
 }
 
-/// What a policy says outweighs what the mesh says.
+/// Returns the treatment of outgoing connections: a policy precedes the mesh.
 fn leaving(view: &View<'_>, port: u16, said: Option<Said>) -> Leaving {
     let by_mesh = || match view.mesh().is_none_or(|mesh| mesh.passthrough) {
         true => Passthrough::Everything,
@@ -89,7 +89,8 @@ fn leaving(view: &View<'_>, port: u16, said: Option<Said>) -> Leaving {
     Leaving { port, passthrough, origin, settings: ConnectionSettings::default() }
 }
 
-/// What a policy about all destinations says, or one about [`PASSED_THROUGH`] where services have tags.
+/// Returns the settings of a policy about all destinations, or of one about [`PASSED_THROUGH`] where services have
+/// tags.
 fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) -> ConnectionSettings {
     let of_mesh = || access_log.for_resource(&mesh_id(view.mesh_name()));
     let access_log = access_log.for_service(PASSED_THROUGH).or_else(of_mesh);
@@ -97,7 +98,7 @@ fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) ->
     settings::of_listener(view, said, "what no outbound is for", warnings)
 }
 
-/// What all policies together say that speak about the proxy, and the most important of them.
+/// Merged conf of all policies that select the proxy, and the most important of them.
 struct Said {
     conf: PassthroughConf,
     origin: PolicyOrigin,

@@ -1,4 +1,4 @@
-//! Rollouts in force: the weights of two backends of a route, as somebody who moves connections between them has them now.
+//! Rollouts in force: the current weights of two backends of a route between which connections are being moved.
 
 use model::policy::{Percent, Rollout};
 use model::{BackendRef, Kind, Spec};
@@ -6,20 +6,20 @@ use model::{BackendRef, Kind, Spec};
 use crate::plan::PolicyOrigin;
 use crate::view::View;
 
-/// The weights that a rollout has in force.
+/// Weights that a rollout has in force.
 pub(super) struct Weighed {
-    /// The rollout.
+    /// Rollout that sets them.
     pub(super) by: PolicyOrigin,
-    /// The backend that connections go to, where the route does not name it: it comes last.
+    /// Backend that connections go to, if the route does not name it: it comes last.
     pub(super) added: Option<BackendRef>,
-    /// The weights of all, in their order.
+    /// Weights of all backends, in their order.
     pub(super) weights: Vec<u64>,
-    /// Which two of them are the rollout's.
+    /// Indexes of the rollout's two backends.
     pub(super) both: [usize; 2],
 }
 
-/// What a rollout makes of the weights of `refs`, which a policy at `origin` says: what the route says of others keeps its
-/// share. `None`: none is in force here.
+/// Returns the weights of `refs`, which a policy at `origin` names, under a rollout: other backends of the route
+/// keep their share. `None`: no rollout is in force here.
 pub(super) fn weighed(view: &View<'_>, refs: &[BackendRef], origin: &PolicyOrigin) -> Option<Weighed> {
     if origin.policy.kind != Kind::MeshTCPRoute {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn weighed(view: &View<'_>, refs: &[BackendRef], origin: &PolicyOrigi
     Some(Weighed { by, added, weights, both: [from, to] })
 }
 
-/// The rollout that decides about the sides of a route for one destination: of several the first by name.
+/// Returns the rollout that decides about the sides of a route for one destination: of several the first by name.
 fn in_force<'a>(
     view: &View<'a>,
     refs: &[BackendRef],
@@ -57,7 +57,7 @@ fn in_force<'a>(
     })
 }
 
-/// Whether a rollout is about the destination that the item of a route at `origin` speaks about.
+/// Returns `true` if a rollout is about the destination of the item of a route at `origin`.
 fn is_about(view: &View<'_>, rollout: &Rollout, origin: &PolicyOrigin) -> bool {
     let Some(destination) = &rollout.destination else { return true };
     let Some(Spec::Policy(route)) = view.by_id(&origin.policy).map(model::Resource::spec) else {
@@ -66,16 +66,17 @@ fn is_about(view: &View<'_>, rollout: &Rollout, origin: &PolicyOrigin) -> bool {
     origin.item.and_then(|item| route.to.get(item)).is_some_and(|item| item.target == *destination)
 }
 
-/// Whether two backendRefs name the same, whatever their weights.
+/// Returns `true` if two backendRefs name the same destination, whatever their weights.
 fn is_same(one: &BackendRef, other: &BackendRef) -> bool {
     (&one.target, one.port) == (&other.target, other.port)
 }
 
-/// Gives `to` its share of what both have, and `from` the rest. The numbers become as small as they can, and fit 32 bits.
+/// Gives `to` its share of the sum of both weights, and `from` the rest. The numbers become as small as possible,
+/// and fit 32 bits.
 fn divide(weights: &mut [u64], from: usize, to: usize, share: Percent) {
     const WHOLE: u64 = 10_000;
     let both = match weights[from] + weights[to] {
-        // the route gives nothing to either, and so does the rollout
+        // the route gives neither any weight, so the rollout does not either
         0 => return,
         both => both,
     };
@@ -85,7 +86,7 @@ fn divide(weights: &mut [u64], from: usize, to: usize, share: Percent) {
     let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
     weights.iter_mut().for_each(|weight| *weight /= divisor);
     while weights.iter().any(|weight| *weight > u64::from(u32::MAX)) {
-        // nobody who has a share loses it
+        // no weight above zero becomes zero
         weights.iter_mut().for_each(|weight| *weight = weight.div_ceil(2));
     }
 }

@@ -10,18 +10,18 @@ use crate::view::View;
 /// One port of a MeshService, MeshMultiZoneService or MeshExternalService.
 #[derive(Clone, Debug)]
 pub(super) struct Service<'a> {
-    /// The service.
+    /// Resource of the service.
     pub(super) resource: &'a Resource,
-    /// Its identifier with the section as it was written (spec 04 §5.3).
+    /// Identifier with the section as it was written (spec 04 §5.3).
     pub(super) id: ResourceId,
-    /// The port.
+    /// Port number.
     pub(super) port: u32,
-    /// What it speaks: `appProtocol`, which an API server defaults to tcp before it stores the service (spec 01 §5).
+    /// Protocol: `appProtocol`, which an API server defaults to tcp before it stores the service (spec 01 §5).
     pub(super) protocol: Protocol,
 }
 
 impl<'a> Service<'a> {
-    /// Finds it; a name or number of a port is looked up as spec 04 §7 says.
+    /// Finds the service; a name or number of a port is looked up by spec 04 §7.
     pub(super) fn find(view: &View<'a>, id: &ResourceId) -> Result<Self, Unusable> {
         let profile = view.profile();
         let Some(resource) = view.by_id(id) else {

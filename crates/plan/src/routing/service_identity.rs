@@ -1,4 +1,4 @@
-//! Who the instances of a MeshService may say they are, and whether all of them terminate TLS (spec 07 §8.2).
+//! Identities of the instances of a MeshService, and its TLS readiness (spec 07 §8.2).
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use super::identity;
 use crate::plan::Trust;
 use crate::reader::Reader;
 
-/// What a zone's control plane finds out about a MeshService of its own.
+/// Identities and TLS readiness that a zone's control plane computes for its own MeshService.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceIdentities {
     /// `spec.identities`: tags first, then SPIFFE IDs, each sorted.
     pub identities: Vec<Identity>,
-    /// Whether `status.tls.status` is `Ready`.
+    /// `true`: `status.tls.status` is `Ready`.
     pub tls_ready: bool,
 }
 
-/// What is found out about a MeshService of this zone; `None` for other resources.
+/// Computes them for a MeshService of this zone; `None` for other resources.
 pub(crate) fn found(
     reader: &Reader<'_>,
     resource: &Resource,
@@ -34,7 +34,7 @@ pub(crate) fn found(
     })
 }
 
-/// Who the instances of a MeshService of this zone may say they are.
+/// Returns the identities of the instances of a MeshService of this zone.
 pub(super) fn of_service(
     reader: &Reader<'_>,
     resource: &Resource,
@@ -57,7 +57,7 @@ pub(super) fn of_service(
     found.into_iter().collect()
 }
 
-/// The services of the inbounds that a selector means.
+/// Returns the services of the inbounds that a selector selects.
 fn tags<'d>(dataplane: &'d Dataplane, selector: &'d ServiceSelector) -> impl Iterator<Item = String> + 'd {
     let means = |tags: &model::Tags| match selector {
         ServiceSelector::Tags(wanted) => wanted.matches(tags),
@@ -67,8 +67,8 @@ fn tags<'d>(dataplane: &'d Dataplane, selector: &'d ServiceSelector) -> impl Ite
     inbounds.filter_map(|tags| tags.service().map(str::to_owned))
 }
 
-/// Whether all instances of a MeshService of this zone terminate TLS. Once it is said that they do it stays so: an instance
-/// that comes later without a certificate takes nobody back to plaintext.
+/// Returns `true` if all instances of a MeshService of this zone terminate TLS. Once reported it stays so: a later
+/// instance without a certificate does not bring plaintext back.
 pub(super) fn is_ready(
     reader: &Reader<'_>,
     resource: &Resource,
@@ -89,7 +89,7 @@ pub(super) fn is_ready(
     has_identities && instances.all(|owner| is_believed(reader, &mesh, owner, zone))
 }
 
-/// Whether a Dataplane has a workload identity that others believe.
+/// Returns `true` if a Dataplane has a workload identity that others trust.
 fn is_believed(reader: &Reader<'_>, mesh: &Mesh, owner: &Resource, zone: Option<&str>) -> bool {
     let Some((by, best)) = identity::best(reader, owner.meta().mesh.as_str(), &owner.meta().labels) else {
         return false;
@@ -110,7 +110,7 @@ fn is_believed(reader: &Reader<'_>, mesh: &Mesh, owner: &Resource, zone: Option<
     }
 }
 
-/// The workload identity that a Dataplane has, as its SPIFFE ID.
+/// Returns the workload identity of a Dataplane, as its SPIFFE ID.
 pub(super) fn of_dataplane(reader: &Reader<'_>, resource: &Resource, zone: Option<&str>) -> Option<String> {
     let mesh = resource.meta().mesh.as_str();
     let (by, best) = identity::best(reader, mesh, &resource.meta().labels)?;
@@ -119,7 +119,7 @@ pub(super) fn of_dataplane(reader: &Reader<'_>, resource: &Resource, zone: Optio
         .flatten()
 }
 
-/// The settings of a mesh, or those of one that nobody wrote down.
+/// Returns the settings of a mesh; defaults if it has no resource.
 fn mesh_of(reader: &Reader<'_>, name: &str) -> Mesh {
     match reader.named(Kind::Mesh, "", name).map(Resource::spec) {
         Some(Spec::Mesh(mesh)) => mesh.clone(),

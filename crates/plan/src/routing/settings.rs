@@ -1,6 +1,6 @@
-//! How connections are treated, each value with the policy that said it (spec 01 §14).
+//! Settings of connections, each value with the policy that set it (spec 01 §14).
 //!
-//! What a listener feels is looked up by what is dialled; what a cluster feels, by the backend.
+//! Settings of a listener are looked up by what is dialled; those of a cluster, by the backend.
 
 mod cluster;
 mod declared;
@@ -19,7 +19,7 @@ pub(super) use declared::{
     by_route_or_mesh, data_path, declare, of_dataplane, of_destination, of_mesh, of_split, within_zone,
 };
 
-/// What the policies of each kind say about one listener.
+/// Rules of each policy kind about one listener.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said<'r> {
     pub(super) timeout: Option<&'r Merged>,
@@ -27,7 +27,7 @@ pub(super) struct Said<'r> {
     pub(super) access_log: Option<&'r Merged>,
 }
 
-/// The settings of a listener; what cannot be done becomes a warning.
+/// Returns the settings of a listener; a setting that cannot be applied becomes a warning.
 pub(super) fn of_listener(
     view: &View<'_>,
     said: Said<'_>,
@@ -43,12 +43,12 @@ pub(super) fn of_listener(
     }
 }
 
-/// How long establishing a connection to an endpoint of a backend may take.
+/// Returns the connect timeout of one endpoint of a backend.
 pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Option<Sourced<Duration>> {
     sourced(view, timeout, |said: &TimeoutConf| said.connect)
 }
 
-/// A value of a conf, and who said it.
+/// Returns a value of a conf, and its origin.
 pub(super) fn sourced<C: Spoken, T>(
     view: &View<'_>,
     merged: Option<&Merged>,
@@ -57,7 +57,8 @@ pub(super) fn sourced<C: Spoken, T>(
     together(view, merged, read, |said| read(said).is_some())
 }
 
-/// What several policies may say together: the most important one with a word in it stands for all.
+/// Returns a value that several policies may set together, with the most important one that sets any of it as
+/// origin.
 fn together<C: Spoken, T>(
     view: &View<'_>,
     merged: Option<&Merged>,
@@ -97,7 +98,7 @@ fn access_logs(
     logs
 }
 
-/// The most important of the merged policies that says anything about a value; merging lets its word stand.
+/// Returns the most important of the merged policies that sets a value, which is the one that merging keeps.
 fn who_said<C: Spoken>(view: &View<'_>, merged: &Merged, says: impl Fn(&C) -> bool) -> Option<PolicyOrigin> {
     let says = |origin: &&PolicyOrigin| {
         let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| resource.spec()) else {

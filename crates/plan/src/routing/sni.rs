@@ -1,20 +1,20 @@
-//! The server names that clients send, and by which zone proxies route (spec 07 §7.4).
+//! Server names that clients send, and by which zone proxies route (spec 07 §7.4).
 
 use model::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL};
 use model::{Kind, Origin, Resource, ResourceId, Tags};
 
 use crate::plan::NoServerName;
 
-/// How long the name and mesh in a hashed name may be before they are cut.
+/// Limit on the length of the name and mesh in a hashed name, in bytes; longer ones are cut.
 const PART: usize = 62;
-/// The longest label of the domain name system.
+/// Limit on the length of a DNS label, in bytes.
 const LABEL: usize = 63;
-/// The longest name of the domain name system.
+/// Limit on the length of a DNS name, in bytes.
 const NAME: usize = 253;
-/// The longest server name that every data plane takes.
+/// Limit on the length of a server name that every data plane accepts, in bytes.
 const LONGEST: usize = 255;
 
-/// The name of a tag set: `redis{mesh=default,version=v2}`.
+/// Returns the server name of a tag set: `redis{mesh=default,version=v2}`.
 pub(super) fn of_tags(service: &str, subset: &Tags, mesh: &str) -> String {
     let mut pairs: Vec<(&str, &str)> = subset.iter().collect();
     pairs.push(("mesh", mesh));
@@ -23,13 +23,13 @@ pub(super) fn of_tags(service: &str, subset: &Tags, mesh: &str) -> String {
     format!("{service}{{{}}}", pairs.join(","))
 }
 
-/// The name of a tag set, if a client can send it.
+/// Returns the server name of a tag set, or the reason why a client cannot send it.
 pub(super) fn of_dialled_tags(service: &str, subset: &Tags, mesh: &str) -> Result<String, NoServerName> {
     let sni = of_tags(service, subset, mesh);
     if sni.len() > LONGEST { Err(NoServerName::Long { sni, most: LONGEST }) } else { Ok(sni) }
 }
 
-/// The hashed name of one port of a real service: `a25502fde077cd057.redis.6379.default.ms`.
+/// Returns the hashed name of one port of a real service: `a25502fde077cd057.redis.6379.default.ms`.
 pub fn hashed_sni(resource: &Resource, port: u32, system_namespace: &str) -> String {
     hashed(resource.kind(), &spoken(resource, system_namespace), port, resource.meta().mesh.as_str())
 }
@@ -44,8 +44,8 @@ fn hashed(kind: Kind, name: &str, port: u32, mesh: &str) -> String {
     format!("a{hash:016x}.{}.{port}.{}.{kind}", cut(name), cut(mesh))
 }
 
-/// The name of a service in its hashed name, the same for who has the original and for who has a copy of it: with its
-/// namespace, unless that is the one of control planes.
+/// Returns the name of a service in its hashed name, the same for the original and its copies: with its namespace,
+/// unless that is the one of control planes.
 fn spoken(resource: &Resource, system_namespace: &str) -> String {
     let meta = resource.meta();
     let namespace = meta.labels.get(NAMESPACE_LABEL).filter(|namespace| *namespace != system_namespace);
@@ -61,12 +61,12 @@ fn spoken(resource: &Resource, system_namespace: &str) -> String {
     }
 }
 
-/// The readable name of one port of a real service, which is the section of its identifier:
+/// Returns the readable name of one port of a real service, which is the section of its identifier:
 /// `sni.msvc.default.east.redis.main`.
 ///
 /// # Errors
 ///
-/// A part that is no DNS label, or a name that is longer than the domain name system has it.
+/// A part that is not a DNS label, or a name beyond the DNS limit.
 pub fn readable_sni(id: &ResourceId) -> Result<String, NoServerName> {
     let ResourceId { kind, mesh, zone, namespace, name, section } = id;
     let place = match (zone.is_empty(), namespace.is_empty()) {
@@ -87,7 +87,7 @@ pub fn readable_sni(id: &ResourceId) -> Result<String, NoServerName> {
     }
 }
 
-/// Whether a text is a label of RFC 1123, as it is written.
+/// Returns `true` if a text, as written, is a label of RFC 1123.
 fn is_label(text: &str) -> bool {
     let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=LABEL).contains(&text.len())
@@ -104,7 +104,7 @@ fn cut(text: &str) -> String {
     format!("{}x", &text[..end])
 }
 
-/// FNV-1a, 64 bits.
+/// FNV-1a hash, 64 bits.
 fn fnv1a(bytes: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)

@@ -1,4 +1,4 @@
-//! backendRefs → backends of a split (spec 04 §7), and what the share of an unusable one does.
+//! Splits: resolves backendRefs to backends (spec 04 §7), and decides about the share of an unusable one.
 
 use model::declared::Declared;
 use model::{BackendRef, ResourceId, Tags};
@@ -13,45 +13,45 @@ use crate::merge::Destined;
 use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Sourced, Unusable, Warning};
 use crate::view::View;
 
-/// The weight of what was dialled, when nobody says where connections go (spec 04 §4.4).
+/// Weight of the dialled destination, if no policy decides where connections go (spec 04 §4.4).
 const DEFAULT_WEIGHT: u64 = 100;
 
-/// One backendRef, and what it means.
+/// One backendRef, and its resolution.
 pub(super) struct Side {
-    /// In words.
+    /// backendRef in words.
     pub(super) reference: String,
-    /// As written; absent counts as 1.
+    /// Weight as written; absent: 1.
     pub(super) weight: Option<u64>,
-    /// What it means.
+    /// Destination that it resolves to.
     pub(super) meaning: Destined,
-    /// Who named it.
+    /// Policy that named it.
     pub(super) origin: Option<PolicyOrigin>,
-    /// The rollout that gives it its weight.
+    /// Rollout that sets its weight.
     pub(super) weighed_by: Option<PolicyOrigin>,
 }
 
-/// Where splits are made.
+/// Builder of splits.
 pub(super) struct Splitter<'v, 'a> {
     pub(super) view: &'v View<'a>,
     pub(super) facts: &'v Facts<'a>,
     pub(super) clusters: Clusters<'v, 'a>,
-    /// What operators should know, in words.
+    /// Warnings for the operator, in words.
     pub(super) warnings: Vec<Warning>,
 }
 
-/// For whom a split is made.
+/// Context of a split.
 #[derive(Clone, Copy)]
 pub(super) struct For<'t> {
-    /// What somebody says the share of an unusable backend does.
+    /// Configured treatment of the share of an unusable backend.
     pub(super) on_unavailable: Option<&'t Sourced<OnUnavailable>>,
-    /// Whether backends must speak what TCP is routed to; not for those of HTTP routes.
+    /// `true`: backends must have a protocol that TCP is routed to; not for those of HTTP routes.
     pub(super) checks_protocols: bool,
-    /// The tags of the gateway listener that it is for.
+    /// Tags of the gateway listener that it is for.
     pub(super) gateway: Option<&'t Tags>,
 }
 
 impl<'a> Splitter<'_, 'a> {
-    /// What the backendRefs of a policy mean, with the weights that are in force.
+    /// Resolves the backendRefs of a policy, with the weights that are in force.
     pub(super) fn sides(&self, refs: &[BackendRef], origin: &PolicyOrigin) -> Vec<Side> {
         let side = |backend: &BackendRef| Side {
             reference: backend.to_string(),
@@ -71,13 +71,14 @@ impl<'a> Splitter<'_, 'a> {
         sides
     }
 
-    /// What was dialled, as the only backend.
+    /// Returns the dialled destination, as the only backend.
     pub(super) fn itself(meaning: Destined) -> Vec<Side> {
         let reference = "what was dialled".to_owned();
         vec![Side { reference, weight: Some(DEFAULT_WEIGHT), meaning, origin: None, weighed_by: None }]
     }
 
-    /// Sets what a route declares about the destinations behind its split. One that another route declared about stays.
+    /// Sets what a route declares about the destinations behind its split. An earlier declaration of another route
+    /// stays.
     pub(super) fn declare(&mut self, split: &[Backend], route: Option<&ResourceId>) {
         for name in split.iter().filter_map(Backend::cluster) {
             if let Some(cluster) = self.clusters.get_mut(name) {
@@ -86,7 +87,7 @@ impl<'a> Splitter<'_, 'a> {
         }
     }
 
-    /// The backends, in order. In old profiles one with a protocol that is not allowed empties the split.
+    /// Makes the backends, in order. In old profiles one with a protocol that is not allowed empties the split.
     pub(super) fn split(&mut self, sides: Vec<Side>, context: For<'_>) -> Vec<Backend> {
         let mut backends: Vec<Backend> = sides.into_iter().map(|side| self.backend(side, context)).collect();
         let bad = backends.iter().find_map(|backend| match &backend.fate {
@@ -137,8 +138,8 @@ impl<'a> Splitter<'_, 'a> {
         let on_unavailable = context.on_unavailable.map(|said| said.value).unwrap_or_default();
         match (made, on_unavailable) {
             (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, Fate::Refused),
-            // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2), and everywhere one to what
-            // exists and cannot be dialled (spec 07 §7.4).
+            // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2), and everywhere one
+            // to a destination that exists and cannot be dialled (spec 07 §7.4).
             (Err(why), OnUnavailable::Reference) if context.gateway.is_some() || exists(&why) => {
                 self.warned(reference, named_by, why, Fate::Refused)
             }
@@ -179,7 +180,7 @@ impl<'a> Splitter<'_, 'a> {
         let effect = match &fate {
             Fate::Refused(_) => "its share is refused",
             Fate::Spilled(_) | Fate::Routed { .. } if empties => "the whole split is dropped",
-            // without a policy it is the only one
+            // without a policy it is the only backend
             Fate::Spilled(_) | Fate::Routed { .. } if origin.is_none() => "every connection is refused",
             Fate::Spilled(_) | Fate::Routed { .. } => "its share goes to the other backends",
         };
@@ -195,7 +196,7 @@ impl<'a> Splitter<'_, 'a> {
         legacy: bool,
         why: &Unusable,
     ) {
-        // Without a policy there is nothing to correct: the service is just not there yet.
+        // Without a policy there is nothing to correct: the service just has no endpoints yet.
         if origin.is_none() && !matches!(why, Unusable::Unloaded { .. }) {
             return;
         }
@@ -217,7 +218,7 @@ impl<'a> Splitter<'_, 'a> {
     }
 }
 
-/// Whether what cannot be used is there all the same.
+/// Returns `true` if the unusable destination exists.
 fn exists(why: &Unusable) -> bool {
     matches!(why, Unusable::NoServerName(_) | Unusable::NeedsMesh { .. })
 }
@@ -230,7 +231,8 @@ fn named_by(origin: Option<&PolicyOrigin>) -> String {
     origin.map(|origin| format!("{} `{}`: ", origin.policy.kind, origin.name)).unwrap_or_default()
 }
 
-/// What the share of an unusable backend does, if anybody says: the policy that named it, or else the mesh.
+/// Returns the configured treatment of the share of an unusable backend: by the policy that named it, or else the
+/// mesh.
 pub(super) fn on_unavailable(view: &View<'_>, policy: Option<&ResourceId>) -> Option<Sourced<OnUnavailable>> {
     settings::by_route_or_mesh(view, policy, Declared::on_unavailable)
 }

@@ -1,4 +1,4 @@
-//! What became of each route policy that speaks about the proxy: the truth in one line each.
+//! Outcome of each route policy that selects the proxy.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::owner::Owners;
 use crate::plan::{IgnoredBecause, Listener, Outcome, RouteStatus};
 use crate::view::View;
 
-/// The statuses of all routes, sorted by policy.
+/// Returns the statuses of all routes, sorted by policy.
 pub(super) fn of_routes(
     view: &View<'_>,
     owners: &Owners<'_, '_>,

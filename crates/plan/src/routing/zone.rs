@@ -3,7 +3,7 @@
 //! | proxy | takes | passes on to |
 //! |---|---|---|
 //! | ingress | what other zones dial | the proxies of this zone, TLS as it came |
-//! | egress | what leaves the zone | the ingresses of other zones, TLS as it came; the outside, where TLS of the mesh ends here |
+//! | egress | what leaves the zone | the ingresses of other zones, TLS as it came; the outside, mesh TLS ending here |
 //! | a Dataplane with listeners | either, of its own mesh | the same |
 
 mod chains;

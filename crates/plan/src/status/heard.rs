@@ -1,4 +1,4 @@
-//! Where in a plan each route policy is heard.
+//! Places in a plan where each route policy applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use model::{Resource, ResourceId};
 
 use crate::plan::{Backend, Fate, Listener, Outcome, PolicyOrigin, Unusable};
 
-/// What listeners say about one policy.
+/// Statements of listeners about one policy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
-    /// Everything that became of it somewhere.
+    /// All outcomes of the policy on listeners.
     pub(super) outcomes: BTreeSet<Outcome>,
-    /// The listeners that it decides, by name.
+    /// Listeners that it decides, by name.
     pub(super) decides: Vec<String>,
-    /// Its backendRefs that cannot be used, each once.
+    /// backendRefs of the policy that cannot be used, each once.
     pub(super) unresolved: Vec<(String, Unusable)>,
 }
 
-/// What a plan says about policies, each by its stored name, and its identifier.
+/// Statements of a plan about policies, each by its stored name, and its identifier.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hearing(BTreeMap<String, Vec<(ResourceId, Heard)>>);
 
 impl Hearing {
-    /// Goes through a plan once.
+    /// Collects them from a plan in one pass.
     pub(super) fn of(listeners: &[Arc<Listener>]) -> Self {
         let mut hearing = Self::default();
         for listener in listeners {
@@ -37,7 +37,7 @@ impl Hearing {
         hearing
     }
 
-    /// What is said about a policy; `None`: nothing.
+    /// Returns the statements about a policy; `None`: there are none.
     pub(super) fn about(&self, policy: &Resource) -> Option<&Heard> {
         let named = self.0.get(policy.meta().name.as_str())?;
         let id = policy.id();
@@ -65,7 +65,7 @@ impl Hearing {
     fn note_backend(&mut self, backend: &Backend) {
         let Backend { reference, weight: _, fate, origin, weighed_by: _, when_unavailable: _ } = backend;
         let (Some(origin), Fate::Spilled(why) | Fate::Refused(why)) = (origin, fate) else { return };
-        // A weight of zero is what the operator wrote, not a fault.
+        // A weight of zero was written by the operator: it is not a fault.
         if *why == Unusable::ZeroWeight {
             return;
         }

@@ -1,4 +1,4 @@
-//! Why a route policy that selects a proxy concerns none of its outbounds.
+//! Reasons why a route policy that selects a proxy concerns none of its outbounds.
 
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, RefKind, Resource, Spec, Tags, TargetRef};
@@ -9,8 +9,8 @@ use crate::plan::IgnoredBecause;
 use crate::view::View;
 
 impl View<'_> {
-    /// The best reason among those of its items: that the destination is not dialled is better than that it does not
-    /// exist, which is better than that the profile does not know such destinations.
+    /// Returns the best reason among those of its items: a destination that is not dialled is better than one that
+    /// does not exist, which is better than one of a kind that the profile does not know.
     pub(super) fn why_unheard(&self, policy: &Resource) -> IgnoredBecause {
         let items = policy_of(policy).map(|policy| policy.to.as_slice()).unwrap_or_default();
         let mut missing = None;
@@ -35,7 +35,7 @@ impl View<'_> {
         }
     }
 
-    /// Whether there is such a destination: a real one, or one that some proxy offers by tag.
+    /// Returns `true` if the destination exists: a real one, or one that some proxy offers by tag.
     fn exists(&self, policy: &Resource, target: &TargetRef) -> bool {
         let is_real = self.profile().has_resource_rules()
             && !resolve(self.destinations(), &policy.id(), target).is_empty();
@@ -56,7 +56,8 @@ impl View<'_> {
     }
 }
 
-/// Where it was looked for, in words. Names are looked up beside the policy: in its zone and namespace (spec 03 §6.4).
+/// Returns the place where it was looked for, in words. Names are looked up beside the policy: in its zone and
+/// namespace (spec 03 §6.4).
 fn place(policy: &Resource, target: &TargetRef, profile: Profile) -> String {
     if target.labels.as_ref().is_some_and(|labels| !labels.is_empty()) {
         return String::new();

@@ -1,4 +1,4 @@
-//! Folders of cases: resources, and beside them a reviewed snapshot of what is said about them, profile by profile.
+//! Folders of cases: resources, and beside them a reviewed snapshot of the result of each profile.
 
 use std::fmt::Write as _;
 
@@ -6,9 +6,10 @@ use meshtcp_plan::{Context, Snapshot};
 use model::draft::{parse_unchecked, read};
 use model::{Profile, Resource};
 
-/// Compares what `say` says of the resources in each folder below `cases/{group}` with the snapshot `name` in it.
+/// Compares the result of `say` for the resources in each folder below `cases/{group}` with the snapshot `name` in
+/// it.
 ///
-/// The snapshot has what each profile says, under the first profile that says it.
+/// The snapshot has the result of each profile, under the first profile that has it.
 pub(crate) fn compare(group: &str, name: &str, say: impl Fn(&Snapshot) -> String) {
     let folder = format!("{}/../../cases/{group}", env!("CARGO_MANIFEST_DIR"));
     insta::glob!(folder, "*/resources.yaml", |path| {

@@ -1,4 +1,4 @@
-//! Selection and lookups as the specification words them: no index, no order of evaluation worth mentioning, one clause
+//! Selection and lookups as the specification words them: no index, no notable order of evaluation, one clause
 //! after the other. Slow, and short enough to be compared with the text.
 
 use meshtcp_plan::{Snapshot, mesh_id};
@@ -11,7 +11,7 @@ use model::{
 };
 use serde_json::{Value, json};
 
-/// The policies that select a proxy: the main loop.
+/// Returns the policies that select a proxy: the main loop.
 pub(crate) fn matched<'a>(snapshot: &'a Snapshot, proxy: &ProxyKey, kind: Kind) -> Vec<&'a Resource> {
     let found = snapshot.resources().iter().find(|resource| {
         resource.kind() == Kind::Dataplane
@@ -36,7 +36,8 @@ struct Proxy<'a> {
     gateway: Option<(&'a Resource, &'a MeshGateway)>,
 }
 
-/// The MeshGateway with the most matching tags; nothing here has a creation time, so the first name wins a tie.
+/// Returns the MeshGateway with the most matching tags; nothing here has a creation time, so the first name wins a
+/// tie.
 fn gateway<'a>(
     snapshot: &'a Snapshot,
     proxy: &Resource,
@@ -85,7 +86,7 @@ impl Proxy<'_> {
         !own || (!meta.namespace().is_empty() && meta.namespace() == self.resource.meta().namespace())
     }
 
-    /// Whether any inbound or listener is selected, or the delegated flag set.
+    /// Returns `true` if any inbound or listener is selected, or the delegated flag set.
     fn is_selected(&self, resource: &Resource, may_refer: bool) -> bool {
         let Spec::Policy(policy) = resource.spec() else { return false };
         let mesh = TargetRef::of_kind(RefKind::Mesh);
@@ -128,7 +129,8 @@ impl Proxy<'_> {
         !knows || types.is_empty() || types.contains(&own)
     }
 
-    /// Any inbound that takes part, any listener with its merged tags, or the delegated gateway.
+    /// Returns `true` if the tags of any inbound that takes part, of any listener (merged), or of the delegated
+    /// gateway are selected.
     fn any_tags(&self, selects: impl Fn(&Tags) -> bool) -> bool {
         let delegated = self.dataplane.delegated_gateway().filter(|_| self.profile() >= Profile::V2_6);
         self.inbounds().any(|inbound| selects(&inbound.tags))
@@ -188,7 +190,7 @@ fn items<'a>(policies: &[&'a Resource]) -> Vec<(&'a Resource, &'a Policy, &'a Po
     all
 }
 
-/// What an item says: the document's own words, or for one without a rule a route to its destination.
+/// Returns the conf of an item as written, or for one without a rule a route to its destination.
 fn conf((_, _, item): &(&Resource, &Policy, &PolicyItem)) -> Value {
     if !item.backend_refs.is_empty() {
         return json!(item.conf);
@@ -212,7 +214,8 @@ fn is_for_route((_, policy, _): &(&Resource, &Policy, &PolicyItem)) -> bool {
     policy.target.as_ref().is_some_and(|target| target.kind == RefKind::MeshHTTPRoute)
 }
 
-/// Whether some item cannot be said in tags, and the profile cannot leave it to rules about resources.
+/// Returns `true` if some item cannot be expressed in tags, and the profile cannot leave it to rules about
+/// resources.
 pub(crate) fn breaks_tag_rules(snapshot: &Snapshot, policies: &[&Resource]) -> bool {
     snapshot.profile() <= Profile::V2_8
         && items(policies)
@@ -220,7 +223,7 @@ pub(crate) fn breaks_tag_rules(snapshot: &Snapshot, policies: &[&Resource]) -> b
             .any(|entry| !is_for_route(entry) && entry.2.target.kind == RefKind::MeshMultiZoneService)
 }
 
-/// The last item for this service, or for everything; of route confs the last list counts.
+/// Returns the last item for this service, or for everything; of route confs the last list is used.
 pub(crate) fn for_service(snapshot: &Snapshot, policies: &[&Resource], service: &str) -> Option<Value> {
     if snapshot.profile() == Profile::V3 || breaks_tag_rules(snapshot, policies) {
         return None;
@@ -234,8 +237,8 @@ pub(crate) fn for_service(snapshot: &Snapshot, policies: &[&Resource], service: 
     items(policies).iter().rfind(is_about).map(conf)
 }
 
-/// The last item, in the order of importance, that is about a service's port or something around it: of the rule for the
-/// port, or else of the rule for the service, or else of the rule for the mesh.
+/// Returns the last item, in the order of importance, that is about a service's port or something around it: of the
+/// rule for the port, or else of the rule for the service, or else of the rule for the mesh.
 pub(crate) fn for_resource(snapshot: &Snapshot, policies: &[&Resource], id: &ResourceId) -> Option<Value> {
     let profile = snapshot.profile();
     if profile < Profile::V2_9 {

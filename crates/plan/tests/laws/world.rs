@@ -1,5 +1,5 @@
-//! Small worlds: a mesh or two, with everything named from alphabets of two or three letters. A resource is made as
-//! everywhere: of a document.
+//! Small worlds: a mesh or two, with all names from alphabets of two or three letters. Resources are made from
+//! documents, as everywhere.
 
 use model::draft::{Document, Parsed, parse_unchecked};
 use model::reference::{SERVICE_TAG, ZONE_TAG};
@@ -29,8 +29,8 @@ pub(crate) fn shuffled(world: Vec<Resource>) -> impl Strategy<Value = Vec<Resour
     Just(world).prop_shuffle()
 }
 
-/// What a document says, by a profile that knows every field of these worlds. That not all of them are legal everywhere
-/// is wanted: planning takes whatever is stored.
+/// Parses a document by a profile that knows every field of these worlds. Not all of them are legal in every
+/// profile, on purpose: planning accepts whatever is stored.
 pub(crate) fn resource(document: Value) -> Resource {
     let Parsed { resource, problems, is_stranger: _ } =
         parse_unchecked(&Document::from_value("", document), Profile::V2_14);
@@ -59,7 +59,7 @@ fn any_name() -> impl Strategy<Value = &'static str> {
     select(vec!["a", "b", "c"])
 }
 
-/// Labels of a resource, with those that selection reads more often than others.
+/// Labels of a resource; those that selection reads are more frequent.
 fn any_labels() -> impl Strategy<Value = Value> {
     let pairs = vec![
         (ORIGIN_LABEL, vec!["global", "zone"]),
@@ -87,7 +87,7 @@ fn object(pairs: Vec<(&str, &str)>) -> Value {
     Value::Object(pairs.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect())
 }
 
-/// An object of those members that are there.
+/// Object of those members that are present.
 fn said(members: &[(&str, Option<Value>)]) -> Value {
     let there = members.iter().filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
     Value::Object(there.collect::<Map<_, _>>())

@@ -1,4 +1,4 @@
-//! What was counted of TLS handshakes.
+//! Counters of TLS handshakes.
 
 use l4::config::TlsVersion;
 use l4::ending::Side;
@@ -6,25 +6,25 @@ use tls::Failure;
 
 use super::Count;
 
-/// The versions that are spoken.
+/// TLS versions in use.
 pub(crate) const VERSIONS: [TlsVersion; 2] = [TlsVersion::Tls12, TlsVersion::Tls13];
 
-/// What one worker counted of TLS handshakes, by the side that it shook hands with.
+/// Counters of one worker for TLS handshakes, by the side of the handshake.
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
     done: [[Count; VERSIONS.len()]; 2],
     failed: [[Count; Failure::WORDS.len()]; 2],
-    /// Clients that count as if they might not connect, whatever was done with them.
+    /// Clients that a shadow rule denies, whether or not they were accepted.
     pub(crate) shadow_denied: Count,
 }
 
 impl Handshakes {
-    /// Counts one that was done.
+    /// Counts a completed handshake.
     pub(crate) fn done(&self, side: Side, version: TlsVersion) {
         self.done[side as usize][version as usize].add(1);
     }
 
-    /// Counts one that came to nothing.
+    /// Counts a failed handshake.
     pub(crate) fn failed(&self, side: Side, why: &Failure) {
         let word = why.word();
         if let Some(at) = Failure::WORDS.iter().position(|known| *known == word) {
@@ -32,7 +32,7 @@ impl Handshakes {
         }
     }
 
-    /// How many were done with a side, by version.
+    /// Returns the numbers of completed handshakes with a side, by version.
     pub(crate) fn done_with(&self, side: Side) -> impl Iterator<Item = (&'static str, u64)> {
         VERSIONS
             .into_iter()
@@ -40,7 +40,7 @@ impl Handshakes {
             .map(|(version, count)| (version.as_str(), count.value()))
     }
 
-    /// How many came to nothing with a side, by the word for why.
+    /// Returns the numbers of failed handshakes with a side, by the word for the reason.
     pub(crate) fn failed_with(&self, side: Side) -> impl Iterator<Item = (&'static str, u64)> {
         Failure::WORDS.into_iter().zip(&self.failed[side as usize]).map(|(word, count)| (word, count.value()))
     }

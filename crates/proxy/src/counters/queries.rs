@@ -1,25 +1,25 @@
-//! What became of DNS queries.
+//! Counters of DNS queries by outcome.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What became of a query.
+/// Outcome of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Addresses of the mesh.
+    /// Answered with addresses of the mesh.
     Answered,
-    /// A name of the mesh, without what was asked for.
+    /// Name of the mesh, without records of the requested type.
     NoData,
-    /// A name that would be one of the mesh, and is none.
+    /// Name below a suffix of the mesh that does not exist.
     NoSuchName,
-    /// What a server of the host said.
+    /// Answered by a server of the host.
     Forwarded,
     /// No server of the host answered.
     Failed,
-    /// Too many queries were on their way already.
+    /// Too many queries were in flight already.
     Overload,
-    /// It had been passed on before, and came back.
+    /// Query that had been forwarded before, and came back.
     Loop,
-    /// It was no query, or could not be read.
+    /// Not a query, or unreadable.
     Malformed,
 }
 
@@ -36,7 +36,7 @@ impl Outcome {
     ];
 }
 
-/// How many queries had which outcome.
+/// Numbers of queries by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct QueryCounts([AtomicU64; Outcome::ALL.len()]);
 
@@ -45,7 +45,7 @@ impl QueryCounts {
         self.0[outcome as usize].fetch_add(1, Relaxed);
     }
 
-    /// How many there were of each.
+    /// Returns the number of queries of each outcome.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Outcome::ALL.into_iter().map(|(outcome, name)| (name, self.0[outcome as usize].load(Relaxed)))
     }

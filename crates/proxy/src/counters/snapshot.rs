@@ -1,4 +1,4 @@
-//! The sums over all workers, at one moment.
+//! Sums over all workers, at one moment.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::{
     ListenerKey, MirrorCounters, WorkerCounters, policy_name,
 };
 
-/// Adds up what all workers counted.
+/// Adds up the counters of all workers.
 pub(crate) fn snapshot<'a>(
     generation: u64,
     config: &Config,

@@ -1,4 +1,4 @@
-//! Where control planes are, and how a stream to one is opened.
+//! Addresses of control planes, and the opening of a stream.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ const METHOD: PathAndQuery = PathAndQuery::from_static(
     "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
 );
 
-/// How long a connection attempt may take, and a silent connection may stay without a sign of life.
+/// Connect timeout, and limit on a connection's silence without a sign of life.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// How large a response may be: far above what a control plane of ours sends at once.
+/// Limit on the size of a response, in bytes: far above what a control plane of ours sends at once.
 const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-/// An address that is none.
+/// Error: the address is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{address}` is no address of a control plane ({reason}); write e.g. `http://127.0.0.1:5678`")]
 pub struct InvalidAddress {
@@ -30,7 +30,7 @@ pub struct InvalidAddress {
     pub(super) reason: String,
 }
 
-/// Where a control plane is, and how it is kept in touch with.
+/// Returns the endpoint of a control plane, with its keepalive settings.
 pub(super) fn endpoint(control_plane: &str) -> Result<Endpoint, InvalidAddress> {
     let invalid = |reason: String| InvalidAddress { address: control_plane.to_owned(), reason };
     let endpoint =
@@ -64,7 +64,8 @@ pub(super) async fn open(
     Ok(response.into_inner())
 }
 
-/// Who the proxy is, and what proves it: who is turned away for its token has not said its name on the stream yet.
+/// Returns the identity of the proxy, and its proof: a proxy rejected for its token has not sent its name on the
+/// stream yet.
 pub(super) fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> MetadataMap {
     let mut who = MetadataMap::new();
     if let Some(token) = token {
@@ -78,7 +79,7 @@ pub(super) fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> Me
     who
 }
 
-/// An error with what it says is behind it: tonic's own words alone are `transport error`.
+/// Formats an error with its sources: tonic's own words alone are `transport error`.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,24 +1,24 @@
-//! Why there is no link to a control plane.
+//! Reasons why there is no link to a control plane.
 
 use std::fmt;
 
 use tonic::{Code, Status};
 
-/// Why there is no link to a control plane.
+/// Reason why there is no link to a control plane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Nobody answers, or what answers is no control plane of ours; in words.
+    /// Nothing answers, or the server is not a control plane of ours; in words.
     Away(String),
-    /// It wants a dataplane token and was brought none that is good; in its words.
+    /// It requires a dataplane token and got no valid one; in its words.
     Token(String),
     /// Another process is attached under the same name; in its words.
     StartedTwice(String),
-    /// It does not let the proxy in for another reason; in its words.
+    /// It rejects the proxy for another reason; in its words.
     TurnedAway(String),
 }
 
 impl Lost {
-    /// What a stream ended with.
+    /// Returns the reason for which a stream ended.
     pub(super) fn of(status: &Status) -> Self {
         let said = status.message().to_owned();
         match status.code() {
@@ -30,10 +30,10 @@ impl Lost {
         }
     }
 
-    /// What was said instead of opening a stream.
+    /// Returns the reason for which a stream could not be opened.
     pub(super) fn of_opening(status: &Status) -> Self {
         match status.code() {
-            // it speaks no gRPC
+            // it is not a gRPC server
             Code::Unknown => Lost::of_no_discovery(status.message().to_owned()),
             _ => Lost::of(status),
         }

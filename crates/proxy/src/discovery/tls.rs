@@ -1,4 +1,4 @@
-//! The way to a control plane over TLS.
+//! TLS connections to a control plane.
 
 use std::io;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use trust::{Trust, TrustError};
 
 use super::dial::kept_in_touch;
 
-/// Connects to who is trusted.
+/// TLS connector for trusted control planes.
 #[derive(Clone, Debug)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
@@ -29,7 +29,7 @@ impl Tls {
     pub(super) async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, Error> {
         let origin = endpoint.uri().clone();
         let authority = origin.authority().map_or_else(String::new, ToString::to_string);
-        // to the library the way is plaintext: whoever connects encrypts
+        // to the library the connection is plaintext: the connector encrypts it
         let way = kept_in_touch(Endpoint::from_shared(format!("http://{authority}"))?).origin(origin);
         let config = Arc::clone(&self.0);
         way.connect_with_connector(tower::service_fn(move |uri| opened(Arc::clone(&config), uri))).await

@@ -1,4 +1,4 @@
-//! The DNS servers of the host, and one query at a time to them.
+//! DNS servers of the host, with one query at a time to them.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,32 +11,33 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-/// How long one server may take. All of them together take no longer than what asks them waits: five seconds, mostly.
+/// Timeout of one server. All of them together take no longer than resolvers usually wait: five seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
-/// How often it is looked whether the file of servers has changed.
+/// Interval at which the file of servers is checked for changes.
 const LOOKS: Duration = Duration::from_secs(2);
-/// How many servers are asked at most, as resolvers do.
+/// Limit on the servers that are asked, as in resolvers.
 const SERVERS: usize = 3;
-/// From how many ports a query may be sent that comes back to us. The kernel redirects a packet as it did others between the same
-/// two ends: it comes back where an application had our port, within half a minute before, for a query to the same server.
+/// Limit on the ports that a query is tried from while it comes back to us. The kernel redirects a packet as it did
+/// others between the same two ends: it comes back if an application had our port, less than half a minute before,
+/// for a query to the same server.
 const PORTS: usize = 8;
-/// The longest answer over UDP that is passed on: what clients ask for is less.
+/// Limit on the size of an answer over UDP that is passed on, in bytes: clients ask for less.
 const LONGEST: usize = 8192;
 
-/// How a query travels.
+/// Transport of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Udp,
     Tcp,
 }
 
-/// The servers that a file in the format of `resolv.conf` names.
+/// Servers in a file in the format of `resolv.conf`.
 pub(super) struct Upstream {
     file: Box<Path>,
-    /// Ourselves, whoever names us.
+    /// Own addresses, which are skipped.
     own: Vec<SocketAddr>,
     known: Mutex<Known>,
-    /// The ports that queries are on their way from, and whether they have come back.
+    /// Ports of the queries in flight; `true`: the query has come back.
     asking: Mutex<Vec<(u16, bool)>>,
 }
 
@@ -52,7 +53,7 @@ impl Upstream {
         Self { file: file.into(), own, known: Mutex::default(), asking: Mutex::default() }
     }
 
-    /// The servers as the file names them now.
+    /// Returns the servers that the file names now.
     fn servers(&self, now: Instant) -> Vec<SocketAddr> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.looked.is_none_or(|looked| now >= looked + LOOKS) {
@@ -67,14 +68,14 @@ impl Upstream {
         known.servers.clone()
     }
 
-    /// Whether a query comes from ourselves: what was passed on has come back.
+    /// Returns `true` if a query comes from this process: a forwarded query has come back.
     pub(super) fn is_own(&self, from: SocketAddr) -> bool {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         let own = asking.iter_mut().find(|(port, _)| *port == from.port());
         own.map(|(_, is_back)| *is_back = true).is_some()
     }
 
-    /// The answer of the first server that has one, under the id of the query; `None`: none has.
+    /// Returns the answer of the first server that has one, under the id of the query; `None`: none has.
     pub(super) async fn ask(&self, packet: &[u8], query: &Query<'_>, way: Way) -> Option<Vec<u8>> {
         for server in self.servers(Instant::now()) {
             let id = fastrand::u16(..).to_be_bytes();
@@ -120,7 +121,7 @@ impl Upstream {
         query: &Query<'_>,
         id: [u8; 2],
     ) -> io::Result<Answered> {
-        // a port of its own for each query: who is not on the way cannot guess it
+        // a port of its own for each query: an off-path attacker cannot guess it
         let any =
             if server.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
         let socket = UdpSocket::bind((any, 0)).await?;
@@ -143,14 +144,14 @@ impl Upstream {
     }
 }
 
-/// Who has answered a query.
+/// Sender of an answer to a query.
 enum Answered {
     Server(Vec<u8>),
-    /// It has come back to us.
+    /// This process: the query has come back.
     Ourselves,
 }
 
-/// A query that is on its way.
+/// Query in flight.
 struct Asking<'u> {
     upstream: &'u Upstream,
     port: u16,
@@ -181,13 +182,13 @@ async fn over_tcp(server: SocketAddr, asked: &[u8]) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Writes a message behind its length.
+/// Writes a message after its length.
 pub(super) async fn write_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes()[..], message].concat()).await
 }
 
-/// The servers in a text in the format of `resolv.conf`, in their order.
+/// Parses the servers in a text in the format of `resolv.conf`, in their order.
 pub fn servers(text: &str) -> impl Iterator<Item = SocketAddr> {
     text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();

@@ -1,5 +1,5 @@
-//! The health of all clusters that are served. Locked by the checker and by whoever applies a configuration, and never
-//! by a worker while it carries connections.
+//! Health of all clusters that are served. Locked by the checker and by the thread that applies a configuration,
+//! and never by a worker while it carries connections.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,10 +14,10 @@ use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
 use super::cell::{Alarm, Bounds, Cell, Failing};
 use super::history::EndpointHistory;
 
-/// Names a cluster over all changes of configuration.
+/// Key of a cluster over all changes of configuration.
 pub(super) type ClusterKey = (ProxyName, Arc<str>);
 
-/// The health of all clusters that are served.
+/// Health of all clusters that are served.
 #[derive(Debug)]
 pub(crate) struct Board {
     entries: Mutex<BTreeMap<ClusterKey, Entry>>,
@@ -34,11 +34,11 @@ struct Entry {
     next: Option<Instant>,
 }
 
-/// A check that is due.
+/// Check that is due.
 pub(super) struct DueCheck {
     pub(super) key: ClusterKey,
     pub(super) cell: Arc<Cell>,
-    /// Its index in the cluster.
+    /// Index of the endpoint in the cluster.
     pub(super) endpoint: usize,
 }
 
@@ -55,7 +55,7 @@ impl Board {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Knows these listeners' clusters from now on, and no others. What is known about endpoints that stay is kept.
+    /// Watches these listeners' clusters from now on, and no others. The health of endpoints that stay is kept.
     pub(crate) fn watch(&self, listeners: &[Arc<Listener>]) {
         let now = Instant::now();
         let mut entries = self.lock();
@@ -75,29 +75,29 @@ impl Board {
         self.alarm.ring();
     }
 
-    /// The part of a cluster that workers share with the checker.
+    /// Returns the part of a cluster that workers share with the checker.
     pub(crate) fn cell(&self, proxy: &ProxyName, cluster: &Arc<Cluster>) -> Arc<Cell> {
         let key = (proxy.clone(), Arc::clone(&cluster.name));
         match self.lock().get(&key) {
             Some(entry) if entry.cell.cluster() == cluster => Arc::clone(&entry.cell),
-            // a cluster of yesterday: nobody looks after it any more
+            // an earlier version of the cluster: it is not checked any more
             Some(_) | None => {
                 Entry::new(cluster, Bounds::new(cluster), Arc::clone(&self.alarm), Instant::now()).cell
             }
         }
     }
 
-    /// How often a roster became another.
+    /// Number of changes of rosters so far.
     pub(crate) fn changes(&self) -> u64 {
         self.alarm.changes()
     }
 
-    /// The time at which something is due next; `None`: nothing is.
+    /// Time at which something is due next; `None`: nothing is.
     pub(super) fn next(&self) -> Option<Instant> {
         self.lock().values().filter_map(|entry| entry.next).min()
     }
 
-    /// Does all that is due, and returns up to `room` checks that are to be done.
+    /// Does everything that is due, and returns up to `room` checks to run.
     pub(super) fn turn(&self, now: Instant, room: usize) -> Vec<DueCheck> {
         let mut checks = Vec::new();
         let mut entries = self.lock();
@@ -117,7 +117,7 @@ impl Board {
         checks
     }
 
-    /// Takes the result of a check.
+    /// Records the result of a check.
     pub(super) fn done(&self, check: &DueCheck, result: Result<(), Arc<str>>, now: Instant) {
         let mut entries = self.lock();
         let Some(entry) = entries.get_mut(&check.key) else { return };
@@ -127,7 +127,7 @@ impl Board {
         }
     }
 
-    /// The health of every cluster that is checked, has slow starts or limits.
+    /// Reports the health of every cluster that is checked, has slow starts or limits.
     pub(crate) fn report(&self) -> Vec<ClusterHealth> {
         let entries = self.lock();
         let watched = entries.iter().filter(|(_, entry)| entry.is_watched());
@@ -204,7 +204,7 @@ impl Entry {
         self.publish(key, now);
     }
 
-    /// Notes since when each endpoint is as it is.
+    /// Records since when each endpoint has had its state.
     fn note(&mut self) {
         let now = Timestamp::now();
         for (endpoint, history) in self.histories.iter_mut().enumerate() {
@@ -228,7 +228,7 @@ impl Entry {
         self.next = self.vitals.next(&cluster, now);
     }
 
-    /// Gives workers another roster if it has become another.
+    /// Publishes the roster to workers if it has changed.
     fn publish(&mut self, (proxy, cluster): &ClusterKey, now: Instant) {
         let fitness = self.vitals.fitness(self.cell.cluster(), now);
         if fitness == self.fitness {
@@ -283,7 +283,7 @@ fn clusters(listeners: &[Arc<Listener>]) -> impl Iterator<Item = (ClusterKey, &A
     all.map(|(listener, cluster)| ((listener.proxy.clone(), Arc::clone(&cluster.name)), cluster))
 }
 
-/// Says what became of an endpoint, once for each change.
+/// Logs a change of an endpoint, once each.
 fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change: &Change) {
     let Some(endpoint) = config.endpoints.get(endpoint) else { return };
     let cluster = &**cluster;
@@ -301,7 +301,7 @@ fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change
     }
 }
 
-/// Randomness that spreads checks and returns.
+/// Returns randomness that spreads checks and returns.
 fn jitter() -> u64 {
     fastrand::u64(..)
 }

@@ -1,4 +1,4 @@
-//! What workers and the checker share about one cluster.
+//! State of one cluster that workers and the checker share.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::limits::{Place, Places};
 
-/// One cluster, as one version of the configuration has it. Nobody waits for anybody here.
+/// Cell of one cluster, for one version of the configuration. It is lock-free.
 #[derive(Debug)]
 pub(crate) struct Cell {
     cluster: Arc<Cluster>,
@@ -23,26 +23,26 @@ pub(crate) struct Cell {
     alarm: Arc<Alarm>,
 }
 
-/// What connections of clients told about an endpoint lately.
+/// Recent results of clients' connections to an endpoint.
 #[derive(Debug, Default)]
 struct Tally {
-    /// Connects that failed, since one succeeded.
+    /// Failed connects since the last successful one.
     failures: AtomicU32,
-    /// Connections that the endpoint reset before it sent a byte, since one went well.
+    /// Connections that the endpoint reset before it sent a byte, since the last one that went well.
     resets: AtomicU32,
 }
 
-/// How an endpoint failed too often in a row.
+/// Reason why an endpoint failed too often in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failing {
-    /// Connecting to it failed so many times.
+    /// Number of failed connects.
     Connects(u32),
-    /// It reset so many connections before it had sent a byte.
+    /// Number of connections that it reset before it had sent a byte.
     Resets(u32),
 }
 
 impl Failing {
-    /// Says so, for whoever looks.
+    /// Returns the reason in words.
     pub(super) fn in_words(self) -> String {
         match self {
             Self::Connects(times) => format!("{times} connects in a row failed"),
@@ -51,7 +51,7 @@ impl Failing {
     }
 }
 
-/// How many connections there may be, over all versions of a cluster.
+/// Limits on connections, over all versions of a cluster.
 #[derive(Debug)]
 pub(super) struct Bounds {
     connections: Arc<Places>,
@@ -66,7 +66,7 @@ impl Bounds {
         Arc::new(bounds)
     }
 
-    /// Takes over the limits of a changed cluster; what is taken stays taken.
+    /// Takes over the limits of a changed cluster; places that are taken stay taken.
     pub(super) fn set(&self, cluster: &Cluster) {
         let limit =
             |limit: Option<std::num::NonZeroU32>| limit.map_or(usize::MAX, |limit| limit.get() as usize);
@@ -85,17 +85,17 @@ impl Cell {
         &self.cluster
     }
 
-    /// Which endpoints take connections now.
+    /// Returns the roster: the endpoints that accept connections now.
     pub(crate) fn roster(&self) -> Guard<Arc<Roster>> {
         self.roster.load()
     }
 
-    /// The same, for whoever keeps it for longer.
+    /// As `roster`, for callers that keep it for longer.
     pub(crate) fn whole_roster(&self) -> Arc<Roster> {
         self.roster.load_full()
     }
 
-    /// What stays when the cluster changes.
+    /// Returns the state that stays when the cluster changes.
     pub(super) fn shared(&self) -> (Arc<Bounds>, Arc<Alarm>) {
         (Arc::clone(&self.bounds), Arc::clone(&self.alarm))
     }
@@ -105,7 +105,7 @@ impl Cell {
         self.alarm.changes.fetch_add(1, Release);
     }
 
-    /// Takes the places of a connection that is about to be established, where the cluster has limits.
+    /// Takes the places of a connection that is about to be established, if the cluster has limits.
     pub(crate) fn take_places(&self) -> Result<[Option<Place>; 2], Full> {
         let take = |limited: bool, places: &Arc<Places>, full| {
             if limited { places.take().map(Some).ok_or(full) } else { Ok(None) }
@@ -116,7 +116,7 @@ impl Cell {
         Ok([connection, pending])
     }
 
-    /// The places of its connections, and of those that are being established, where they are limited.
+    /// Returns the places of its connections, and of those that are being established, if they are limited.
     pub(crate) fn bounded(&self) -> [Option<Arc<Places>>; 2] {
         let Cluster { max_connections, max_pending, .. } = &*self.cluster;
         let Bounds { connections, pending } = &*self.bounds;
@@ -124,28 +124,28 @@ impl Cell {
             .map(|(limit, places)| limit.map(|_| Arc::clone(places)))
     }
 
-    /// A connection to an endpoint was established.
+    /// Records that a connection to an endpoint was established.
     pub(crate) fn connected(&self, endpoint: usize) {
         if let Some(tally) = self.watched(endpoint) {
             forget(&tally.failures);
         }
     }
 
-    /// A connection to an endpoint could not be established.
+    /// Records that a connection to an endpoint could not be established.
     pub(crate) fn failed(&self, endpoint: usize) {
         if let Some(tally) = self.watched(endpoint) {
             self.count(&tally.failures);
         }
     }
 
-    /// A connection to an endpoint ended after it had sent something, or in order.
+    /// Records that a connection to an endpoint ended after it had sent something, or in order.
     pub(crate) fn went_well(&self, endpoint: usize) {
         if let Some(tally) = self.watched(endpoint) {
             forget(&tally.resets);
         }
     }
 
-    /// An endpoint reset a connection before it had sent a byte.
+    /// Records that an endpoint reset a connection before it had sent a byte.
     pub(crate) fn was_reset(&self, endpoint: usize) {
         if let Some(tally) = self.watched(endpoint) {
             self.count(&tally.resets);
@@ -168,7 +168,7 @@ impl Cell {
         }
     }
 
-    /// The endpoints that failed too often in a row; they begin anew.
+    /// Takes the endpoints that failed too often in a row; their counts are reset.
     pub(super) fn take_failing(&self) -> Vec<(usize, Failing)> {
         let Some(threshold) = self.threshold() else { return Vec::new() };
         let failing = |tally: &Tally| {
@@ -186,7 +186,7 @@ impl Cell {
         tallies.filter_map(|(endpoint, tally)| Some((endpoint, failing(tally)?))).collect()
     }
 
-    /// How many of its connections live, and how many are being established, where that is limited.
+    /// Returns the numbers of its live connections, and of those that are being established, if they are limited.
     pub(super) fn usage(&self) -> [Option<Usage>; 2] {
         let usage = |limited: bool, places: &Places| {
             limited.then(|| Usage { used: places.taken(), limit: places.limit() })
@@ -198,18 +198,18 @@ impl Cell {
     }
 }
 
-/// Most of the time there is nothing to forget, and reading takes the cache line from nobody.
+/// Resets a counter. Mostly it is zero already, and only reading it keeps the cache line shared.
 fn forget(events: &AtomicU32) {
     if events.load(Relaxed) != 0 {
         events.store(0, Relaxed);
     }
 }
 
-/// Wakes the checker, and tells others that there is something new.
+/// Wakes the checker, and counts changes for others.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     bell: OwnedFd,
-    /// How often a roster became another.
+    /// Number of changes of rosters.
     changes: AtomicU64,
 }
 
@@ -224,7 +224,7 @@ impl Alarm {
     }
 
     pub(super) fn ring(&self) {
-        // it can only fail when the counter is full, and then the checker is awake
+        // it can only fail if the counter is full, and then the checker is awake
         let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
     }
 

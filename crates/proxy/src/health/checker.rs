@@ -1,4 +1,4 @@
-//! The thread that checks endpoints and keeps the board.
+//! Thread that checks endpoints and keeps the board.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,12 +22,12 @@ use super::board::{Board, DueCheck};
 use super::probe::{Finding, Probe};
 use crate::guard::{Part, again, caught, step};
 
-/// How many checks may be under way at once: each takes a file descriptor.
+/// Limit on concurrent checks: each takes a file descriptor.
 const AT_ONCE: usize = 128;
-/// The token of the alarm; those of probes are below.
+/// Token of the alarm; those of probes are below.
 const ALARM: u64 = u64::MAX;
 
-/// The running checker; dropping it ends it.
+/// Running checker; dropping it ends it.
 pub(crate) struct Checker {
     board: Arc<Board>,
     stopped: Arc<AtomicBool>,
@@ -90,7 +90,7 @@ impl Work {
             for check in self.board.turn(now, AT_ONCE - self.running.len()) {
                 self.start(check, now);
             }
-            // without room what is due has to wait for a check to end
+            // without room a due check waits for another one to end
             let next = if self.running.len() < AT_ONCE { self.board.next() } else { None };
             let deadline = self.running.values().map(|running| running.deadline).min();
             let timeout = [next, deadline].into_iter().flatten().min().map(|due| timespec(due, now));
@@ -181,13 +181,14 @@ impl Work {
     }
 }
 
-/// What a check sends. Where every connection begins with a PROXY header a check does, too: it speaks for itself.
+/// Returns the bytes that a check sends. If every connection begins with a PROXY header a check does
+/// too: one without addresses.
 fn question(cluster: &Cluster, config: &HealthCheck) -> Vec<u8> {
     let header = cluster.proxy_protocol.map(own_header).unwrap_or_default();
     [header, &config.send].concat()
 }
 
-/// Rounded up to what epoll can wait for, or the last millisecond would be spent spinning.
+/// Rounds up to what epoll can wait for, or the last millisecond would be spent spinning.
 fn timespec(due: Instant, now: Instant) -> Timespec {
     let wait = due.saturating_duration_since(now) + Duration::from_micros(999);
     let milliseconds = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! The history of one endpoint since it was first seen, for reports.
+//! History of one endpoint since it was first seen, for reports.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use l4::health::EndpointState;
 
 use super::cell::Failing;
 
-/// The history of an endpoint since it was first seen.
+/// History of an endpoint since it was first seen.
 #[derive(Clone, Debug)]
 pub(super) struct EndpointHistory {
     pub(super) state: EndpointState,
-    /// The time since which it is so.
+    /// Time of the last change of state.
     pub(super) since: Timestamp,
-    /// The reason for which it was set aside last; `None`: it never was.
+    /// Reason of the last ejection; `None`: it was never ejected.
     pub(super) set_aside_for: Option<Failing>,
     pub(super) checks: u64,
     pub(super) failed_checks: u64,
@@ -25,7 +25,7 @@ impl EndpointHistory {
         Self { state, since: now, set_aside_for: None, checks: 0, failed_checks: 0, ejections: 0 }
     }
 
-    /// Notes how the endpoint is.
+    /// Records the state of the endpoint.
     pub(super) fn note(&mut self, state: EndpointState, now: Timestamp) {
         if self.state != state {
             self.state = state;
@@ -33,7 +33,8 @@ impl EndpointHistory {
         }
     }
 
-    /// The reason for which the endpoint takes no connections; empty when it does. `down` is what its checks say.
+    /// Returns the reason why the endpoint accepts no connections; empty: it does. `down`: the result of its
+    /// checks.
     pub(super) fn why(&self, down: Option<&Arc<str>>) -> Arc<str> {
         match (self.state, self.set_aside_for) {
             (EndpointState::Down, _) => down.cloned().unwrap_or_default(),

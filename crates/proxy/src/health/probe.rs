@@ -1,4 +1,4 @@
-//! One active check: a connection of our own to an endpoint, without ever waiting for it.
+//! Active check: a non-blocking connection of our own to an endpoint.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -15,31 +15,31 @@ use rustix::net::{
 use l4::config::HealthCheck;
 use l4::health::is_expected;
 
-/// How much of an answer is looked at.
+/// Limit on the bytes of an answer that are looked at.
 const LONGEST_ANSWER: usize = 64 << 10;
 
-/// A check that is under way.
+/// Check in progress.
 pub(super) struct Probe {
     socket: OwnedFd,
     address: SocketAddr,
     stage: Stage,
-    /// All that is to be sent.
+    /// All bytes to send.
     question: Vec<u8>,
     answer: Vec<u8>,
 }
 
 enum Stage {
     Connecting,
-    /// So many bytes are sent.
+    /// Number of bytes that are sent.
     Sending(usize),
     Receiving,
 }
 
-/// What a check found; a failure in words.
+/// Result of a check; a failure in words.
 pub(super) type Finding = Result<(), Arc<str>>;
 
 impl Probe {
-    /// Begins to connect. `question` is what will be sent; it may be empty.
+    /// Begins to connect. `question`: the bytes to send; it may be empty.
     pub(super) fn start(address: SocketAddr, question: Vec<u8>) -> Result<Self, Errno> {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -55,7 +55,7 @@ impl Probe {
         &self.socket
     }
 
-    /// Goes as far as the socket lets it; `None`: it is not finished.
+    /// Proceeds as far as the socket allows; `None`: it is not finished.
     pub(super) fn on_event(&mut self, config: &HealthCheck, flags: EventFlags) -> Option<Finding> {
         loop {
             match self.stage {
@@ -67,7 +67,7 @@ impl Probe {
                     if !flags.contains(EventFlags::OUT) {
                         return None;
                     }
-                    // nobody listens, and the kernel happened to dial from the very port that was dialled
+                    // nothing listens there, and the kernel happened to dial from the very port that was dialled
                     let own = getsockname(&self.socket).ok().and_then(|own| SocketAddr::try_from(own).ok());
                     if own == Some(self.address) {
                         return Some(failed(&Errno::CONNREFUSED));
@@ -116,7 +116,7 @@ impl Probe {
         }
     }
 
-    /// What there is to say when time is over.
+    /// Returns the result of a check that timed out.
     pub(super) fn too_late(&self) -> Finding {
         Err(match self.stage {
             Stage::Connecting => "it did not answer in time".into(),

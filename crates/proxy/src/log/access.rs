@@ -1,4 +1,4 @@
-//! Access log lines in a format that the operator wrote, with Envoy's command operators.
+//! Access log lines in a format of the operator, with Envoy's command operators.
 
 use std::io::Write;
 
@@ -8,14 +8,14 @@ use super::LineFormat;
 use super::line::write_json_text;
 use super::record::{Record, whole};
 
-/// A format, ready for writing.
+/// Format, ready for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// The proxy's own line.
+    /// Proxy's own line.
     Own(LineFormat),
-    /// The operator's line.
+    /// Line of the operator.
     Plain(Template),
-    /// The operator's JSON object.
+    /// JSON object of the operator.
     Json(Vec<(String, Template)>),
 }
 
@@ -58,7 +58,7 @@ impl Format {
     }
 }
 
-/// A format string taken apart.
+/// Parsed format string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
@@ -68,7 +68,7 @@ enum Piece {
     Command(Command),
 }
 
-/// The command operators that make sense for TCP. What an operator's argument says (a time format) is not used.
+/// Command operators that make sense for TCP. The argument of an operator (a time format) is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     StartTime,
@@ -160,7 +160,7 @@ impl Command {
 }
 
 impl Template {
-    /// Takes a format string apart. Everything is a template: what is no command is text.
+    /// Parses a format string. It never fails: text that is not a command is literal.
     pub(crate) fn parse(format: &str) -> Self {
         let mut pieces = Vec::new();
         let mut text = String::new();
@@ -200,7 +200,7 @@ impl Template {
         }
     }
 
-    /// A number stays a number; everything else is a string.
+    /// Writes the value as JSON: a number stays a number; everything else is a string.
     fn write_json(&self, record: &Record<'_>, line: &mut Vec<u8>) {
         if let [Piece::Command(command)] = &self.0[..]
             && let Some(number) = command.number(record)
@@ -214,7 +214,7 @@ impl Template {
     }
 }
 
-/// Where a command ends: at the next percent sign outside of its parentheses (a time format has some inside).
+/// Returns the end of a command: the next percent sign outside of its parentheses (a time format has some inside).
 fn command_end(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, byte) in text.bytes().enumerate() {

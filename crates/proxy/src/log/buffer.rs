@@ -1,4 +1,4 @@
-//! A worker's lines, until the writer takes them.
+//! Log lines of a worker, until the writer takes them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,20 +11,20 @@ use super::lane::{Lane, Lanes};
 use super::record::Record;
 use super::{ConnectionLines, ConnectionLog, LineFormat};
 
-/// Lines go to their sink when they are as many bytes as this, or when [`LogBuffer::flush`] says so.
+/// Number of buffered bytes at which lines go to their sink, if not flushed earlier by [`LogBuffer::flush`].
 const BATCH_BYTES: usize = 32 << 10;
 
-/// Where a listener's lines go: a sink of this worker, and a format.
+/// Output of a listener's lines: a sink of this worker, and a format.
 #[derive(Clone)]
 pub(crate) struct Output {
     pending: Rc<RefCell<Pending>>,
     format: Format,
 }
 
-/// The lines that one worker wrote.
+/// Lines that one worker wrote.
 pub(crate) struct LogBuffer {
     sinks: Vec<Rc<RefCell<Pending>>>,
-    /// Those of the proxy, whatever a listener says.
+    /// Outputs of the proxy itself, independent of listeners.
     own: Vec<Output>,
     lanes: Arc<Lanes>,
 }
@@ -35,7 +35,7 @@ struct Pending {
     lines: u64,
 }
 
-/// Where lines go.
+/// Sink of lines, with its buffer.
 enum Way {
     Sink(Sink, Arc<Lane>),
     Taken(ConnectionLines),
@@ -57,7 +57,7 @@ impl LogBuffer {
         buffer
     }
 
-    /// Prepares a way for lines. Sinks that no listener has any more are forgotten.
+    /// Prepares an output. Sinks that no listener uses any more are forgotten.
     pub(crate) fn output(&mut self, sink: &Sink, format: Format) -> Output {
         self.sinks.retain(|pending| Rc::strong_count(pending) > 1 || pending.borrow().lines > 0);
         let leads_there = |pending: &&Rc<RefCell<Pending>>| matches!(&pending.borrow().to, Way::Sink(known, _) if known == sink);
@@ -72,7 +72,7 @@ impl LogBuffer {
         pending
     }
 
-    /// Whether a record would be written at all.
+    /// Returns `true` if a record would be written at all.
     pub(crate) fn wants(&self, outputs: &[Output]) -> bool {
         !self.own.is_empty() || !outputs.is_empty()
     }
@@ -89,7 +89,7 @@ impl LogBuffer {
         }
     }
 
-    /// Whether lines wait for [`LogBuffer::flush`].
+    /// Returns `true` if lines wait for [`LogBuffer::flush`].
     pub(crate) fn is_pending(&self) -> bool {
         self.sinks.iter().any(|pending| pending.borrow().lines > 0)
     }

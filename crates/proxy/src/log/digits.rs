@@ -11,7 +11,7 @@ pub(super) fn push_number(number: u64, line: &mut Vec<u8>) {
     line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Appends a draw, in the sixteen digits in which it is shown.
+/// Appends a draw, as the sixteen digits of its display form.
 pub(super) fn push_draw(Draw(draw): Draw, line: &mut Vec<u8>) {
     let digit = |at: u32| b"0123456789abcdef"[(draw >> (60 - 4 * at)) as usize & 15];
     line.extend_from_slice(&std::array::from_fn::<u8, 16, _>(|at| digit(at as u32)));

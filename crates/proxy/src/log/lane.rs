@@ -1,4 +1,5 @@
-//! A bounded queue for each sink, and a thread that writes what is in it: a sink that is slow or stuck costs its own lines.
+//! Lanes: a bounded queue for each sink, and a thread that writes its lines, so that a slow or stuck sink only
+//! costs its own lines.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,31 +13,31 @@ use l4::config::Sink;
 use super::outlet::Outlet;
 use crate::guard::{Part, again, caught};
 
-/// How many batches may wait for a sink: at 32 KiB each, 8 MiB at most.
+/// Limit on batches that wait for a sink: at 32 KiB each, 8 MiB at most.
 const WAITING_BATCHES: usize = 256;
-/// How often it is said that lines were dropped.
+/// Interval between reports about dropped lines.
 const REPORTS: Duration = Duration::from_secs(10);
-/// How long to wait before a full queue is tried again at the end.
+/// Pause before a full queue is tried again at the end.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// What waits for a sink.
+/// Entry in the queue of a sink.
 enum Entry {
-    /// Whole lines, and how many.
+    /// Whole lines, and their number.
     Lines(Vec<u8>, u64),
-    /// Open the file again.
+    /// Request to reopen the file.
     Reopen,
-    /// Say so when everything before this was written or given up.
+    /// Request to report when everything before this was written or given up.
     Done(Sender<()>),
 }
 
-/// The queue of a sink. Its thread ends when the last holder is gone and the rest is written.
+/// Queue of a sink. Its thread ends when the last holder is gone and the rest is written.
 pub(crate) struct Lane {
     queue: SyncSender<Entry>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Lane {
-    /// Starts the thread of a sink that has its own place. When it ends, `alive` goes with it.
+    /// Starts the thread of a sink. When it ends, `alive` is dropped.
     pub(super) fn start(
         outlet: Outlet,
         waiting: usize,
@@ -53,7 +54,7 @@ impl Lane {
         Ok(Self { queue, dropped })
     }
 
-    /// Puts lines into the queue, or drops and counts them when it is full. Waits for nobody.
+    /// Puts lines into the queue, or drops and counts them if it is full. Never blocks.
     pub(super) fn send(&self, bytes: Vec<u8>, lines: u64) {
         match self.queue.try_send(Entry::Lines(bytes, lines)) {
             Ok(()) => {}
@@ -63,7 +64,7 @@ impl Lane {
         }
     }
 
-    /// Waits until everything that is in the queue was written or given up, at most until then.
+    /// Waits until everything in the queue was written or given up, at most until the given time.
     pub(super) fn finish(&self, until: Instant) {
         let (done, is_done) = mpsc::channel();
         let mut entry = Entry::Done(done);
@@ -75,17 +76,17 @@ impl Lane {
             }
             std::thread::sleep(PAUSE);
         }
-        // whatever comes of it: everything was written, or it has taken too long
+        // in either case: everything was written, or it has taken too long
         let _ = is_done.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 
-/// What the thread of a lane has.
+/// State of the thread of a lane.
 struct Writer {
     outlet: Outlet,
     dropped: Arc<AtomicU64>,
     reported: Option<Instant>,
-    /// Lines that were lost here and were not told yet.
+    /// Number of lines that were lost here and not reported yet.
     lost: u64,
 }
 
@@ -95,7 +96,7 @@ impl Writer {
             match entry {
                 Entry::Lines(bytes, lines) => self.write(&bytes, lines),
                 Entry::Reopen => self.outlet.reopen(),
-                // whoever asked may have gone
+                // the requester may have gone
                 Entry::Done(done) => drop(done.send(())),
             }
         }
@@ -106,7 +107,7 @@ impl Writer {
         let Err((lost, error)) = written else { return self.report() };
         self.dropped.fetch_add(lost.min(lines), Relaxed);
         self.lost += lost.min(lines);
-        // what is wrong with standard error can be said when it is right again only
+        // an error of standard error can only be reported after it has recovered
         if let Some(error) = error
             && *self.outlet.sink() != Sink::Stderr
         {
@@ -126,21 +127,21 @@ impl Writer {
     }
 }
 
-/// All lanes of a proxy: one for each sink that somebody has lines for.
+/// Lanes of a proxy: one for each sink in use.
 pub(crate) struct Lanes {
     lanes: Mutex<BTreeMap<Sink, Weak<Lane>>>,
     dropped: Arc<AtomicU64>,
     living: Arc<Living>,
 }
 
-/// The threads that have not ended yet.
+/// Number of threads that have not ended yet.
 #[derive(Default)]
 struct Living {
     count: Mutex<usize>,
     fewer: Condvar,
 }
 
-/// One of them.
+/// Token of one such thread.
 struct Alive(Arc<Living>);
 
 impl Drop for Alive {
@@ -158,10 +159,10 @@ impl Living {
 }
 
 impl Lanes {
-    /// No lanes yet. The proxy's own one comes with it: a file is opened at once.
+    /// Creates the lanes, with only the proxy's own one: a file is opened at once.
     ///
     /// # Errors
-    /// The file cannot be opened, or its thread not be started.
+    /// The file cannot be opened, or its thread cannot be started.
     pub(crate) fn new(own: Option<&Sink>) -> io::Result<(Arc<Self>, Option<Arc<Lane>>)> {
         let (lanes, dropped, living) = Default::default();
         let lanes = Arc::new(Self { lanes, dropped, living });
@@ -169,7 +170,7 @@ impl Lanes {
         Ok((lanes, own))
     }
 
-    /// The lane to a sink. Without a thread for it, its lines are dropped and counted.
+    /// Returns the lane to a sink. Without a thread for it, its lines are dropped and counted.
     pub(super) fn to(&self, sink: &Sink) -> Arc<Lane> {
         let known = self.lock().get(sink).and_then(Weak::upgrade);
         known.or_else(|| self.start(Outlet::new(sink.clone())).ok()).unwrap_or_else(|| {
@@ -192,20 +193,20 @@ impl Lanes {
         Ok(lane)
     }
 
-    /// How many lines could not be written.
+    /// Number of lines that could not be written.
     pub(crate) fn dropped(&self) -> &Arc<AtomicU64> {
         &self.dropped
     }
 
-    /// Opens files again, as their paths may lead elsewhere now.
+    /// Reopens files, as their paths may lead elsewhere now.
     pub(crate) fn reopen(&self) {
         for lane in self.lock().values().filter_map(Weak::upgrade) {
-            // one that is full looks by itself within a second
+            // a full lane notices by itself within a second
             let _ = lane.queue.try_send(Entry::Reopen);
         }
     }
 
-    /// Waits until everything is written, or for as long as that. Every holder of a lane has to be gone.
+    /// Waits until everything is written, up to a limit. All holders of lanes have to be gone.
     pub(crate) fn finish(&self, patience: Duration) {
         let count = self.living.count.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.living.fewer.wait_timeout_while(count, patience, |count| *count > 0);

@@ -1,4 +1,4 @@
-//! A record as a line of the proxy's own connection log.
+//! Lines of the proxy's own connection log.
 
 use std::io::Write;
 
@@ -55,7 +55,7 @@ fn write_text(record: &Record<'_>, line: &mut Vec<u8>) {
     line.push(b'\n');
 }
 
-/// Whether a byte could be taken for nothing else, so that it needs no quotes; one lookup, as each byte of a line is asked for.
+/// Bytes that are unambiguous and need no quotes; a lookup table, as every byte of a line is tested.
 static PLAIN: [bool; 256] = {
     let (mut plain, mut byte) = ([false; 256], 0);
     while byte < 256 {
@@ -78,7 +78,7 @@ fn write_quoted(text: &str, line: &mut Vec<u8>) {
     }
 }
 
-/// Puts quotes around what was written since `start`, if it needs them.
+/// Quotes what was written since `start`, if it needs quotes.
 fn quote_from(start: usize, line: &mut Vec<u8>) {
     if !line[start..].iter().copied().all(is_plain) {
         let text = String::from_utf8_lossy(&line[start..]).into_owned();

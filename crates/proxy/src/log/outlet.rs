@@ -1,5 +1,5 @@
-//! Where the lines of one queue go: opened when it is needed, again when it was moved, and left alone for a while when it
-//! fails.
+//! Outlet of one queue: its sink, opened on demand, reopened when it was moved, and left alone for a while after an
+//! error.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -15,18 +15,18 @@ use rustix::io::Errno;
 
 use super::whole::{Cut, Rest, lines};
 
-/// How often a log file is compared with what its path leads to now.
+/// Interval at which a log file is compared with what its path leads to.
 const FILE_CHECK: Duration = Duration::from_secs(1);
-/// How long a sink is left alone after it failed.
+/// Pause after a sink failed.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long a TCP connection may take to be made.
+/// Connect timeout of a TCP sink.
 const TCP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// What was begun on the streams that this whole process shares.
+/// Unfinished lines on the streams that this whole process shares.
 static STDOUT: Mutex<Rest> = Mutex::new(Rest::NOTHING);
 static STDERR: Mutex<Rest> = Mutex::new(Rest::NOTHING);
 
-/// A sink, open or not.
+/// Sink, open or not.
 pub(super) struct Outlet {
     sink: Sink,
     open: Option<Open>,
@@ -42,15 +42,15 @@ enum Open {
 }
 
 impl Outlet {
-    /// A sink that is opened with its first lines.
+    /// Creates a sink that is opened with its first lines.
     pub(super) fn new(sink: Sink) -> Self {
         Self { sink, open: None, checked: None, failed: None }
     }
 
-    /// The same, open already where that is a file: a file that is open can be written when no descriptor is left.
+    /// As [`Outlet::new`], but a file is opened at once: an open file can be written when no descriptor is left.
     ///
     /// # Errors
-    /// It cannot be opened.
+    /// The sink cannot be opened.
     pub(super) fn opened(sink: Sink) -> io::Result<Self> {
         let mut outlet = Self::new(sink);
         if let Sink::File(path) = &outlet.sink {
@@ -65,7 +65,7 @@ impl Outlet {
         &self.sink
     }
 
-    /// Opens a file anew before its next lines. What cannot be opened is told then.
+    /// Marks a file to be reopened before its next lines. Errors are reported then.
     pub(super) fn reopen(&mut self) {
         self.failed = None;
         if let Some(Open::File(..)) = self.open
@@ -78,14 +78,14 @@ impl Outlet {
     /// Writes whole lines.
     ///
     /// # Errors
-    /// How many were lost, and why; the reason is `None` while a sink that failed is left alone.
+    /// Number of lost lines, and the reason; it is `None` while a failed sink is left alone.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), (u64, Option<io::Error>)> {
         if self.failed.is_some_and(|failed| failed.elapsed() < RETRY) {
             return Err((lines(bytes), None));
         }
         self.follow().and_then(|()| self.try_write(bytes)).map_err(|Cut { lines: lost, error }| {
             self.failed = Some(Instant::now());
-            // a file is kept with the line that was begun in it; another end of a connection may never come back
+            // a file is kept with the line that was begun in it; the peer of a connection may never come back
             if let Some(Open::Tcp(_)) = self.open {
                 self.open = None;
             }
@@ -102,7 +102,7 @@ impl Outlet {
             if was_moved(file, path) {
                 match Open::new(&self.sink) {
                     Ok(open) => self.open = Some(open),
-                    // rather the file that was moved than none
+                    // a file that was moved is better than none
                     Err(error) if is_exhausted(&error) => {}
                     Err(error) => {
                         self.open = None;
@@ -124,13 +124,13 @@ impl Outlet {
             Some(Open::Stdout) => shared(&STDOUT).write(io::stdout().as_fd(), bytes),
             Some(Open::Stderr) => shared(&STDERR).write(io::stderr().as_fd(), bytes),
             Some(Open::File(file, rest)) => rest.write(file.as_fd(), bytes),
-            // a connection that was cut in a line is given up: the next one begins with a line
+            // a connection that was cut within a line is given up: the next one begins with a line
             Some(Open::Tcp(stream)) => Rest::of(&[]).write(stream.as_fd(), bytes),
         }
     }
 }
 
-/// As many lines as there were.
+/// All lines.
 const ALL: u64 = u64::MAX;
 
 impl Open {
@@ -148,7 +148,7 @@ impl Open {
     }
 }
 
-/// Opens a file to append to it. A FIFO that nobody reads yet is opened too, and holds nobody up.
+/// Opens a file for appending. A FIFO without a reader is opened too, without blocking.
 fn append(path: &str) -> io::Result<File> {
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
     let mut options = OpenOptions::new();
@@ -159,12 +159,12 @@ fn append(path: &str) -> io::Result<File> {
     }
 }
 
-/// What is to be written first into a file that somebody left in the middle of a line.
+/// Returns what must be written first into a file that ends in the middle of a line.
 fn after(file: &File) -> Rest {
     let mut last = [b'\n'];
     let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map_or(0, |it| it.len());
     if let Some(at) = size.checked_sub(1) {
-        // a file that may not be read is believed to be whole
+        // a file that cannot be read is assumed to be whole
         let _ = file.read_at(&mut last, at);
     }
     if last == [b'\n'] { Rest::NOTHING } else { Rest::of(b"\n") }
@@ -184,7 +184,7 @@ fn connect(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// Whether the process or the host has no descriptor left.
+/// Returns `true` if the process or the host has no descriptor left.
 fn is_exhausted(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

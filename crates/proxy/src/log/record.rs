@@ -1,4 +1,4 @@
-//! A connection that ended, as its log line tells it.
+//! Log records of connections that ended.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use tls::{Facts, Session};
 
 use crate::relay::Ciphers;
 
-/// A connection that finished or was refused.
+/// Connection that finished or was refused.
 pub(crate) struct Record<'a> {
     pub(crate) started: Timestamp,
     pub(crate) id: u64,
     pub(crate) listener: &'a Listener,
     pub(crate) generation: u64,
     pub(crate) client: SocketAddr,
-    /// Where it was meant to go, if the kernel redirected it.
+    /// Original destination; `None`: the kernel did not redirect it.
     pub(crate) original_destination: Option<SocketAddr>,
     pub(crate) server_name: Option<&'a str>,
-    /// TLS with either end; `None`: none was spoken, and the line says nothing of it.
+    /// TLS with either end; `None`: there was none, and the line has no fields for it.
     pub(crate) ciphers: Option<&'a Ciphers>,
-    /// The mirror, and what became of it; `None`: it is not mirrored, and the line says nothing of it.
+    /// Mirror, and its result; `None`: it is not mirrored, and the line has no fields for it.
     pub(crate) mirror: Option<(&'a Mirror, Mirrored)>,
     pub(crate) route: Option<&'a Route>,
-    /// The backend that was chosen first, if the connection went to another one.
+    /// Backend that was chosen first; `None`: the connection went there.
     pub(crate) first_backend: Option<&'a Backend>,
     pub(crate) backend: Option<&'a Backend>,
     pub(crate) endpoint: Option<SocketAddr>,
@@ -39,27 +39,27 @@ pub(crate) struct Record<'a> {
     pub(crate) connect_time: Option<Duration>,
     pub(crate) duration: Duration,
     pub(crate) ending: Ending,
-    /// More about the end, in words; may be empty.
+    /// Details of the ending, in words; may be empty.
     pub(crate) why: &'a str,
-    /// What is known besides of a connection that nobody relayed; `None`: it was relayed, and the line says nothing of it.
+    /// Facts of a direct connection; `None`: it was relayed, and the line has no fields for it.
     pub(crate) direct: Option<(&'a Direct, &'a Ended)>,
 }
 
-/// What became of the mirror of a connection.
+/// Result of the mirror of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mirrored {
-    /// The bytes that it was given.
+    /// Bytes that it was given.
     pub(crate) bytes: u64,
-    /// How it ended; `None`: it is about to take the rest.
+    /// Ending; `None`: it is about to take the rest.
     pub(crate) ended: Option<MirrorEnd>,
 }
 
-/// A value of a record, for a line.
+/// Value of a record, for a line.
 pub(super) enum Value<'a> {
     Absent,
     Text(&'a str),
     Shown(&'a dyn std::fmt::Display),
-    /// A time, in milliseconds.
+    /// Time, in milliseconds.
     Time(Timestamp),
     Number(u64),
     Draw(Draw),
@@ -146,7 +146,7 @@ impl Record<'_> {
     }
 }
 
-/// Visits what was proven, and how it was spoken, with each end that TLS was spoken with.
+/// Visits the TLS identity, version and cipher of each end with TLS.
 fn visit_ciphers(ciphers: &Ciphers, mut field: impl FnMut(&'static str, Value<'_>)) {
     const KEYS: [[&str; 5]; 2] = [
         ["tls", "cipher", "alpn", "peer", "peer_uris"],

@@ -1,4 +1,4 @@
-//! The standard streams of a process that carries connections: nobody in it waits for whoever reads them.
+//! Standard streams of a process that carries connections: writers never wait for readers.
 
 use std::io;
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use super::lane::Lane;
 use super::outlet::Outlet;
 use super::whole::lines;
 
-/// How many texts may wait to be written.
+/// Limit on texts that wait to be written.
 const WAITING: usize = 4096;
 
-/// Standard output or standard error, written by a thread of its own. It shares the stream with logs that go there, line by
-/// line.
+/// Standard output or standard error, written by a thread of its own. It shares the stream with logs that go there,
+/// line by line.
 pub struct StandardStream {
     lane: Lane,
     dropped: Arc<AtomicU64>,
 }
 
 impl StandardStream {
-    /// Standard output.
+    /// Opens standard output.
     ///
     /// # Errors
-    /// A thread cannot be had.
+    /// A thread is not available.
     pub fn output() -> io::Result<Self> {
         Self::start(Sink::Stdout)
     }
 
-    /// Standard error.
+    /// Opens standard error.
     ///
     /// # Errors
-    /// A thread cannot be had.
+    /// A thread is not available.
     pub fn error() -> io::Result<Self> {
         Self::start(Sink::Stderr)
     }
@@ -44,19 +44,19 @@ impl StandardStream {
         Ok(Self { lane, dropped })
     }
 
-    /// Writes lines a moment later. When nobody reads and too many wait already, they are dropped and counted.
+    /// Writes lines asynchronously. If too many wait already, they are dropped and counted.
     pub fn write(&self, text: impl Into<Vec<u8>>) {
         let text = text.into();
         let lines = lines(&text);
         self.lane.send(text, lines);
     }
 
-    /// How many lines were dropped so far.
+    /// Number of lines that were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Relaxed)
     }
 
-    /// Waits until everything is written or given up, for as long as that at most.
+    /// Waits until everything is written or given up, up to a limit.
     pub fn finish(&self, patience: Duration) {
         self.lane.finish(Instant::now() + patience);
     }

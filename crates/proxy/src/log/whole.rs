@@ -1,4 +1,4 @@
-//! Whole lines into a descriptor that may be slow, full, or read by nobody.
+//! Writing of whole lines to a descriptor that may be slow, full, or without a reader.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -6,14 +6,14 @@ use std::os::fd::BorrowedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// What a pipe that has room takes at once, and undivided (PIPE_BUF).
+/// Number of bytes that a pipe with room takes at once, and atomically (PIPE_BUF).
 const AT_ONCE: usize = 4096;
 
-/// How long a write waits for whoever reads.
+/// Limit on the time that a write waits for the reader.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
-/// The rest of a line whose beginning was written; empty: what was written ends with a line. It is written first when there
-/// is room again, so that a full disk leaves no half of a line behind.
+/// Rest of a partly written line; empty: what was written ends with a line. It is written first when there is room
+/// again, so that a full disk leaves no partial line behind.
 #[derive(Debug)]
 pub(super) struct Rest(Vec<u8>);
 
@@ -25,10 +25,10 @@ pub(super) struct Cut {
 }
 
 impl Rest {
-    /// No line was begun.
+    /// Nothing unfinished.
     pub(super) const NOTHING: Self = Self(Vec::new());
 
-    /// This is to be written first.
+    /// A rest that is to be written first.
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
@@ -36,7 +36,7 @@ impl Rest {
     /// Writes whole lines, or as many of them as there is room for.
     ///
     /// # Errors
-    /// Some were not written. A line that was begun counts as written: its rest is kept.
+    /// Some lines were not written. A line that was begun counts as written: its rest is kept.
     pub(super) fn write(&mut self, to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Cut> {
         let mut left = bytes;
         let mut work = || -> io::Result<()> {
@@ -63,12 +63,12 @@ impl Rest {
     }
 }
 
-/// How many lines end in some bytes.
+/// Returns the number of lines that end in some bytes.
 pub(super) fn lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
-/// The first lines that fit what is written at once, or the beginning of one that does not.
+/// Returns the first lines that fit into one write, or the beginning of one that does not.
 fn piece(bytes: &[u8]) -> &[u8] {
     let Some(first) = bytes.get(..AT_ONCE) else { return bytes };
     let end = first.iter().rposition(|byte| *byte == b'\n').map_or(AT_ONCE, |at| at + 1);
@@ -77,7 +77,7 @@ fn piece(bytes: &[u8]) -> &[u8] {
 
 /// Writes some bytes. 0: an interruption, or there was no room after all.
 fn some(to: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    // a descriptor that others share may not be made non-blocking: so it is asked for room first
+    // a descriptor that others share may not be made non-blocking: so room is polled for first
     match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE)) {
         Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
         Ok(_) => {}

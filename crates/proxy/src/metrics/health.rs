@@ -1,7 +1,7 @@
-//! The samples of clusters that are checked, ejected from, started slowly or limited.
+//! Metrics of clusters with health checks, ejection, slow start or limits.
 //!
-//! The first endpoints of each cluster are told one by one, as many as are counted one by one; all of them are in the
-//! numbers of their cluster.
+//! The first endpoints of each cluster have series of their own, up to the limit of those with counters of their
+//! own; all of them are in the numbers of their cluster.
 
 use l4::balance::Condition;
 use l4::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
@@ -10,10 +10,10 @@ use prometheus_client::metrics::MetricType;
 use super::sample::{Labels, Sample};
 use crate::counters::COUNTED_ENDPOINTS;
 
-/// One metric: its name, what it says, its kind and its samples.
+/// Metric: its name, help text, kind and samples.
 pub(super) type Family<'a> = (&'static str, &'static str, MetricType, Vec<(Labels<'a>, Sample)>);
 
-/// All that is told about health.
+/// Returns all metrics about health.
 pub(super) fn families(clusters: &[ClusterHealth]) -> Vec<Family<'_>> {
     let (gauge, counter) = (MetricType::Gauge, MetricType::Counter);
     vec![
@@ -136,7 +136,7 @@ fn each_endpoint(
     for cluster in clusters {
         let told = cluster.endpoints.get(..COUNTED_ENDPOINTS).unwrap_or(&cluster.endpoints);
         for (index, endpoint) in told.iter().enumerate() {
-            // an address that is there twice would be one series twice, which spoils all of them
+            // a duplicate address would be a duplicate series, which makes all of them invalid
             if told.iter().take(index).any(|before| before.endpoint == endpoint.endpoint) {
                 continue;
             }

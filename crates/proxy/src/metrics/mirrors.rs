@@ -1,4 +1,4 @@
-//! The metrics of mirrors.
+//! Metrics of mirrors.
 
 use l4::counts::{ListenerSnapshot, MirrorsSnapshot};
 use l4::ending::MirrorEnd;
@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 use super::health::Family;
 use super::sample::{Labels, Sample};
 
-/// The families of mirrors: samples of listeners that have one, or had.
+/// Returns the families of mirrors: samples of listeners that have one, or had.
 pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
     let with_mirrors =
         || listeners.iter().filter_map(|listener| Some((listener, listener.mirrors.as_ref()?)));
@@ -17,7 +17,7 @@ pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
     };
     let mut ended = Vec::new();
     for (listener, mirrors) in with_mirrors() {
-        // born at 0: what was never counted has no rate
+        // starts at 0: a missing series has no rate
         for end in MirrorEnd::ALL {
             let mut labels = labels(listener);
             labels.push(("ended", end.as_str()));

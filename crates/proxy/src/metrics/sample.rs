@@ -1,4 +1,4 @@
-//! Samples, and how they are written.
+//! Samples, and their encoding.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use prometheus_client::metrics::MetricType;
 
 use l4::counts::HistogramSnapshot;
 
-/// The labels of one sample.
+/// Labels of one sample.
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
 /// One value.
@@ -19,7 +19,7 @@ pub(super) enum Sample {
 }
 
 impl Sample {
-    /// A histogram in seconds, of bounds that are counted in parts of a second.
+    /// Returns a histogram in seconds, from bounds in fractions of a second.
     pub(super) fn seconds(histogram: &HistogramSnapshot, parts: f64) -> Self {
         let buckets = histogram.buckets.iter().map(|(bound, count)| {
             let bound = if *bound == u64::MAX { f64::MAX } else { *bound as f64 / parts };
@@ -29,7 +29,7 @@ impl Sample {
     }
 }
 
-/// All samples of one metric.
+/// Samples of one metric.
 #[derive(Debug)]
 pub(super) struct Samples<'a> {
     pub(super) kind: MetricType,

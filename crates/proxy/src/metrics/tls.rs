@@ -1,4 +1,4 @@
-//! TLS as metrics.
+//! Metrics of TLS.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::sample::{Labels, Sample};
 use crate::counters::Handshakes;
 use crate::published::Published;
 
-/// Handshakes by side, and how they went; and when the certificate ends that ends first.
+/// Returns handshakes by side and result, and the expiry of the certificate that expires first.
 pub(super) fn families(published: &Published) -> Vec<Family<'static>> {
     let end = published.certificate_ends.load().first().copied();
     let end = end.map(|end| (Vec::new(), Sample::Value(end as f64)));
@@ -43,7 +43,7 @@ pub(super) fn families(published: &Published) -> Vec<Family<'static>> {
     ]
 }
 
-/// The sums over all workers.
+/// Returns the sums over all workers.
 fn handshakes(
     published: &Published,
     key: &'static str,

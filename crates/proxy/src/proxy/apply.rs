@@ -1,4 +1,4 @@
-//! From one configuration to the next: which sockets are kept, opened and closed.
+//! Change of configuration: the sockets that are kept, opened and closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,17 +19,18 @@ use crate::listen::{Claim, open};
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
 
-/// How long applying waits for the first answer about host names that are new, so that their first connections find one.
+/// Time that applying waits for the first resolution of new host names, so that their first connections find an
+/// address.
 const RESOLVE_PATIENCE: Duration = Duration::from_millis(250);
 
-/// What became of a configuration.
+/// Result of applying a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct ApplyReport {
-    /// The number of this configuration, as in the connection log.
+    /// Generation of this configuration, as in the connection log.
     pub generation: u64,
     /// Listeners that accept connections on a new address.
     pub opened: Vec<ListenerId>,
-    /// Listeners that go on accepting connections on the socket that they had, perhaps with another route.
+    /// Listeners that go on accepting connections on their socket, perhaps with another route.
     pub kept: Vec<ListenerId>,
     /// Listeners that accept no more; their connections go on.
     pub closed: Vec<ListenerId>,
@@ -37,19 +38,19 @@ pub struct ApplyReport {
     pub failed: Vec<FailedListener>,
 }
 
-/// Names a listener.
+/// Id of a listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListenerId {
-    /// Its proxy.
+    /// Proxy of the listener.
     pub proxy: ProxyName,
-    /// Its name.
+    /// Name of the listener.
     pub name: Arc<str>,
-    /// Its address.
+    /// Address of the listener.
     pub address: SocketAddr,
 }
 
 impl ListenerId {
-    /// The name of a listener.
+    /// Returns the id of a listener.
     pub fn of(listener: &Listener) -> Self {
         Self { proxy: listener.proxy.clone(), name: Arc::clone(&listener.name), address: listener.address }
     }
@@ -62,19 +63,19 @@ impl fmt::Display for ListenerId {
     }
 }
 
-/// A listener that cannot be bound. Apply the configuration again when the cause is gone.
+/// Listener that cannot be bound. Apply the configuration again when the cause is gone.
 #[derive(Debug, Clone)]
 pub struct FailedListener {
-    /// Which.
+    /// Id of the listener.
     pub listener: ListenerId,
-    /// Why.
+    /// Error of the system.
     pub error: Arc<io::Error>,
-    /// Where it goes on accepting connections, with its configuration from before; `None`: nowhere.
+    /// Address where it goes on accepting connections, with its earlier configuration; `None`: nowhere.
     pub kept_at: Option<SocketAddr>,
 }
 
 impl FailedListener {
-    /// Why it cannot be bound: what the system says, and what that means for an address.
+    /// Returns the reason why it cannot be bound: the system's error, and what that means for an address.
     pub fn why(&self) -> String {
         let meaning = match self.error.kind() {
             io::ErrorKind::AddrInUse => "something else on this host listens there",
@@ -97,19 +98,19 @@ impl fmt::Display for FailedListener {
     }
 }
 
-/// For each new address one socket for each worker, or more.
+/// For each new address one socket per worker, or more.
 type NewSockets = Vec<(SocketAddr, Vec<OwnedFd>)>;
 
-/// What is bound now.
+/// Listeners that are bound now.
 pub(super) struct Control {
     workers: usize,
     generation: u64,
     bound: BTreeMap<SocketAddr, Arc<Listener>>,
-    /// What is served without an address of its own, by proxy and name.
+    /// Captured listeners, without an address of their own, by proxy and name.
     captured: BTreeMap<(ProxyName, Arc<str>), Arc<Listener>>,
-    /// Sockets of a predecessor, for whoever wants their address.
+    /// Sockets of a predecessor, for listeners with their address.
     inherited: BTreeMap<SocketAddr, Vec<OwnedFd>>,
-    /// The TLS contexts of what is served.
+    /// TLS contexts of the served listeners.
     contexts: Arc<Contexts>,
     host: HostAuthorities,
     leaving: bool,
@@ -129,27 +130,27 @@ impl Control {
         }
     }
 
-    /// Keeps sockets of a predecessor for the configurations to come.
+    /// Keeps sockets of a predecessor for later configurations.
     pub(super) fn inherit(&mut self, sockets: BTreeMap<SocketAddr, Vec<OwnedFd>>) {
         self.inherited = sockets;
     }
 
-    /// Closes what no configuration wanted, and says what that was.
+    /// Closes inherited sockets that no configuration uses, and returns their addresses.
     pub(super) fn disinherit(&mut self) -> Vec<SocketAddr> {
         std::mem::take(&mut self.inherited).into_keys().collect()
     }
 
-    /// What no configuration wanted so far.
+    /// Addresses of inherited sockets that no configuration has used so far.
     pub(super) fn unclaimed(&self) -> Vec<SocketAddr> {
         self.inherited.keys().copied().collect()
     }
 
-    /// What is served.
+    /// Listeners that are served.
     pub(super) fn serving(&self) -> Vec<Arc<Listener>> {
         self.bound.values().chain(self.captured.values()).cloned().collect()
     }
 
-    /// Binds nothing any more.
+    /// Stops binding: every later configuration fails.
     pub(super) fn leave(&mut self) {
         self.leaving = true;
         self.bound.clear();
@@ -184,7 +185,8 @@ impl Control {
         report
     }
 
-    /// Reads again whom the host believes. What is dialled by it begins anew with that; nothing is opened or closed.
+    /// Rereads the authorities that the host trusts, and rebuilds the contexts that use them; nothing is opened or
+    /// closed.
     pub(super) fn read_host(&mut self, published: &Published, mailboxes: &[Arc<Mailbox>]) -> bool {
         let serving = self.bound.values().chain(self.captured.values()).cloned().collect();
         let (serving, contexts) = self.with_contexts(serving);
@@ -199,8 +201,8 @@ impl Control {
         true
     }
 
-    /// Listeners with their TLS contexts. If the host believes somebody else, all of them are others than before: workers look
-    /// again only at those.
+    /// Returns listeners with their TLS contexts. If the host's authorities changed, all of them are new values:
+    /// workers only look again at those.
     fn with_contexts(&self, mut serving: Vec<Arc<Listener>>) -> (Vec<Arc<Listener>>, Contexts) {
         let contexts = Contexts::of(&serving, &self.host, &self.contexts);
         if !contexts.believes_as(&self.contexts) {
@@ -209,7 +211,7 @@ impl Control {
         (serving, contexts)
     }
 
-    /// Notes what is served now.
+    /// Records what is served now.
     fn keep(&mut self, serving: &[Arc<Listener>]) {
         let (bound, captured): (Vec<_>, Vec<_>) =
             serving.iter().cloned().partition(|listener| listener.arrival.is_opened());
@@ -217,7 +219,7 @@ impl Control {
         self.captured = captured.into_iter().map(|listener| (key(&listener), listener)).collect();
     }
 
-    /// Decides what is served, and opens what is new: one socket for each worker.
+    /// Decides which listeners are served, and opens new ones: one socket per worker.
     fn bind(&mut self, config: &Config, report: &mut ApplyReport) -> (Vec<Arc<Listener>>, NewSockets) {
         let wanted = addresses(config.listeners());
         let (mut serving, mut sockets) = (Vec::new(), Vec::new());
@@ -231,7 +233,7 @@ impl Control {
             }
             if let Some(before) = self.bound.get(&listener.address) {
                 report.kept.push(ListenerId::of(listener));
-                // an equal listener stays the same one: workers then see at a glance that nothing changed
+                // an equal listener stays the same allocation: workers then see at a glance that nothing changed
                 serving.push(Arc::clone(if before == listener { before } else { listener }));
                 continue;
             }
@@ -268,7 +270,8 @@ impl Control {
         }
     }
 
-    /// As many sockets as there are workers, or more: each of them has a queue in which somebody may wait.
+    /// Completes the sockets to at least one per worker; all inherited ones are kept, as each has a queue of its
+    /// own.
     fn complete(&self, address: SocketAddr, mut inherited: Vec<OwnedFd>) -> Vec<OwnedFd> {
         let missing = self.workers.saturating_sub(inherited.len());
         match open(address, missing, Claim::Shared) {
@@ -278,7 +281,7 @@ impl Control {
         inherited
     }
 
-    /// Whether a socket of ours is what is in the way: one of the two addresses is a wildcard.
+    /// Returns `true` if a socket of ours is in the way: one of the two addresses is a wildcard.
     fn holds_part_of(&self, address: SocketAddr) -> bool {
         let overlaps = |ours: &SocketAddr| {
             ours.port() == address.port() && (ours.ip().is_unspecified() || address.ip().is_unspecified())
@@ -300,7 +303,7 @@ impl Control {
     }
 }
 
-/// The addresses that are opened.
+/// Returns the addresses that are opened.
 fn addresses(listeners: &[Arc<Listener>]) -> BTreeSet<SocketAddr> {
     let opened = listeners.iter().filter(|listener| listener.arrival.is_opened());
     opened.map(|listener| listener.address).collect()
@@ -314,7 +317,7 @@ fn failed(listener: &Listener, error: &Arc<io::Error>, kept_at: Option<SocketAdd
     FailedListener { listener: ListenerId::of(listener), error: Arc::clone(error), kept_at }
 }
 
-/// Hands what is served to the workers, and waits until all have it.
+/// Hands the served listeners to the workers, and waits until all have them.
 fn publish(
     generation: u64,
     listeners: Arc<[Arc<Listener>]>,

@@ -1,4 +1,4 @@
-//! How to start a proxy.
+//! Options of a proxy.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
@@ -8,36 +8,37 @@ use l4::config::Keepalive;
 use crate::host_authorities::HostAuthorities;
 use crate::log::{ConnectionLines, ConnectionLog};
 
-/// How to start a proxy. The defaults are those for production, without a connection log.
+/// Options of a proxy. The defaults are those for production, without a connection log.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many workers, one event loop each; default: one for each processor.
+    /// Number of workers, one event loop each; default: one per processor.
     pub threads: Option<NonZeroUsize>,
-    /// How many connections may live at once; default: what the limit of open files has room for (it is raised to
-    /// the hard limit at the start).
+    /// Limit on live connections; default: what the limit of open files has room for (it is raised to the hard
+    /// limit at the start).
     pub max_connections: Option<NonZeroUsize>,
-    /// Where the connection log goes; default: nowhere.
+    /// Connection log; default: none.
     pub connection_log: Option<ConnectionLog>,
-    /// Who else takes its lines; default: nobody.
+    /// Additional consumer of its lines; default: none.
     pub connection_lines: Option<ConnectionLines>,
-    /// How long a client may take to send its TLS client hello; default: 10 seconds.
+    /// Timeout of a client's TLS client hello; default: 10 seconds.
     pub hello_timeout: Duration,
-    /// TCP keepalive on connections of clients, by which those that vanished without a word are noticed; `None`: off. Default:
-    /// after 60 seconds of silence six probes, one every 10 seconds.
+    /// TCP keepalive on connections of clients, which detects vanished ones; `None`: off. Default: after 60 seconds
+    /// of silence six probes, one every 10 seconds.
     pub client_keepalive: Option<Keepalive>,
-    /// How long bytes sent to a client may stay unacknowledged, or its window closed (`TCP_USER_TIMEOUT`); it bounds the probes
-    /// of [`Options::client_keepalive`], too. Default: `None`, as the kernel has it, about 15 minutes for a client that
-    /// vanished; one that lives and only does not read is never cut.
+    /// Limit on the time that bytes sent to a client stay unacknowledged, or its window closed
+    /// (`TCP_USER_TIMEOUT`); it bounds the probes of [`Options::client_keepalive`] too. Default: `None`, the
+    /// kernel's default, about 15 minutes for a client that vanished; one that lives and only does not read is
+    /// never cut.
     pub client_user_timeout: Option<Duration>,
-    /// How long a connection may go on of which one end has finished and nothing comes from the other; `None`: for ever.
-    /// Default: 15 minutes.
+    /// Idle timeout of a half-closed connection, of which one end has finished and nothing comes from the other;
+    /// `None`: no limit. Default: 15 minutes.
     pub half_closed_timeout: Option<Duration>,
-    /// How long the addresses of a host name are used before it is resolved again, at least 1 second; default: 5 seconds. It is
-    /// resolved at once when connecting to them fails.
+    /// Interval between resolutions of a host name, at least 1 second; default: 5 seconds. It is resolved at once
+    /// when connecting to its addresses fails.
     pub name_refresh: Duration,
-    /// Whom this host believes, for TLS to services outside the mesh of which nobody says who vouches for them.
+    /// Authorities that this host trusts, for TLS to services outside the mesh without configured authorities.
     pub host_authorities: HostAuthorities,
-    /// What the phases of all splits and turns are derived from; default: random. Set it for repeatable runs.
+    /// Seed of the phases of all splits and turns; default: random. Set it for repeatable runs.
     pub seed: Option<u64>,
 }
 

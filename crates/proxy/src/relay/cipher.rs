@@ -1,7 +1,8 @@
-//! Moves the bytes of one direction of which one end, or both, is spoken to by TLS.
+//! Relay of one direction with TLS at one end, or both.
 //!
-//! As with plain bytes nothing is read while something is still to be written, and a connection that idles holds no buffer for long. What is
-//! held for the destination is as it goes over its wire; what was read too early is as it came.
+//! As with plain bytes nothing is read while something is still to be written, and an idle connection holds no
+//! buffer for long. Bytes held for the destination are as they go over its wire; bytes that were read too early are
+//! as they came.
 
 use std::os::fd::BorrowedFd;
 
@@ -16,59 +17,59 @@ use super::pump::{Fault, Pumped};
 use super::tap::{Tap, Watches};
 use super::{Buffers, SHARED_BUFFER};
 
-/// The room for what one read decrypts to: as much as was read, and a record of which the beginning came before.
+/// Size of the buffer for decrypted bytes: as much as was read, and a record whose beginning came before.
 const PLAIN_BUFFER: usize = SHARED_BUFFER + (18 << 10);
 
-/// The TLS sessions of a connection.
+/// TLS sessions of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Ciphers {
-    /// By the side that is spoken to; `None`: in plaintext.
+    /// Sessions by side; `None`: plaintext.
     pub(crate) sessions: [Option<Session>; 2],
-    /// By the side that it is meant for: what a handshake has to say and its socket did not take yet.
+    /// Unsent bytes of handshakes, by the side that they are for.
     pub(crate) unsent: [Vec<u8>; 2],
-    /// By the side that they come from: bytes that were read before they could be passed on.
+    /// Bytes that were read before they could be passed on, by the side that they come from.
     early: [Vec<u8>; 2],
-    /// The first that ended its connection without saying so by TLS.
+    /// First side that ended its connection without a TLS close_notify; `None`: neither did.
     pub(crate) ended_bare: Option<Side>,
-    /// Its sessions hold memory for moving bytes, and the worker knows it.
+    /// `true`: its sessions hold memory for moving bytes, and the worker knows it.
     pub(crate) warm: bool,
-    /// The client counts as if it might not connect.
+    /// `true`: a shadow rule denies the client.
     pub(crate) shadow_denied: bool,
-    /// Whose TLS failed, and the word for it.
+    /// Side whose TLS failed, and the word for the reason; `None`: neither failed.
     pub(crate) failed: Option<(Side, &'static str)>,
 }
 
 impl Ciphers {
-    /// The version that is spoken with a side; `None`: none is yet.
+    /// TLS version with a side; `None`: no handshake is done.
     pub(crate) fn version(&self, side: Side) -> Option<TlsVersion> {
         self.sessions[side as usize].as_ref()?.version()
     }
 
-    /// Gives back what only moving bytes needs.
+    /// Frees the memory that only moving bytes needs.
     pub(crate) fn rest(&mut self) {
         self.sessions.iter_mut().flatten().for_each(Session::rest);
         self.warm = false;
     }
 
-    /// Forgets an attempt to speak to a side.
+    /// Drops the state of an attempt with a side.
     pub(crate) fn forget(&mut self, side: Side) {
         self.sessions[side as usize] = None;
         self.unsent[side as usize].clear();
     }
 
-    /// Keeps what a side sent before there was somebody to pass it on to.
+    /// Keeps the bytes that a side sent before there was a destination.
     pub(crate) fn keep_early(&mut self, from: Side, direction: &mut Direction) {
         let bytes = direction.pending().to_vec();
         direction.skip(bytes.len());
         if !bytes.is_empty() || self.sessions[from as usize].is_some() {
-            // the end of a handshake is told by no event
+            // the end of a handshake is not signalled by an event
             direction.readable = true;
         }
         self.early[from as usize] = bytes;
     }
 }
 
-/// Why a direction cannot go on.
+/// Reason why a direction cannot go on.
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// A socket failed.
@@ -85,8 +86,8 @@ impl From<Fault> for Broken {
     }
 }
 
-/// Moves bytes from `source`, which is the socket of `from`, to `destination`, with at most `quantum` reads. `watch` is told of each
-/// byte as it is in plaintext.
+/// Moves bytes from `source`, which is the socket of `from`, to `destination`, with at most `quantum` reads.
+/// `watch` sees each byte in plaintext.
 pub(crate) fn pump_ciphered(
     from: Side,
     direction: &mut Direction,
@@ -99,7 +100,7 @@ pub(crate) fn pump_ciphered(
     buffers.plain.resize(PLAIN_BUFFER, 0);
     let mut pump = CipherPump { from, direction, source, destination, ciphers, buffers, watch };
     let pumped = pump.run(quantum);
-    // what a step left there belongs to this connection alone
+    // bytes that a step left there belong to this connection alone
     buffers.wire.clear();
     pumped
 }
@@ -114,14 +115,14 @@ struct CipherPump<'a> {
     watch: Option<&'a mut Tap>,
 }
 
-/// What is to be worked on.
+/// Input of a step.
 #[derive(Clone, Copy)]
 enum Input {
-    /// The first so many bytes of the shared buffer.
+    /// Bytes in the shared buffer, up to this length.
     Read(usize),
-    /// What was read too early.
+    /// Bytes that were read too early.
     Early,
-    /// Nothing: the source ended.
+    /// None: the source ended.
     End,
 }
 
@@ -154,7 +155,7 @@ impl CipherPump<'_> {
         }
     }
 
-    /// Reads and passes on; true when that was hardly all that there will be, but all for now.
+    /// Reads and passes on. Returns `true` if the source is probably drained for now, though more is expected.
     fn read(&mut self) -> Result<bool, Broken> {
         let received = match recv(self.source, &mut *self.buffers.shared, RecvFlags::empty()) {
             Ok((0, _)) => {
@@ -176,7 +177,7 @@ impl CipherPump<'_> {
             drained = !full && self.direction.splicing && !self.direction.last;
         } else {
             self.direction.note_read(full);
-            // edge-triggered: whatever arrives from now on is a new event, unless the end was told already
+            // edge-triggered: whatever arrives from now on is a new event, unless the end was signalled already
             if !full && !self.direction.last {
                 self.direction.readable = false;
             }
@@ -185,7 +186,8 @@ impl CipherPump<'_> {
         Ok(drained)
     }
 
-    /// Decrypts and encrypts what there is, and writes it; only what the destination does not take is allocated for.
+    /// Decrypts and encrypts the input, and writes it; memory is only allocated for what the destination does not
+    /// take.
     fn pass(&mut self, input: Input) -> Result<(), Broken> {
         let (from, to) = (self.from, self.from.other());
         let Ciphers { sessions, early, ended_bare, .. } = &mut *self.ciphers;
@@ -252,7 +254,7 @@ impl CipherPump<'_> {
         Ok(())
     }
 
-    /// Writes what an earlier step left; false when the destination is full.
+    /// Writes the bytes that an earlier step left. Returns `false` if the destination is full.
     fn write_what_is_held(&mut self) -> Result<bool, Broken> {
         while !self.direction.pending().is_empty() {
             if !self.direction.writable {
@@ -270,10 +272,10 @@ impl CipherPump<'_> {
     }
 }
 
-/// What the destination took; 0 when it is full.
+/// Number of bytes that the destination took; 0: it is full.
 fn sent(direction: &mut Direction, sent: rustix::io::Result<usize>) -> Result<usize, Fault> {
     match sent {
-        // never for what is not empty; and taking it for progress would be an endless loop
+        // never for a non-empty buffer; and treating it as progress would be an endless loop
         Ok(0) => Err(Fault::Destination(Errno::IO)),
         Ok(bytes) => Ok(bytes),
         Err(Errno::AGAIN) => {

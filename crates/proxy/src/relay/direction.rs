@@ -1,12 +1,13 @@
-//! One direction of a connection: what was read and not yet written, and what is known about both sockets.
+//! State of one direction of a connection: bytes that were read and not yet written, and the readiness of both
+//! sockets.
 
 use super::pipes::Pipe;
 
-/// Full reads in a row after which a direction counts as a stream and is spliced.
+/// Consecutive full reads after which a direction is a stream and is spliced.
 const STREAM_AFTER: u8 = 2;
-/// A splice of fewer bytes is a small one.
+/// Number of bytes below which a splice is small.
 const SMALL_SPLICE: usize = 8 << 10;
-/// Small splices in a row after which a direction is copied again.
+/// Consecutive small splices after which a direction is copied again.
 const COPY_AFTER: u8 = 8;
 
 /// Bytes that wait for the destination, from `written` on.
@@ -19,23 +20,23 @@ struct Held {
 /// One direction, from a source socket to a destination socket.
 #[derive(Default)]
 pub(crate) struct Direction {
-    /// Bytes that the destination did not take yet. In a box: most directions never hold anything.
+    /// Bytes that the destination did not take yet. Boxed: most directions never hold any.
     held: Option<Box<Held>>,
-    /// Present while bytes are in it, or about to be.
+    /// Pipe; present while bytes are in it, or about to be.
     pub(super) pipe: Option<Pipe>,
-    /// The number of bytes in the pipe.
+    /// Number of bytes in the pipe.
     pub(super) piped: u32,
-    /// The number of bytes that the destination took so far.
+    /// Number of bytes that the destination took so far.
     pub(crate) moved: u64,
-    /// The source may have bytes, or its end.
+    /// `true`: the source may have bytes, or its end.
     pub(crate) readable: bool,
-    /// The destination may take bytes.
+    /// `true`: the destination may take bytes.
     pub(crate) writable: bool,
-    /// The source will send nothing after what it sent already.
+    /// `true`: the source will send nothing beyond what it has sent already.
     pub(crate) last: bool,
-    /// The source's end was read.
+    /// `true`: the source's end was read.
     pub(super) ended: bool,
-    /// Everything was written, and the end is the destination's to see.
+    /// `true`: everything was written, and the end can be passed on.
     pub(super) finished: bool,
     pub(super) splicing: bool,
     full_reads: u8,
@@ -43,22 +44,23 @@ pub(crate) struct Direction {
 }
 
 impl Direction {
-    /// Whether it moves bulk, and so takes its turn behind small messages.
+    /// Returns `true` if it moves bulk, and so takes its turn after small messages.
     pub(crate) fn is_bulk(&self) -> bool {
         self.splicing || self.full_reads > 0
     }
 
-    /// Whether it is spliced.
+    /// Returns `true` if it is spliced.
     pub(crate) fn is_streaming(&self) -> bool {
         self.splicing
     }
 
-    /// Whether every byte and the end were passed on.
+    /// Returns `true` if every byte and the end were passed on.
     pub(crate) fn is_finished(&self) -> bool {
         self.finished
     }
 
-    /// Whether a turn would do anything: something is kept, there may be more to read, or the end is to be passed on.
+    /// Returns `true` if a turn would do anything: bytes are held, there may be more to read, or the end is to be
+    /// passed on.
     pub(crate) fn can_move(&self) -> bool {
         let kept = self.held.is_some() || self.pipe.is_some();
         kept || if self.ended { !self.finished } else { self.readable && self.writable }
@@ -69,7 +71,7 @@ impl Direction {
         self.held.get_or_insert_default().bytes.extend_from_slice(bytes);
     }
 
-    /// Steps over bytes that are held and not for the destination.
+    /// Skips bytes that are held and not for the destination.
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.note_written(bytes.min(self.pending().len()));
         if self.pending().is_empty() {
@@ -81,19 +83,19 @@ impl Direction {
         self.held = Some(Box::new(Held { bytes, written: 0 }));
     }
 
-    /// Notes that the destination took so much of what is held.
+    /// Records that the destination took some of the held bytes.
     pub(super) fn note_written(&mut self, bytes: usize) {
         if let Some(held) = &mut self.held {
             held.written += bytes;
         }
     }
 
-    /// The bytes that are held and not yet written.
+    /// Bytes that are held and not yet written.
     pub(crate) fn pending(&self) -> &[u8] {
         self.held.as_ref().and_then(|held| held.bytes.get(held.written..)).unwrap_or_default()
     }
 
-    /// The pipe when it is empty; a full one is closed, with what is in it.
+    /// Returns the pipe if it is empty; a full one is closed, with its content.
     pub(super) fn take_pipe(&mut self) -> Option<Pipe> {
         let pipe = self.pipe.take();
         if std::mem::take(&mut self.piped) == 0 { pipe } else { None }
@@ -103,7 +105,7 @@ impl Direction {
         self.held.take().map(|held| held.bytes).unwrap_or_default()
     }
 
-    /// Learns from a read whether this is a stream.
+    /// Updates the stream detection after a read.
     pub(super) fn note_read(&mut self, full: bool) {
         if !full {
             self.full_reads = 0;
@@ -116,7 +118,7 @@ impl Direction {
         }
     }
 
-    /// Learns from a splice whether this is still a stream.
+    /// Updates the stream detection after a splice.
     pub(super) fn note_splice(&mut self, bytes: usize) {
         if bytes >= SMALL_SPLICE {
             self.small_splices = 0;

@@ -1,13 +1,13 @@
-//! A pool of pipes for splice(2).
+//! Pool of pipes for splice(2).
 
 use std::os::fd::OwnedFd;
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 
-/// The bytes that one pipe holds: larger ones gain nothing, smaller ones cost a system call more often.
+/// Size of a pipe, in bytes: larger ones gain nothing, smaller ones cost more system calls.
 pub(crate) const PIPE_BYTES: usize = 512 << 10;
 
-/// The empty pipes that are kept.
+/// Limit on the empty pipes that are kept.
 const KEPT: usize = 64;
 
 /// Both ends of a pipe.
@@ -23,7 +23,7 @@ pub(crate) struct Pipes {
 }
 
 impl Pipes {
-    /// An empty pipe; `None` when the process has no descriptor left: copy instead.
+    /// Returns an empty pipe; `None`: the process has no descriptor left, so copy instead.
     pub(crate) fn take(&mut self) -> Option<Pipe> {
         if let Some(pipe) = self.empty.pop() {
             return Some(pipe);
@@ -41,7 +41,7 @@ impl Pipes {
         }
     }
 
-    /// The number of empty pipes.
+    /// Number of empty pipes.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.empty.len()

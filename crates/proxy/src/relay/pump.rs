@@ -1,4 +1,4 @@
-//! Moves the bytes of one direction until one of the sockets has to be waited for.
+//! Relay of one direction in plaintext, until one of the sockets has to be waited for.
 
 use std::os::fd::BorrowedFd;
 
@@ -11,18 +11,18 @@ use super::direction::Direction;
 use super::pipes::PIPE_BYTES;
 use super::tap::Watches;
 
-/// A splice that gives less than this found the source drained: even pieces of one small packet each fill a pipe
+/// Number of bytes below which a splice has drained the source: even pieces of one small packet each fill a pipe
 /// with more.
 const DRAINED: usize = 64 << 10;
 
-/// The reason for which moving stopped.
+/// Reason why moving stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pumped {
     /// A socket has to be waited for.
     Blocked,
     /// The quantum is used up; there is more to do.
     More,
-    /// A stream gave less than it was asked for: there may be more, but hardly much before a little time has passed.
+    /// A stream gave less than requested: there may be more, but hardly much for a short time.
     Drained,
     /// The source ended and every byte was written: the end can be passed on. Reported once.
     Finished,
@@ -30,7 +30,7 @@ pub(crate) enum Pumped {
     Failed(Fault),
 }
 
-/// The socket that failed, and its error.
+/// Socket that failed, and its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Reading from the source failed.
@@ -39,7 +39,7 @@ pub(crate) enum Fault {
     Destination(Errno),
 }
 
-/// Moves bytes from `source` to `destination`, with at most `quantum` reads. `watch` is told of each byte.
+/// Moves bytes from `source` to `destination`, with at most `quantum` reads. `watch` sees each byte.
 pub(crate) fn pump<W: Watches>(
     direction: &mut Direction,
     source: BorrowedFd<'_>,
@@ -95,7 +95,7 @@ impl<W: Watches> Pump<'_, W> {
         }
     }
 
-    /// Writes what an earlier read left; false when the destination is full.
+    /// Writes the bytes that an earlier read left. Returns `false` if the destination is full.
     fn write_what_is_kept(&mut self) -> Result<bool, Fault> {
         while self.direction.piped > 0 {
             if !self.direction.writable {
@@ -122,10 +122,10 @@ impl<W: Watches> Pump<'_, W> {
         self.sent(sent)
     }
 
-    /// Books what the destination took; 0 when it is full.
+    /// Records the bytes that the destination took; 0: it is full.
     fn sent(&mut self, sent: rustix::io::Result<usize>) -> Result<usize, Fault> {
         match sent {
-            // never for what is not empty; and taking it for progress would be an endless loop
+            // never for a non-empty buffer; and treating it as progress would be an endless loop
             Ok(0) => Err(Fault::Destination(Errno::IO)),
             Ok(bytes) => {
                 self.direction.moved += bytes as u64;
@@ -140,7 +140,8 @@ impl<W: Watches> Pump<'_, W> {
         }
     }
 
-    /// Reads into the shared buffer and writes at once; only what the destination does not take is allocated for.
+    /// Reads into the shared buffer and writes at once; memory is only allocated for what the destination does not
+    /// take.
     fn copy(&mut self) -> Result<(), Fault> {
         let received = match recv(self.source, &mut *self.buffers.shared, RecvFlags::empty()) {
             Ok((0, _)) => {
@@ -181,7 +182,8 @@ impl<W: Watches> Pump<'_, W> {
         Ok(())
     }
 
-    /// Moves bytes into the pipe; true when that was hardly all that there will be, but all for now.
+    /// Moves bytes into the pipe. Returns `true` if the source is probably drained for now, though more is
+    /// expected.
     fn splice_in(&mut self) -> Result<bool, Fault> {
         if self.direction.pipe.is_none() {
             self.direction.pipe = self.buffers.pipes.take();
@@ -213,14 +215,14 @@ impl<W: Watches> Pump<'_, W> {
         Ok(false)
     }
 
-    /// Takes what is in the pipe out again, as only the first so many bytes of it were noted.
+    /// Takes the content of the pipe out again, since only its first `noted` bytes were noted.
     #[cold]
     fn unsplice(&mut self, noted: usize) -> Result<(), Fault> {
         let (bytes, mut read) = (self.direction.piped as usize, 0);
         let mut held = vec![0; bytes];
         while let (Some(pipe), true) = (&self.direction.pipe, read < bytes) {
             match rustix::io::read(&pipe.read, &mut held[read..]) {
-                // what was counted is in it
+                // the counted bytes are in it
                 Ok(0) => return Err(Fault::Source(Errno::IO)),
                 Ok(more) => read += more,
                 Err(Errno::INTR) => {}
@@ -244,7 +246,7 @@ impl<W: Watches> Pump<'_, W> {
         Ok(())
     }
 
-    /// An empty pipe serves another direction while this one waits.
+    /// Returns an empty pipe to the pool, for another direction while this one waits.
     fn return_pipe(&mut self) {
         if let Some(pipe) = self.direction.take_pipe() {
             self.buffers.pipes.give(pipe);
@@ -261,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    /// Both ends of what is pumped: a source to write to, and a destination to read from.
+    /// Both ends of a relayed connection: a source to write to, and a destination to read from.
     struct Line {
         into: UnixStream,
         source: UnixStream,
@@ -282,14 +284,14 @@ mod tests {
             Self { into, source, destination, out, direction, buffers: Buffers::new() }
         }
 
-        /// What an event loop does after an event on both sockets.
+        /// Pumps as an event loop does after an event on both sockets.
         fn pump(&mut self) -> Pumped {
             (self.direction.readable, self.direction.writable) = (true, true);
             let (source, destination) = (self.source.as_fd(), self.destination.as_fd());
             pump(&mut self.direction, source, destination, &mut self.buffers, 16, &mut ())
         }
 
-        /// Sends bytes through; returns how many of them came out.
+        /// Sends bytes through; returns those that came out.
         fn carry(&mut self, bytes: &[u8]) -> Vec<u8> {
             let (mut sent, mut received) = (0, Vec::new());
             while received.len() < bytes.len() {
@@ -344,7 +346,7 @@ mod tests {
         line.direction.splicing = true;
         line.into.write_all(b"last").unwrap();
         line.into.shutdown(Shutdown::Write).unwrap();
-        // nothing told of the end yet, and what there was is moved
+        // no end was signalled yet, and all bytes are moved
         assert_eq!(line.pump(), Pumped::Drained);
         assert!(line.direction.pipe.is_none());
         assert_eq!(line.pump(), Pumped::Finished);

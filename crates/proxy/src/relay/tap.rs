@@ -1,4 +1,5 @@
-//! A second copy of the bytes of one direction, for a mirror that may be slow, gone, or hostile: none of which the first copy feels.
+//! Taps: copies of the bytes of one direction for a mirror, which may be slow, gone, or hostile without any effect
+//! on the original.
 //!
 //! Small pieces are gathered for a moment, so that a request costs no system call more. What the mirror's socket does not take is
 //! held, up to a bound. A stream is copied inside the kernel with tee(2) as long as the mirror keeps up, and by hand while it does not.
@@ -18,17 +19,17 @@ const GATHERED: usize = 16 * 1024;
 
 /// What watches the bytes of a direction.
 pub(crate) trait Watches {
-    /// Whether the next bytes may be moved without being looked at.
+    /// Returns `true` if the next bytes may be moved without being looked at.
     fn may_splice(&self) -> bool;
 
-    /// Takes note of bytes that were read.
+    /// Observes bytes that were read.
     fn note(&mut self, bytes: &[u8]);
 
-    /// Takes note of bytes that are in a pipe, and returns how many of them it has: the first ones.
+    /// Observes bytes that are in a pipe, and returns how many of them it has: the first ones.
     fn note_pipe(&mut self, pipe: &Pipe, bytes: usize, pipes: &mut Pipes) -> usize;
 }
 
-/// Nobody.
+/// No observer.
 impl Watches for () {
     fn may_splice(&self) -> bool {
         true
@@ -41,10 +42,10 @@ impl Watches for () {
     }
 }
 
-/// Why a mirror gets no more.
+/// Reason why a mirror gets no more.
 #[derive(Debug)]
 pub(crate) enum Lost {
-    /// More waits for it than may.
+    /// It is too slow: more bytes wait for it than the limit.
     Slow,
     /// Its socket failed.
     Socket,
@@ -52,28 +53,28 @@ pub(crate) enum Lost {
     Tls,
 }
 
-/// Whether more comes.
+/// State of the end of a mirror's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outlook {
-    /// It does.
+    /// More bytes come.
     More,
-    /// What is held is the last.
+    /// The held bytes are the last.
     Last,
-    /// The end was told.
+    /// The end was sent.
     Told,
 }
 
-/// Bytes on their way to a mirror.
+/// Tap: bytes on their way to a mirror.
 pub(crate) struct Tap {
     socket: OwnedFd,
-    /// The socket is connected, and TLS shaken where it is spoken.
+    /// `true`: the socket is connected, and the TLS handshake, if any, is done.
     open: bool,
     outlook: Outlook,
-    /// The socket may take bytes.
+    /// `true`: the socket may take bytes.
     writable: bool,
-    /// TLS with the mirror.
+    /// TLS session with the mirror; `None`: plaintext.
     session: Option<Session>,
-    /// Present while bytes are in it; they go out before those that are held.
+    /// Pipe; present while bytes are in it, which are sent before the held ones.
     pipe: Option<Pipe>,
     piped: usize,
     /// Bytes as they go over the wire, from `written` on.
@@ -81,16 +82,16 @@ pub(crate) struct Tap {
     written: usize,
     /// Bytes as the client sent them: gathered, or waiting until it is open.
     plain: Vec<u8>,
-    /// What the mirror sent of a handshake and nobody took.
+    /// Bytes of a handshake from the mirror that were not consumed.
     early: Vec<u8>,
     limit: usize,
     lost: Option<Lost>,
-    /// The bytes of the client that were taken on.
+    /// Number of the client's bytes that were taken on.
     pub(crate) taken: u64,
 }
 
 impl Tap {
-    /// A tap to a socket that connects; `first`: what is said before everything else.
+    /// Creates a tap to a connecting socket; `first`: the bytes to send before everything else.
     pub(crate) fn new(socket: OwnedFd, first: Vec<u8>, limit: usize) -> Self {
         Self {
             socket,
@@ -114,22 +115,22 @@ impl Tap {
         &self.socket
     }
 
-    /// The first reason for which the mirror gets no more, once.
+    /// Takes the first reason why the mirror gets no more, once.
     pub(crate) fn take_lost(&mut self) -> Option<Lost> {
         self.lost.take()
     }
 
-    /// Whether everything was said, the end too.
+    /// Returns `true` if everything was sent, including the end.
     pub(crate) fn is_finished(&self) -> bool {
         self.outlook == Outlook::Told
     }
 
-    /// Learns that the socket takes bytes.
+    /// Records that the socket takes bytes.
     pub(crate) fn note_writable(&mut self) {
         self.writable = true;
     }
 
-    /// Goes on once the socket is connected, and TLS shaken where it is spoken.
+    /// Opens the tap once the socket is connected, and the TLS handshake, if any, is done.
     pub(crate) fn open(&mut self, pipes: &mut Pipes) {
         self.open = true;
         self.pass_on();
@@ -139,12 +140,12 @@ impl Tap {
         self.flush(pipes);
     }
 
-    /// Goes on by TLS once the socket is connected; then there are handshakes to be done.
+    /// Continues by TLS once the socket is connected; the handshake comes next.
     pub(crate) fn shake_with(&mut self, session: Session) {
         self.session = Some(session);
     }
 
-    /// Does a step of the handshake; true once it is done.
+    /// Does a step of the handshake. Returns `true` once it is done.
     pub(crate) fn shake(&mut self, buffer: &mut [u8], pipes: &mut Pipes) -> bool {
         let Some(session) = &mut self.session else { return true };
         match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
@@ -180,10 +181,10 @@ impl Tap {
         done
     }
 
-    /// Throws away what the mirror answered; true when it has ended.
+    /// Discards the mirror's answers. Returns `true` if it has ended.
     pub(crate) fn discard(&mut self, buffer: &mut [u8]) -> bool {
         loop {
-            // TCP gives the kernel's memory back without copying it
+            // TCP frees the kernel's memory without copying it
             match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
                 Ok((0, _)) => return true,
                 Err(Errno::AGAIN) => return false,
@@ -196,7 +197,7 @@ impl Tap {
         }
     }
 
-    /// Tells the mirror the end after what is held.
+    /// Sends the end to the mirror after the held bytes.
     pub(crate) fn end(&mut self, pipes: &mut Pipes) {
         if self.outlook == Outlook::More {
             self.outlook = Outlook::Last;
@@ -238,7 +239,7 @@ impl Tap {
         }
     }
 
-    /// Sends what waits, as far as the socket takes it.
+    /// Sends waiting bytes, as far as the socket takes them.
     pub(crate) fn flush(&mut self, pipes: &mut Pipes) {
         while let (Some(pipe), 1.., true) = (&self.pipe, self.piped, self.writable) {
             let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
@@ -289,7 +290,7 @@ impl Tap {
         }
     }
 
-    /// How many bytes wait.
+    /// Number of bytes that wait.
     fn waiting(&self) -> usize {
         self.held.len() - self.written + self.plain.len()
     }

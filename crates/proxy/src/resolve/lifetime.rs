@@ -1,4 +1,4 @@
-//! How long an address may be used, by the DNS servers of the host.
+//! Time to live of addresses, from the DNS servers of the host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -7,15 +7,15 @@ use l4::dns::{Heard, Sort, addresses, ask_for, read};
 
 use crate::dns::servers;
 
-/// Where the servers are.
+/// File with the servers.
 const FILE: &str = "/etc/resolv.conf";
-/// How many of them are asked, and how long each may take.
+/// Limit on the servers that are asked, and timeout of each.
 const SERVERS: usize = 2;
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The longest answer that is read.
+/// Limit on the size of an answer, in bytes.
 const LONGEST: usize = 4096;
 
-/// How long the address of a name may be used; `None`: no server says that it is one. Then it came from somewhere else, such
+/// Returns the time to live of a name's address; `None`: no server has it. Then it came from somewhere else, such
 /// as `/etc/hosts`, or by another name of a search list.
 pub(super) fn of(name: &str, address: IpAddr) -> Option<Duration> {
     if name.parse::<IpAddr>().is_ok() {

@@ -1,17 +1,17 @@
-//! The words between two processes: text, so that versions of the program understand each other for long.
+//! Messages between two processes: text, so that versions of the program stay compatible.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// One message.
+/// Message of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// Sockets that listen on this address come with it.
+    /// Comes with listening sockets of this address.
     Listener(SocketAddr),
-    /// Another socket comes with it.
+    /// Comes with another socket.
     Other(String),
-    /// That was all.
+    /// Last message of the old process.
     End,
     /// The new process accepts connections.
     Ready,
@@ -28,7 +28,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// A text that is none of our messages.
+/// Error: the text is not a message of ours.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unknown;
 

@@ -1,4 +1,4 @@
-//! Accepting connections, and what to do when that fails.
+//! Accepting of connections, and the handling of its errors.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -21,10 +21,10 @@ use super::stage::Stage;
 use crate::log::Record;
 use crate::relay::Direction;
 
-/// The connections that one event accepts before others are served.
+/// Limit on connections that one event accepts before others are served.
 const BURST: usize = 64;
 
-/// The result of an attempt to accept.
+/// Result of an attempt to accept.
 #[derive(PartialEq, Eq)]
 enum Accepted {
     /// There may be more to accept.
@@ -34,7 +34,7 @@ enum Accepted {
 }
 
 impl Worker {
-    /// Accepts some of those who wait at a listener.
+    /// Accepts some of the connections that wait at a listener.
     pub(super) fn accept(&mut self, index: usize) {
         for _ in 0..BURST {
             if self.accept_one(index) == Accepted::None {
@@ -43,7 +43,7 @@ impl Worker {
         }
     }
 
-    /// Accepts all who wait at a listener.
+    /// Accepts all connections that wait at a listener.
     pub(super) fn accept_all(&mut self, index: usize) {
         while self.accept_one(index) == Accepted::One {}
     }
@@ -52,7 +52,7 @@ impl Worker {
         let Some(Some(listening)) = self.env.sockets.get(index) else { return Accepted::None };
         match accept_from(listening) {
             Ok((client, peer)) => {
-                // what comes in as from other hosts is dialled from where no rule redirects it
+                // connections as from other hosts are dialled from an address that no rule redirects
                 let is_outbound = listening.local.config.direction == ConfigDirection::Outbound;
                 let passing = is_outbound.then_some(&self.env.shared.passing);
                 let redirected =
@@ -80,7 +80,7 @@ impl Worker {
                 self.env.rest_accepting(errno);
                 Accepted::None
             }
-            // the client has gone already, or was interrupted on its way: the next one is no worse for it
+            // the client has gone already, or the connection was interrupted: the next one is not affected
             Err(Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::PERM) => Accepted::One,
             Err(errno) => {
                 self.env.rest_accepting(errno);
@@ -139,8 +139,8 @@ impl Worker {
         std::mem::replace(&mut self.next_id, next)
     }
 
-    /// Refuses those who wait at a listener, as there has been no descriptor for them for too long: one after the other,
-    /// with the descriptor that is kept for this.
+    /// Refuses the connections that wait at a listener, after descriptors have been exhausted for too long: one
+    /// after the other, with the reserved descriptor.
     fn refuse_waiting(&mut self, index: usize, errno: Errno) {
         for _ in 0..BURST {
             let Some(Some(listening)) = self.env.sockets.get(index) else { return };
@@ -203,7 +203,7 @@ impl Worker {
         }
     }
 
-    /// Goes on after [`rest_accepting`](super::env::Env::rest_accepting).
+    /// Resumes accepting after [`rest_accepting`](super::env::Env::rest_accepting).
     pub(super) fn resume_accepting(&mut self) {
         self.env.accept_again = None;
         self.reserve.refill(&self.env.epoll);
@@ -215,7 +215,7 @@ impl Worker {
     }
 }
 
-/// Accepts whoever waits first.
+/// Accepts the first connection that waits.
 fn accept_from(listening: &ListenSocket) -> Result<(OwnedFd, SocketAddr), Errno> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (client, peer) = acceptfrom_with(&listening.socket, flags)?;

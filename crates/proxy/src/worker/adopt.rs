@@ -1,4 +1,4 @@
-//! A new configuration: sockets come and go, connections stay as they are.
+//! Adoption of a new configuration: sockets are added and removed, connections stay as they are.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,7 +23,8 @@ use crate::counters::ListenerKey;
 use crate::log::Format;
 
 impl Worker {
-    /// Serves another set of listeners. Sockets whose address stays are kept, with whoever waits to be accepted.
+    /// Serves another set of listeners. Sockets whose address stays are kept, with the connections that wait in
+    /// their queues.
     pub(super) fn adopt(&mut self, adoption: Adoption) {
         let Adoption { generation, listeners, contexts, sockets, done } = adoption;
         let believes_others = !contexts.believes_as(&self.contexts);
@@ -53,7 +54,7 @@ impl Worker {
                 }
             }
         }
-        // of an address that was taken over there may be several
+        // an address that was taken over may have several sockets
         for (address, socket) in sockets {
             if let Some(listener) = by_address.get(&address) {
                 let local = self.local(listener);
@@ -69,7 +70,7 @@ impl Worker {
         drop(done);
     }
 
-    /// Serves captured listeners, and tells those sockets of them that connections for them come to.
+    /// Serves captured listeners, and assigns them to the sockets that their connections come to.
     fn capture(&mut self, listeners: &[Arc<Listener>], changed: &mut Vec<Changed>) {
         let mut before = std::mem::take(&mut self.captured);
         for listener in listeners.iter().filter(|listener| !listener.arrival.is_opened()) {
@@ -96,7 +97,7 @@ impl Worker {
         }
     }
 
-    /// Accepts no more; whoever is waiting already is still served.
+    /// Stops accepting; connections that are waiting already are still served.
     pub(super) fn stop_accepting(&mut self) {
         for index in 0..self.env.sockets.len() {
             self.close_listener(index);
@@ -130,7 +131,7 @@ impl Worker {
     }
 
     fn close_listener(&mut self, index: usize) {
-        // closing would reset those who wait in the socket's queue, who did connect while it was open
+        // closing would reset those in the socket's queue, which connected while it was open
         self.accept_all(index);
         if let Some(place) = self.env.sockets.get_mut(index)
             && let Some(listening) = place.take()
@@ -140,11 +141,11 @@ impl Worker {
         }
     }
 
-    /// Gives another handle of every listening socket.
+    /// Duplicates every listening socket.
     pub(super) fn lend(&self, reply: &Sender<(SocketAddr, OwnedFd)>) {
         for listening in self.env.sockets.iter().flatten() {
             match listening.socket.try_clone() {
-                // whoever asked may have gone
+                // the requester may have gone
                 Ok(socket) => drop(reply.send((listening.address, socket))),
                 Err(error) => {
                     tracing::error!(address = %listening.address, %error, "a listening socket cannot be lent");
@@ -203,7 +204,7 @@ impl Worker {
         Some(cluster)
     }
 
-    /// The number from which this worker counts for something that has a name: another one than others.
+    /// Returns the number from which this worker counts for a named thing: different for each worker.
     fn phase(&self, (proxy, name): &(ProxyName, Arc<str>)) -> u64 {
         let mut mixed = fastrand::Rng::with_seed(self.env.shared.seed ^ (self.env.worker as u64) << 32);
         for byte in proxy.as_str().bytes().chain(name.bytes()) {

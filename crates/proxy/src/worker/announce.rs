@@ -1,4 +1,4 @@
-//! The PROXY header that we send to a backend.
+//! PROXY protocol header that is sent to a backend.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -11,9 +11,9 @@ use rustix::net::{SendFlags, getsockname, send};
 use super::choice::Choice;
 use super::connection::Connection;
 
-/// Tells the backend who the client is, where its cluster wants to know.
+/// Sends the PROXY protocol header, if the cluster requires it.
 ///
-/// The socket was just connected, so its buffer takes the few bytes at once, and they come before all others.
+/// The socket was just connected, so its buffer takes the few bytes at once, before all others.
 pub(super) fn announce(choice: &Choice, backend: &OwnedFd, connection: &Connection) -> Result<(), Errno> {
     let Some(header) = header(choice.cluster_config(), connection)? else { return Ok(()) };
     match send(backend, &header, SendFlags::NOSIGNAL)? {
@@ -22,7 +22,7 @@ pub(super) fn announce(choice: &Choice, backend: &OwnedFd, connection: &Connecti
     }
 }
 
-/// What tells an endpoint of a cluster who the client is; `None`: it does not want to know.
+/// Returns the PROXY protocol header for an endpoint of a cluster; `None`: it requires none.
 pub(super) fn header(cluster: &Cluster, connection: &Connection) -> Result<Option<Vec<u8>>, Errno> {
     let Some(version) = cluster.proxy_protocol else { return Ok(None) };
     let ends = match &connection.ends {

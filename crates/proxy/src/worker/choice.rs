@@ -1,4 +1,4 @@
-//! The decision about a connection: a backend, one of its endpoints, and what to dial after that.
+//! Choice of a connection: a backend, one of its endpoints, and the next endpoint after a failure.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -21,27 +21,27 @@ use super::listener::{LocalBackend, LocalListener};
 use super::passing::Passed;
 use crate::counters::EndpointCounters;
 
-/// A connection's way: the backend and endpoint, and what led there.
+/// Chosen backend and endpoint of a connection, and the decision that led there.
 pub(super) struct Choice {
     pub(super) draw: Draw,
     pub(super) forward: Forward,
-    /// The number of endpoints that were dialled, this one included.
+    /// Number of endpoints that were dialled, this one included.
     pub(super) attempts: u32,
-    /// The backend of `forward`, and its cluster.
+    /// Backend of `forward`, and its cluster.
     pub(super) to: Rc<LocalBackend>,
     pub(super) cluster: Rc<LocalCluster>,
-    /// Where the client meant to go is dialled itself, that this is so; held while the connection is open.
+    /// If the original destination is dialled itself, the record of it; held while the connection is open.
     pub(super) passed: Option<Passed>,
 }
 
-/// Why an endpoint was not connected.
+/// Reason why an endpoint was not connected.
 #[derive(Debug)]
 pub(super) enum Missed {
-    /// By the kernel's word.
+    /// Error of the kernel.
     Errno(Errno),
     /// TLS with it failed.
     Tls(Failure),
-    /// TLS with it cannot be spoken at all.
+    /// TLS with it is not possible at all.
     Unusable(Unusable),
 }
 
@@ -55,14 +55,14 @@ impl Missed {
     fn ending(&self) -> Ending {
         match self {
             Self::Errno(Errno::TIMEDOUT) => Ending::ConnectTimeout,
-            // every port that we could dial from is taken
+            // every port that could be dialled from is taken
             Self::Errno(Errno::ADDRNOTAVAIL) => Ending::Limit,
             Self::Errno(_) => Ending::ConnectRefused,
             Self::Tls(_) | Self::Unusable(_) => Ending::ConnectTls,
         }
     }
 
-    /// Whether it is the endpoint's doing: an error of ours says nothing about it.
+    /// Returns `true` if it is the endpoint's fault: a local error says nothing about it.
     fn is_its_own(&self) -> bool {
         match self {
             Self::Errno(errno) => *errno != Errno::ADDRNOTAVAIL,
@@ -82,14 +82,14 @@ impl fmt::Display for Missed {
     }
 }
 
-/// A connection that goes nowhere, and why.
+/// Connection that is refused, with the reason.
 pub(super) struct Refused {
     pub(super) draw: Draw,
     pub(super) refuse: Refuse,
 }
 
 impl Choice {
-    /// Decides where a connection goes, and counts for whom it was meant. In a box, as it goes from stage to stage.
+    /// Decides where a connection goes, and counts it for its backend. Boxed, as it moves from stage to stage.
     pub(super) fn make(connection: &Connection, env: &mut Env) -> Result<Box<Self>, Refused> {
         let local = &*connection.listener;
         let draw = local.balance.borrow_mut().draw();
@@ -121,7 +121,7 @@ impl Choice {
         Err(Refused { draw, refuse })
     }
 
-    /// Turns to the next endpoint after the one that was dialled failed, or ends the connection.
+    /// Turns to the next endpoint after the dialled one failed, or ends the connection.
     pub(super) fn turn_to_next(&mut self, missed: &Missed, connection: &Connection, env: &mut Env) -> Step {
         self.endpoint_counters().failed.add(1);
         if missed.is_its_own() {
@@ -140,7 +140,7 @@ impl Choice {
         Err(End::new(missed.ending(), format!("{}: {missed}", self.address())))
     }
 
-    /// Has the host name of an endpoint resolved again that cannot be dialled.
+    /// Requests another resolution of the host name of an endpoint that cannot be dialled.
     fn doubt(&self, env: &Env) {
         let endpoint = self.cluster_config().endpoints.get(self.forward.endpoint.endpoint);
         if let Some(Host::Name(name)) = endpoint.map(|endpoint| &endpoint.host) {
@@ -148,7 +148,7 @@ impl Choice {
         }
     }
 
-    /// Takes up what the connection needs of its endpoint and cluster.
+    /// Takes the places that the connection needs of its endpoint and cluster.
     pub(super) fn book(&self) -> Step<Booking> {
         if self.forward.attempt == 0 {
             self.cluster.advance();
@@ -157,36 +157,37 @@ impl Choice {
         booking.map_err(|full| End::new(full.into(), full.in_words(&self.cluster_config().name)))
     }
 
-    /// The address that is dialled.
+    /// Address that is dialled.
     pub(super) fn address(&self) -> SocketAddr {
         self.forward.endpoint.address
     }
 
-    /// The cluster as it is configured.
+    /// Configuration of the cluster.
     pub(super) fn cluster_config(&self) -> &Cluster {
         self.cluster.cell().cluster()
     }
 
-    /// Whether the endpoint is met though it has the address that the listener is for: what is dialled from an address of its
-    /// own is not redirected, and where a connection was meant to go itself nobody of this proxy listens.
+    /// Returns `true` if the endpoint may have the address of the listener itself: connections dialled from the
+    /// cluster's own source address are not redirected, and the original destination is never a listener of this
+    /// proxy.
     pub(super) fn leads_past_rules(&self) -> bool {
         self.cluster_config().source.is_some() || self.is_original()
     }
 
-    /// Whether the endpoint is where the connection was meant to go.
+    /// Returns `true` if the endpoint is the original destination.
     pub(super) fn is_original(&self) -> bool {
         let endpoint = self.cluster_config().endpoints.get(self.forward.endpoint.endpoint);
         endpoint.is_some_and(|endpoint| endpoint.host == Host::Original)
     }
 
-    /// The TLS server name that the endpoint is asked for; `None`: none is.
+    /// TLS server name that is sent to the endpoint; `None`: none.
     pub(super) fn server_name(&self) -> Option<&str> {
         let cluster = self.cluster_config();
         let endpoint = cluster.endpoints.get(self.forward.endpoint.endpoint)?;
         cluster.tls.as_ref()?.server_name_for(&endpoint.zone)
     }
 
-    /// The counters of the endpoint.
+    /// Returns the counters of the endpoint.
     pub(super) fn endpoint_counters(&self) -> Arc<EndpointCounters> {
         let index = self.forward.endpoint.endpoint;
         self.to.endpoint(index, || match self.cluster_config().endpoints.get(index) {
@@ -195,7 +196,7 @@ impl Choice {
         })
     }
 
-    /// The names of the decision in the configuration of the listener.
+    /// Returns the names of the decision in the configuration of the listener.
     pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
         let Forward { route, backend, .. } = self.forward;
         let first = Some(self.forward.first_backend()).filter(|first| *first != backend);
@@ -204,22 +205,22 @@ impl Choice {
 }
 
 impl Refused {
-    /// The names of the decision in the configuration of the listener.
+    /// Returns the names of the decision in the configuration of the listener.
     pub(super) fn named<'a>(&self, local: &'a LocalListener) -> Named<'a> {
         Named::of(local, self.draw, self.refuse.route, None, self.refuse.backend)
     }
 }
 
-/// The names of a decision, for reports and log lines.
+/// Names of a decision, for reports and log lines.
 #[derive(Default)]
 pub(super) struct Named<'a> {
-    /// The route that decided; `None`: there was none.
+    /// Route that decided; `None`: there was none.
     pub(super) route: Option<&'a Route>,
-    /// The backend that was chosen first; `None`: the connection goes there.
+    /// Backend that was chosen first; `None`: the connection goes there.
     pub(super) first_backend: Option<&'a Backend>,
-    /// The backend that was chosen; `None`: none was.
+    /// Backend that was chosen; `None`: none was.
     pub(super) backend: Option<&'a Backend>,
-    /// The draw; `None` on a sticky route, where the client's address decided.
+    /// Draw; `None`: a sticky route, where the client's address decided.
     pub(super) draw: Option<Draw>,
 }
 

@@ -1,4 +1,4 @@
-//! The last stage: sockets, counters, log line.
+//! Last stage of a connection: sockets, counters, log line.
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -15,37 +15,37 @@ use super::listener::{LocalBackend, LocalListener};
 use crate::log::Mirrored;
 use crate::log::Record;
 
-/// A connection that ends.
+/// Connection that ends.
 pub(super) struct Closing {
     end: End,
-    /// The socket to the backend; `None`: there is none, or it was closed with its attempt.
+    /// Socket to the backend; `None`: there is none, or it was closed with its attempt.
     backend: Option<OwnedFd>,
     outcome: Outcome,
 }
 
-/// The decision before the end.
+/// Decision before the end.
 enum Outcome {
-    /// Nothing.
+    /// None.
     Undecided,
-    /// That it goes nowhere.
+    /// Refused.
     Refused(Refused),
-    /// Where it goes; and how long connecting took, if it did.
+    /// Chosen backend and endpoint, and the connect time, if it was connected.
     Chosen(Box<Choice>, Option<Duration>),
 }
 
 impl Closing {
-    /// Of a connection about which nothing was decided.
+    /// A connection without a decision.
     pub(super) fn undecided(end: End) -> Self {
         Self { end, backend: None, outcome: Outcome::Undecided }
     }
 
-    /// Of a connection that goes nowhere.
+    /// A connection that is refused.
     pub(super) fn refused(refused: Refused) -> Self {
         let end = End::new(Ending::from(refused.refuse.reason), refused.refuse.why.to_string());
         Self { end, backend: None, outcome: Outcome::Refused(refused) }
     }
 
-    /// Of a connection that goes somewhere, if it was connected after `connect_time`.
+    /// A connection with a choice, if it was connected after `connect_time`.
     pub(super) fn chosen(
         choice: Box<Choice>,
         backend: Option<OwnedFd>,
@@ -55,8 +55,8 @@ impl Closing {
         Self { end, backend, outcome: Outcome::Chosen(choice, connect_time) }
     }
 
-    /// Counts and logs the connection, whose sockets are closed after that. Unless both ends ended in order they are
-    /// reset, so that neither takes a part for the whole.
+    /// Counts and logs the connection, whose sockets are closed after that. Unless both ends ended in order they
+    /// are reset, so that neither takes a part for the whole.
     pub(super) fn close(self, connection: &mut Connection, env: &mut Env) {
         let Self { end: End { ending, why }, backend, outcome } = self;
         if !ending.is_orderly() {
@@ -85,7 +85,7 @@ impl Closing {
 }
 
 impl Outcome {
-    /// The backend whose connection this was; `None`: none was chosen.
+    /// Backend that the connection is counted for; `None`: none was chosen.
     fn counted_for<'a>(&'a self, local: &'a LocalListener) -> Option<&'a Rc<LocalBackend>> {
         match self {
             Self::Undecided => None,

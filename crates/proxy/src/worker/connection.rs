@@ -1,4 +1,4 @@
-//! The part of a connection that stays from its acceptance to its end, whichever its stage.
+//! State of a connection from its acceptance to its end, in any stage.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -16,39 +16,39 @@ use crate::connection_info::TlsInfo;
 use crate::limits::Place;
 use crate::relay::{Ciphers, Direction};
 
-/// A connection that was accepted.
+/// Connection that was accepted.
 pub(super) struct Connection {
-    /// Its number in the connection log.
+    /// Id in the connection log.
     pub(super) id: u64,
-    /// Its place in the worker, which the events of its sockets name.
+    /// Slot in the worker, which the events of its sockets name.
     pub(super) slot: u32,
     pub(super) client: OwnedFd,
-    /// By the side that the bytes come from. Before there is a backend they hold what the client sent, and what
-    /// events told about its socket: they tell it once.
+    /// Directions by the side that the bytes come from. Before there is a backend they hold the bytes that the
+    /// client sent, and the readiness of its socket: events report it once.
     pub(super) directions: [Direction; 2],
-    /// The listener as it was when it accepted the connection.
+    /// Listener as it was when it accepted the connection.
     pub(super) listener: Rc<LocalListener>,
-    /// The generation of that configuration.
+    /// Generation of that configuration.
     pub(super) generation: u64,
-    /// The client's address; the source of a PROXY header that says one.
+    /// Address of the client, or the source of a PROXY protocol header.
     pub(super) peer: SocketAddr,
-    /// Where it was meant to go, if the kernel redirected it here. In a box: others are the smaller for it.
+    /// Original destination; `None`: the kernel did not redirect it. Boxed, to keep other connections small.
     pub(super) destination: Option<Box<SocketAddr>>,
-    /// Both ends as a PROXY header says; `None`: no header said any.
+    /// Both ends from a PROXY protocol header; `None`: there was none with addresses.
     pub(super) ends: Option<Box<Ends>>,
-    /// The TLS server name; `None`: the listener does not route by it, or the client sent none.
+    /// TLS server name; `None`: the listener does not route by it, or the client sent none.
     pub(super) server_name: Option<Box<str>>,
-    /// TLS with either end; `None`: it is spoken with neither. In a box: plain connections are the smaller for it.
+    /// TLS with either end; `None`: with neither. Boxed, to keep plaintext connections small.
     pub(super) ciphers: Option<Box<Ciphers>>,
-    /// The place of its mirror; `None`: it has none.
+    /// Place of its mirror; `None`: it has none.
     pub(super) mirror: Option<u32>,
     pub(super) opened: Micros,
-    /// Its place among all connections, and among those of the listener.
+    /// Places among all connections, and among those of the listener.
     pub(super) _places: [Place; 2],
 }
 
 impl Connection {
-    /// The facts that a decision is made from.
+    /// Returns the facts that a decision is made from.
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts {
             client: self.peer,
@@ -57,13 +57,13 @@ impl Connection {
         }
     }
 
-    /// What was proven and agreed on with a side; `None`: it is spoken to in plaintext, or hands are still shaken.
+    /// Returns the TLS with a side; `None`: plaintext, or the handshake is not done.
     pub(super) fn tls_with(&self, side: Side) -> Option<TlsInfo> {
         let facts = self.ciphers.as_ref()?.sessions[side as usize].as_ref()?.facts()?;
         Some(TlsInfo { version: facts.version, peer_uris: facts.peer.uris })
     }
 
-    /// Learns whom a client that has proven who it is asks for.
+    /// Records the server name of a client that has proven its identity.
     pub(super) fn note_client(&mut self) {
         if self.server_name.is_none() {
             let session =
@@ -73,7 +73,7 @@ impl Connection {
         }
     }
 
-    /// Learns from an event what a socket can do now.
+    /// Updates the readiness of a socket from an event.
     pub(super) fn note(&mut self, side: Side, flags: EventFlags) {
         let end = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
         let from = &mut self.directions[side as usize];

@@ -1,4 +1,4 @@
-//! Time, read once for each turn of the loop, and who has to be looked at when.
+//! Time, read once per turn of the loop, and the deadlines of slots.
 
 use std::collections::BTreeSet;
 use std::ops::Add;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Micros(u64);
 
 impl Micros {
-    /// The time from `earlier` to this; zero when this is not later.
+    /// Returns the time from `earlier` to this; zero if this is not later.
     pub(super) fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -23,7 +23,7 @@ impl Add<Duration> for Micros {
     }
 }
 
-/// Tells the time.
+/// Clock of a worker.
 pub(super) struct Clock(Instant);
 
 impl Clock {
@@ -36,18 +36,18 @@ impl Clock {
     }
 }
 
-/// The first of some times; `None`: there is none.
+/// Returns the first of some times; `None`: there is none.
 pub(super) fn first<const N: usize>(times: [Option<Micros>; N]) -> Option<Micros> {
-    // no loop over options: this is asked for before each wait
+    // no loop over options: this is evaluated before each wait
     let first =
         times.into_iter().fold(u64::MAX, |first, time| first.min(time.map_or(u64::MAX, |time| time.0)));
     (first < u64::MAX).then_some(Micros(first))
 }
 
-/// The next look at each slot: at most one time a slot, never later than what was asked for.
+/// Next check of each slot: at most one time per slot, never later than requested.
 ///
-/// Whoever looks asks anew, so a deadline that moves away costs nothing, and one that is no longer needed is left
-/// where it is: the next connection in the slot mostly finds a time that is early enough for it.
+/// Each check requests the next one, so a deadline that moves away costs nothing, and one that is no longer needed
+/// is left where it is: the next connection in the slot mostly finds a time that is early enough for it.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     queue: BTreeSet<(Micros, u32)>,
@@ -55,7 +55,7 @@ pub(super) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Has the slot looked at by `due`, perhaps earlier.
+    /// Requests a check of the slot by `due`, perhaps earlier.
     pub(super) fn look_at(&mut self, slot: u32, due: Micros) {
         let index = slot as usize;
         if index >= self.by_slot.len() {
@@ -73,7 +73,7 @@ impl Deadlines {
         self.queue.insert((due, slot));
     }
 
-    /// The time at which the first slot is due; `None`: no slot is.
+    /// Time at which the first slot is due; `None`: no slot is.
     pub(super) fn next(&self) -> Option<Micros> {
         self.queue.first().map(|(due, _)| *due)
     }

@@ -1,5 +1,5 @@
-//! The stage in which an endpoint is dialled: the decision, one attempt after the other, the first words to the backend, and
-//! the TLS handshake where its cluster wants one.
+//! Stage in which an endpoint is dialled: the decision, one attempt after the other, the PROXY protocol header to
+//! the backend, and the TLS handshake if its cluster requires one.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -26,22 +26,22 @@ use super::next::Next;
 use super::relaying::Relaying;
 use super::socket::{is_itself, start_connect};
 
-/// A connection whose endpoint is dialled.
+/// Connection whose endpoint is dialled.
 pub(super) struct Dialling {
     pub(super) choice: Box<Choice>,
     backend: OwnedFd,
     booking: Booking,
-    /// The time at which this attempt began.
+    /// Time at which this attempt began.
     since: Micros,
     phase: Phase,
 }
 
-/// What is awaited of an endpoint.
+/// Phase of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// That it takes the connection.
+    /// The connection is being established.
     Connecting,
-    /// That it proves who it is; `queued`: the next step waits in the lane.
+    /// The endpoint proves its identity; `queued`: the next step waits in the lane.
     Shaking { queued: bool },
 }
 
@@ -60,8 +60,8 @@ impl Dialling {
         Self::dial(choice, sides, connection, env)
     }
 
-    /// Dials the endpoint that was chosen, and watches the sockets of these sides; when that fails at once the next
-    /// endpoint, as long as there are attempts.
+    /// Dials the chosen endpoint, and watches the sockets of these sides; if that fails at once the next endpoint,
+    /// as long as there are attempts.
     fn dial(
         mut choice: Box<Choice>,
         sides: &[Side],
@@ -92,7 +92,7 @@ impl Dialling {
         })
     }
 
-    /// Learns how connecting went, and relays if it went well.
+    /// Handles the result of connecting, and relays if it succeeded.
     pub(super) fn on_event(
         mut self,
         connection: &mut Connection,
@@ -210,7 +210,7 @@ impl Dialling {
         env: &mut Env,
     ) -> Next<Self, Relaying> {
         let Self { mut choice, backend, booking, since: _, phase } = self;
-        // what it took up is free for the next attempt
+        // its booking is free for the next attempt
         drop((backend, booking));
         if let (Phase::Shaking { .. }, Some(ciphers)) = (phase, &mut connection.ciphers) {
             ciphers.forget(Side::Backend);
@@ -224,7 +224,7 @@ impl Dialling {
         }
     }
 
-    /// The time at which the attempt has taken too long.
+    /// Time at which the attempt times out.
     pub(super) fn due(&self) -> Micros {
         self.since + self.choice.cluster_config().connect_timeout
     }
@@ -234,10 +234,11 @@ impl Dialling {
         Closing::chosen(self.choice, Some(self.backend), None, end)
     }
 
-    /// Whether nobody listens at the endpoint, and the kernel happened to dial from the very port that was dialled.
+    /// Returns `true` if nothing listens at the endpoint, and the kernel happened to dial from the very port that
+    /// was dialled.
     ///
-    /// TCP then connects the socket with itself: the client would get an echo for a backend, and a backend that starts
-    /// would find its port taken.
+    /// TCP then connects the socket with itself: the client would get an echo instead of a backend, and a backend
+    /// that starts would find its port taken.
     fn connected_to_itself(&self, ephemeral_ports: &RangeInclusive<u16>) -> bool {
         let address = self.choice.address();
         ephemeral_ports.contains(&address.port())
@@ -245,7 +246,7 @@ impl Dialling {
     }
 }
 
-/// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is the next endpoint.
+/// Books an endpoint, and begins to connect. `None`: that failed at once, and the choice is now the next endpoint.
 fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(OwnedFd, Booking)>> {
     choice.attempts += 1;
     if !choice.leads_past_rules() && is_itself(choice.address(), of) {
@@ -267,7 +268,7 @@ fn attempt(choice: &mut Choice, of: &Connection, env: &mut Env) -> Step<Option<(
             Err(End::new(Ending::Limit, format!("no socket for the backend: {errno}")))
         }
         Err(errno) => {
-            // what it took up is free for the next attempt
+            // its booking is free for the next attempt
             drop(booking);
             let source = choice.cluster_config().source.filter(|_| errno == Errno::ADDRNOTAVAIL);
             choice.turn_to_next(&errno.into(), of, env).map_err(|end| match source {

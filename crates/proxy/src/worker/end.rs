@@ -1,4 +1,4 @@
-//! The end of a connection as a value, and what its sockets say and do then.
+//! End of a connection as a value, and its effect on the sockets.
 
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
@@ -8,10 +8,10 @@ use l4::ending::Ending;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_linger, socket_error};
 
-/// The end of a connection.
+/// End of a connection.
 pub(super) struct End {
     pub(super) ending: Ending,
-    /// More about it, in words; may be empty.
+    /// Details, in words; may be empty.
     pub(super) why: Cow<'static, str>,
 }
 
@@ -20,7 +20,7 @@ impl End {
         Self { ending, why: why.into() }
     }
 
-    /// In the kernel's words.
+    /// An end with an error of the kernel.
     #[cold]
     pub(super) fn errno(ending: Ending, errno: Option<Errno>) -> Self {
         let why = errno.map(|errno| errno.to_string().into());
@@ -28,10 +28,10 @@ impl End {
     }
 }
 
-/// The result of a step that may end the connection.
+/// Result of a step that may end the connection.
 pub(super) type Step<T = ()> = Result<T, End>;
 
-/// The error that an event told about; `None`: there is none, or it was taken already.
+/// Returns the error that an event reported; `None`: there is none, or it was taken already.
 pub(super) fn pending_error(socket: &OwnedFd) -> Option<Errno> {
     socket_error(socket).ok().and_then(Result::err)
 }

@@ -1,4 +1,4 @@
-//! The surroundings of a step of a connection: everything of its worker but the other connections.
+//! Environment of a step of a connection: everything of its worker except the other connections.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -25,28 +25,28 @@ use crate::counters::WorkerCounters;
 use crate::log::LogBuffer;
 use crate::relay::Buffers;
 
-/// The events of a connection's socket: edge-triggered, one system call for its whole life.
+/// Events of a connection's socket: edge-triggered, one system call for its whole life.
 pub(super) const EVERYTHING: EventFlags =
     EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
 
-/// The rest of accepting when the process or the host is out of something.
+/// Pause of accepting when the process or the host has run out of a resource.
 const REST: Duration = Duration::from_millis(100);
-/// The time in which nothing more is said about that.
+/// Minimum interval between reports about that.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// The surroundings of a step of a connection.
+/// Environment of a step of a connection.
 pub(super) struct Env {
-    /// The worker's index in the proxy.
+    /// Index of the worker in the proxy.
     pub(super) worker: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) epoll: OwnedFd,
-    /// The time at which this turn of the loop began.
+    /// Time at which this turn of the loop began.
     pub(super) now: Micros,
-    /// The listening sockets by their index; `None`: free for another.
+    /// Listening sockets by index; `None`: free.
     pub(super) sockets: Vec<Option<ListenSocket>>,
-    /// The time at which accepting goes on; `None`: it does not rest.
+    /// Time at which accepting resumes; `None`: it is not paused.
     pub(super) accept_again: Option<Micros>,
-    /// The time at which was said last that it does.
+    /// Time of the last report that it is paused; `None`: never.
     pub(super) told_exhausted: Option<Micros>,
     pub(super) deadlines: Deadlines,
     pub(super) buffers: Buffers,
@@ -55,31 +55,31 @@ pub(super) struct Env {
     pub(super) lane: Lane,
     pub(super) warm: Warm,
     pub(super) mirrors: Mirrors,
-    /// The addresses of endpoints that are host names.
+    /// Addresses of endpoints that are host names.
     pub(super) addresses: Cache<Arc<ArcSwap<Addresses>>, Arc<Addresses>>,
     pub(super) counters: Arc<WorkerCounters>,
     pub(super) log: LogBuffer,
 }
 
 impl Env {
-    /// Watches a socket of a connection for everything.
+    /// Watches a socket of a connection for all events.
     pub(super) fn watch(&self, slot: u32, side: Side, socket: &OwnedFd) -> Step {
         let token = Token::Connection(slot, side).into();
         epoll::add(&self.epoll, socket, token, EVERYTHING).map_err(cannot_watch)
     }
 
-    /// Moves a socket of a connection to where streams are watched, or back from there.
+    /// Moves a socket of a connection to the watch of streams, or back.
     pub(super) fn watch_apart(&self, apart: bool, slot: u32, side: Side, socket: &OwnedFd) -> Step {
         let (from, to) = match apart {
             true => (&self.epoll, self.streams.epoll()),
             false => (self.streams.epoll(), &self.epoll),
         };
-        // what happened to the socket until now is told again by its new place
+        // its new watch reports again what has happened to the socket until now
         epoll::delete(from, socket).map_err(cannot_watch)?;
         epoll::add(to, socket, Token::Connection(slot, side).into(), EVERYTHING).map_err(cannot_watch)
     }
 
-    /// Leaves those who wait at listeners where they are for a moment, instead of being woken by them without end.
+    /// Pauses accepting, instead of being woken by waiting connections without end.
     pub(super) fn rest_accepting(&mut self, errno: Errno) {
         if self.told_exhausted.is_none_or(|told| self.now.since(told) >= SILENCE) {
             self.told_exhausted = Some(self.now);

@@ -1,4 +1,4 @@
-//! From an event or a deadline to the step of a stage, and from there to the next stage.
+//! Dispatch of an event or a deadline to the step of a stage, and from there to the next stage.
 
 use l4::ending::Side;
 use rustix::event::epoll::EventFlags;
@@ -15,7 +15,7 @@ use super::token::Token;
 use super::warm::SILENCE;
 
 impl Worker {
-    /// Something happened to a socket of a connection.
+    /// Handles an event of a connection's socket.
     pub(super) fn on_event(&mut self, slot: u32, side: Side, flags: EventFlags) {
         let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
         connection.note(side, flags);
@@ -34,7 +34,7 @@ impl Worker {
         });
     }
 
-    /// Gives the connection that has waited longest a step of its TLS handshake; if none does, a mirror.
+    /// Does a step of the TLS handshake that has waited longest; if there is none, of a mirror's.
     pub(super) fn shake_one(&mut self) {
         let Some(slot) = self.env.lane.next() else {
             return self.env.mirrors.shake_one(&mut self.env.buffers);
@@ -42,12 +42,12 @@ impl Worker {
         self.step(slot, |connection, stage, env| match stage {
             Stage::Shaking(shaking) => shaking.take_turn(connection, env).into(),
             Stage::Dialling(dialling) => dialling.take_turn(connection, env).into(),
-            // it ended, or another has its place
+            // it ended, or another has its slot
             Stage::Opening(_) | Stage::Relaying(_) | Stage::Closing(_) => stage,
         });
     }
 
-    /// Looks at a connection that may have waited too long for something.
+    /// Checks a connection that may have timed out.
     pub(super) fn on_deadline(&mut self, slot: u32) {
         let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
         let Some(due) = stage.due(connection, &self.env) else { return };
@@ -73,10 +73,10 @@ impl Worker {
         self.step(slot, |connection, stage, env| Stage::Closing(stage.close(connection, env, end)));
     }
 
-    /// Takes a connection one step on, and through the stages that wait for nothing.
+    /// Does a step of a connection, and passes through the stages that wait for nothing.
     pub(super) fn step(&mut self, slot: u32, step: impl FnOnce(&mut Connection, Stage, &mut Env) -> Stage) {
         let Some((connection, stage)) = self.slots.get_mut(slot) else { return };
-        // meanwhile it is in the stage that keeps nothing
+        // meanwhile it is in the stage without state
         let before = std::mem::replace(stage, Stage::Shaking(Shaking::Settled));
         let mut next = step(connection, before, &mut self.env);
         if let Stage::Shaking(Shaking::Settled) = next {
@@ -91,12 +91,12 @@ impl Worker {
         }
     }
 
-    /// Has the sessions of those that have been silent give back what only moving bytes needs.
+    /// Frees the memory for moving bytes of the TLS sessions of silent connections.
     pub(super) fn cool(&mut self) {
         let now = self.env.now;
         let mut warm = std::mem::take(&mut self.env.warm);
         warm.look(now, |slot| {
-            // whoever ended has given it back
+            // a connection that ended has freed it
             let Some((connection, Stage::Relaying(relaying))) = self.slots.get_mut(*slot) else {
                 return false;
             };
@@ -109,7 +109,7 @@ impl Worker {
         self.env.warm = warm;
     }
 
-    /// Gives those that move bulk their turns.
+    /// Gives connections that move bulk their turns.
     pub(super) fn carry_bulk(&mut self) {
         let (turns, quantum) = self.env.turns.begin_round();
         for _ in 0..turns {
@@ -122,7 +122,7 @@ impl Worker {
         }
     }
 
-    /// Queues every stream that something happened to, and those that rested since the last look.
+    /// Queues every stream with an event, and those that rested since the last check.
     pub(super) fn look_at_streams(&mut self) {
         let mut events = std::mem::take(&mut self.stream_events);
         self.env.streams.look(&mut events);

@@ -1,4 +1,4 @@
-//! The connections that live when the weights of their route change: see [`l4::existing`].
+//! Live connections when the weights of their route change: see [`l4::existing`].
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -17,36 +17,36 @@ use super::listener::LocalListener;
 use super::stage::Stage;
 use crate::counters::ListenerKey;
 
-/// The drains that go on.
+/// Drains in progress.
 pub(super) struct RouteDrains {
     drains: Vec<RouteDrain>,
     chance: fastrand::Rng,
     pub(super) again: Option<Micros>,
 }
 
-/// The drain of one route.
+/// Drain of one route.
 struct RouteDrain {
     listener: ListenerKey,
     route: Arc<str>,
-    /// Connections of earlier generations are what it is about.
+    /// Generation below which connections are drained.
     born_before: u64,
     drain: Drain,
 }
 
-/// A listener that is served by other rules from now on.
+/// Listener that is served by other rules from now on.
 pub(super) struct Changed {
     pub(super) before: Rc<LocalListener>,
     pub(super) now: Rc<LocalListener>,
 }
 
-/// The shares of a route that is drained, and the clusters of the connections that live.
+/// Shares of a route that is drained, and the clusters of its live connections.
 type Group = (Shares, Vec<Arc<str>>);
 
-/// A connection that has to leave.
+/// Reason why a connection has to leave.
 enum Leaving {
-    /// If it is part of the excess of this cluster.
+    /// It leaves if it is part of the excess of this cluster.
     InTurn(Arc<str>),
-    /// For this reason.
+    /// It leaves for this reason.
     Now(String),
 }
 
@@ -57,7 +57,7 @@ impl RouteDrains {
 }
 
 impl Worker {
-    /// Looks at every connection of listeners whose rules changed.
+    /// Checks every connection of listeners whose rules changed.
     pub(super) fn follow_change(&mut self, changed: &[Changed]) {
         let changed: BTreeMap<ListenerKey, &Changed> =
             changed.iter().map(|changed| (key(&changed.now), changed)).collect();
@@ -96,7 +96,7 @@ impl Worker {
         self.plan_next_move();
     }
 
-    /// Decides about one connection; `None`: it stays, if only until the grace of its backend ends.
+    /// Decides about one connection; `None`: it stays, at least until the grace period of its backend ends.
     fn leaving(&mut self, slot: u32, changed: &Changed, route: &Route, shares: &Shares) -> Option<Leaving> {
         let (connection, stage) = self.slots.get_mut(slot)?;
         let Stage::Relaying(relaying) = stage else { return None };
@@ -133,7 +133,7 @@ impl Worker {
         }
     }
 
-    /// Takes a turn of every drain.
+    /// Does a turn of every drain.
     pub(super) fn move_some(&mut self) {
         let now = self.env.now;
         self.drains.again = None;
@@ -170,7 +170,7 @@ impl Worker {
         if self.drains.drains.is_empty() {
             self.drains.again = None;
         } else if self.drains.again.is_none() {
-            // a time that is set stays: changes in quick succession must not put it off without end
+            // a time that is set stays: changes in quick succession must not delay it without end
             self.drains.again = Some(self.env.now + pause(self.drains.chance.u64(..)));
         }
     }
@@ -180,7 +180,7 @@ fn key(local: &LocalListener) -> ListenerKey {
     (local.config.proxy.clone(), Arc::clone(&local.config.name))
 }
 
-/// The route that a connection would take at a listener.
+/// Returns the route that a connection would take at a listener.
 fn route_of(connection: &Connection, local: &LocalListener) -> Option<Arc<Route>> {
     let index = local.config.route_for(&connection.facts())?;
     local.config.route_at(index).cloned()

@@ -1,7 +1,7 @@
-//! One step of a TLS handshake, and the lane in which those wait that have one to do.
+//! Step of a TLS handshake, and the lane of connections that wait for one.
 //!
-//! A step holds the worker for a fraction of a millisecond. Each turn of the loop does one, after all that moves bytes: so new
-//! connections wait for each other, and those that live do not wait for them.
+//! A step holds the worker for a fraction of a millisecond. Each turn of the loop does one, after all that moves
+//! bytes: so new connections wait for each other, and live ones do not wait for them.
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -15,22 +15,22 @@ use tls::Failure;
 use super::deadlines::Micros;
 use crate::relay::{Buffers, Ciphers, Direction};
 
-/// The time that a step may wait before new connections are turned away: they would only wait longer.
+/// Limit on the wait for a step, beyond which new connections are refused: they would only wait longer.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The bytes that a step takes: more than any flight of a handshake.
+/// Limit on the bytes of a step: more than any flight of a handshake.
 const FLIGHT: usize = 16 << 10;
 
-/// The connections that have a step to do, in the order in which they came.
+/// Connections that have a step to do, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Lane(VecDeque<(u32, Micros)>);
 
 impl Lane {
-    /// Has a connection wait for its step.
+    /// Queues a connection for its step.
     pub(super) fn queue(&mut self, slot: u32, now: Micros) {
         self.0.push_back((slot, now));
     }
 
-    /// The connection whose step it is.
+    /// Takes the connection whose step is next.
     pub(super) fn next(&mut self) -> Option<u32> {
         self.0.pop_front().map(|(slot, _)| slot)
     }
@@ -39,33 +39,33 @@ impl Lane {
         self.0.is_empty()
     }
 
-    /// Whether more come than can be served.
+    /// Returns `true` if more steps are queued than can be served in time.
     pub(super) fn is_overrun(&self, now: Micros) -> bool {
         self.0.front().is_some_and(|(_, since)| now.since(*since) > PATIENCE)
     }
 }
 
-/// What a step came to.
+/// Result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shaken {
     /// The socket has to be waited for.
     Waits,
     /// There is another step to do.
     More,
-    /// The peer has proven who it is, and all was said to it. What it sent beyond that is held.
+    /// The handshake is done, and all its bytes are sent. Bytes that the peer sent beyond it are held.
     Done,
 }
 
-/// Why a handshake came to nothing.
+/// Reason why a handshake failed.
 #[derive(Debug)]
 pub(super) enum Unshaken {
-    /// TLS failed; the peer was told.
+    /// TLS failed; the peer got an alert.
     Tls(Failure),
     /// The socket failed.
     Socket(Errno),
 }
 
-/// Takes what the side sent, and says what is to be said to it.
+/// Handles the bytes that the side sent, and sends the answer.
 pub(super) fn shake(
     ciphers: &mut Ciphers,
     side: Side,
@@ -74,14 +74,14 @@ pub(super) fn shake(
     buffers: &mut Buffers,
 ) -> Result<Shaken, Unshaken> {
     let (socket, unsent) = (socket.as_fd(), &mut ciphers.unsent[side as usize]);
-    // by the side that the bytes come from: to this side go those of the other
+    // by the side that the bytes come from: those of the other go to this side
     let [of_client, of_backend] = directions;
     let (from, to) = match side {
         Side::Client => (of_client, of_backend),
         Side::Backend => (of_backend, of_client),
     };
     let Some(session) = &mut ciphers.sessions[side as usize] else { return Ok(Shaken::Done) };
-    // what was read before the handshake may not have been all
+    // there may be more than the bytes read before the handshake
     let mut more = from.readable && !from.pending().is_empty();
     if from.pending().is_empty() && from.readable {
         match recv(socket, &mut buffers.shared[..FLIGHT], RecvFlags::empty()) {
@@ -112,7 +112,7 @@ pub(super) fn shake(
     })
 }
 
-/// Sends; false when the socket is full.
+/// Sends bytes. Returns `false` if the socket is full.
 fn say(socket: impl AsFd, unsent: &mut Vec<u8>) -> rustix::io::Result<bool> {
     while !unsent.is_empty() {
         match send(&socket, unsent, SendFlags::NOSIGNAL) {

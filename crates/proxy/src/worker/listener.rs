@@ -1,4 +1,4 @@
-//! A listener as one worker serves it: its configuration, and everything that goes with it.
+//! Listener as one worker serves it: its configuration, with everything that depends on it.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -18,40 +18,41 @@ use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
 use crate::limits::Places;
 use crate::log::Output;
 
-/// The draws and turns of a listener, from one configuration to the next.
+/// Draws and turns of a listener, kept over changes of configuration.
 pub(super) type SharedBalance = Rc<RefCell<Balance>>;
 
-/// A listening socket, and what is served on it.
+/// Listening socket, and the listener that is served on it.
 pub(super) struct ListenSocket {
     pub(super) address: SocketAddr,
     pub(super) socket: OwnedFd,
     pub(super) local: Rc<LocalListener>,
-    /// Whose the connections are that the kernel redirects here; `None`: it redirects none.
+    /// Captured listeners of the connections that the kernel redirects here; `None`: it redirects none.
     pub(super) claims: Option<Rc<Claims<Rc<LocalListener>>>>,
 }
 
-/// A listener as one worker serves it. Connections hold on to the one that they were accepted by.
+/// Listener as one worker serves it. Connections hold on to the one that accepted them.
 pub(super) struct LocalListener {
     pub(super) config: Arc<Listener>,
     pub(super) counters: Arc<ListenerCounters>,
-    /// The backends of each route, by [`RouteIndex`].
+    /// Backends of each route, by [`RouteIndex`].
     pub(super) backends: Vec<Vec<Rc<LocalBackend>>>,
     pub(super) balance: SharedBalance,
     pub(super) outputs: Vec<Output>,
-    /// What TLS of clients is ended with, or why it cannot be; `None`: it is passed on. Routes may have their own.
+    /// TLS context that terminates clients' TLS, or the reason why there is none; `None`: it is passed on. Routes
+    /// may have their own.
     pub(super) tls: Option<Result<Context, Unusable>>,
-    /// The same for each route that says so, by [`RouteIndex`].
+    /// The same for each route with its own termination, by [`RouteIndex`].
     pub(super) tls_of_routes: Vec<Option<Result<Context, Unusable>>>,
-    /// The cluster of its mirror; `None`: it has none, or nothing can be dialled.
+    /// Cluster of its mirror; `None`: it has none, or it cannot be dialled.
     pub(super) mirror: Option<Rc<LocalCluster>>,
-    /// The listener's own limit, over all workers.
+    /// Places of the listener's own limit, over all workers.
     pub(super) places: Arc<Places>,
 }
 
-/// A backend as one worker serves it: its counters, those of its endpoints that were dialled, and its cluster.
+/// Backend as one worker serves it: its counters, those of its endpoints that were dialled, and its cluster.
 pub(super) struct LocalBackend {
     pub(super) counters: Arc<BackendCounters>,
-    /// `None`: its share is refused.
+    /// Cluster; `None`: its share is refused.
     pub(super) cluster: Option<Rc<LocalCluster>>,
     endpoints: RefCell<Vec<Option<Arc<EndpointCounters>>>>,
 }
@@ -61,7 +62,7 @@ impl LocalBackend {
         Self { counters, cluster, endpoints: RefCell::default() }
     }
 
-    /// The counters of an endpoint by its index in the cluster; `name` is asked when it is dialled first.
+    /// Returns the counters of an endpoint by its index in the cluster; `name` is called when it is dialled first.
     pub(super) fn endpoint(&self, index: usize, name: impl FnOnce() -> String) -> Arc<EndpointCounters> {
         let mut endpoints = self.endpoints.borrow_mut();
         if endpoints.len() <= index {
@@ -73,19 +74,20 @@ impl LocalBackend {
 }
 
 impl LocalListener {
-    /// What TLS of a connection is ended with, or why it cannot be; `None`: it is passed on.
+    /// Returns the TLS context that terminates a connection's TLS, or the reason why there is none; `None`: it is
+    /// passed on.
     pub(super) fn tls_for(&self, facts: &Facts<'_>) -> Option<&Result<Context, Unusable>> {
         let route = self.config.route_for(facts);
         let of_route = route.and_then(|RouteIndex(index)| self.tls_of_routes.get(index)?.as_ref());
         of_route.or(self.tls.as_ref())
     }
 
-    /// A backend of a route.
+    /// Returns a backend of a route.
     pub(super) fn backend(&self, route: RouteIndex, backend: usize) -> Option<&Rc<LocalBackend>> {
         self.backends.get(route.0)?.get(backend)
     }
 
-    /// The backend and the cluster that a decision leads to; `None`: it was made for another listener.
+    /// Returns the backend and the cluster that a decision leads to; `None`: it was made for another listener.
     pub(super) fn destination(&self, forward: &Forward) -> Option<(Rc<LocalBackend>, Rc<LocalCluster>)> {
         let backend = self.backend(forward.route, forward.backend)?;
         Some((Rc::clone(backend), Rc::clone(backend.cluster.as_ref()?)))
@@ -95,7 +97,7 @@ impl LocalListener {
         self.backend(route, backend)?.cluster.as_ref()
     }
 
-    /// Whether anything of a backend can be dialled now.
+    /// Returns `true` if any endpoint of a backend can be dialled now.
     pub(super) fn takes(&self, route: RouteIndex, backend: usize, addresses: &Addresses) -> bool {
         let Some(cluster) = self.cluster_of(route, backend) else { return false };
         let any = |standing: &Standing<'_>| {

@@ -1,4 +1,4 @@
-//! Commands of the rest of the process to a worker.
+//! Mailbox: commands of the rest of the process to a worker.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,11 +12,11 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::connection_info::ConnectionInfo;
 use crate::contexts::Contexts;
 
-/// Something that a worker is asked to do.
+/// Command to a worker.
 pub(crate) enum Command {
-    /// Serve another set of listeners from now on.
+    /// Serve another set of listeners.
     Adopt(Adoption),
-    /// Tell about all connections.
+    /// Report all connections.
     List(Sender<Vec<ConnectionInfo>>),
     /// Lend all listening sockets, each with its address.
     Lend(Sender<(SocketAddr, OwnedFd)>),
@@ -28,21 +28,21 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// A set of listeners to serve.
+/// Set of listeners to serve.
 pub(crate) struct Adoption {
-    /// The generation of the configuration.
+    /// Generation of the configuration.
     pub(crate) generation: u64,
-    /// All listeners; whatever is not among them is closed.
+    /// All listeners; any other is closed.
     pub(crate) listeners: Arc<[Arc<Listener>]>,
-    /// The TLS contexts that they need.
+    /// TLS contexts that they need.
     pub(crate) contexts: Arc<Contexts>,
-    /// Sockets for those whose address is new.
+    /// Sockets for listeners with a new address.
     pub(crate) sockets: Vec<(SocketAddr, OwnedFd)>,
-    /// Dropped when done.
+    /// Completion; dropped when done.
     pub(crate) done: Sender<()>,
 }
 
-/// The commands for one worker.
+/// Mailbox of one worker.
 pub(crate) struct Mailbox {
     commands: Mutex<Vec<Command>>,
     wake: OwnedFd,
@@ -54,10 +54,10 @@ impl Mailbox {
         Ok(Self { commands: Mutex::default(), wake })
     }
 
-    /// Leaves a command and wakes the worker.
+    /// Queues a command and wakes the worker.
     pub(crate) fn send(&self, command: Command) {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner).push(command);
-        // it can only fail when the counter is full, and then the worker is awake
+        // it can only fail if the counter is full, and then the worker is awake
         let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
 

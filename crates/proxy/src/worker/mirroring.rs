@@ -1,4 +1,4 @@
-//! The beginning of a mirror: once the backend of its connection is connected, so that it is not waited for.
+//! Start of a mirror: once the backend of its connection is connected, so that the mirror delays nothing.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) fn begin(connection: &mut Connection, draw: Draw, env: &mut Env) {
     let place = env.mirrors.add(dialled, Arc::clone(&connection.listener.counters));
     connection.mirror = Some(place);
     let Some(tap) = env.mirrors.tap(place) else { return };
-    // what was read before there was a backend; where TLS ends it comes again as plaintext
+    // bytes read before there was a backend; if TLS is terminated they come again as plaintext
     if connection.ciphers.is_none() {
         tap.note(connection.directions[Side::Client as usize].pending());
     }

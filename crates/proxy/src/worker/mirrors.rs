@@ -1,7 +1,8 @@
-//! Mirrors: second connections, which get a copy of what the clients of others send.
+//! Mirrors: second connections, which get a copy of the bytes that clients send.
 //!
-//! They live beside the connections that they copy, in places of their own, and nobody waits for them: a mirror that cannot be
-//! dialled, falls behind or fails is dropped and counted. A worker without mirrors does nothing here but look at one empty list.
+//! They exist beside the connections that they copy, in slots of their own, and never delay them: a mirror that
+//! cannot be dialled, falls behind or fails is dropped and counted. Without mirrors a worker only checks one empty
+//! list here.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use crate::counters::ListenerCounters;
 use crate::log::Mirrored;
 use crate::relay::{Buffers, Lost, Tap};
 
-/// The time in which a mirror may take what is left for it, after the connection that it copies has ended.
+/// Time in which a mirror may take the remaining bytes after the end of the connection that it copies.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// The time for which small pieces are gathered, of all mirrors of a worker together.
@@ -30,10 +31,10 @@ const GATHER: Duration = Duration::from_millis(20);
 pub(super) struct Mirrors {
     places: Vec<Option<Mirror>>,
     free: Vec<u32>,
-    /// Given up in this turn of the loop, whose events may still name them.
+    /// Places freed in this turn of the loop, whose events may still name them.
     resting: Vec<u32>,
     deadlines: Deadlines,
-    /// Those that have a step of a TLS handshake to do.
+    /// Places with a step of a TLS handshake to do.
     lane: VecDeque<u32>,
     /// Those that gather small pieces.
     gathering: Vec<u32>,
@@ -42,25 +43,25 @@ pub(super) struct Mirrors {
     living: usize,
 }
 
-/// The mirror of a connection.
+/// Mirror of a connection.
 struct Mirror {
     line: Line,
     counters: Arc<ListenerCounters>,
-    /// The bytes that it was given.
+    /// Number of bytes that it was given.
     bytes: u64,
-    /// The time at which it has taken too long; `None`: it may take its time.
+    /// Deadline; `None`: there is none.
     due: Option<Micros>,
-    /// The connection that it copies has ended.
+    /// `true`: the connection that it copies has ended.
     is_alone: bool,
 }
 
-/// Whether a mirror is connected.
+/// State of a mirror's connection.
 enum Line {
     Up(Box<Up>),
     Ended(MirrorEnd),
 }
 
-/// A mirror that is dialled, or was.
+/// Mirror that is dialled, or connected.
 pub(super) struct Up {
     tap: Tap,
     phase: Phase,
@@ -84,7 +85,7 @@ enum Phase {
 }
 
 impl Mirrors {
-    /// Takes a mirror in that is dialled until `due`, or why it is not.
+    /// Adds a mirror that is dialled until `due`, or the reason why it is not.
     pub(super) fn add(
         &mut self,
         dialled: Result<(Up, Micros), MirrorEnd>,
@@ -107,12 +108,12 @@ impl Mirrors {
         place
     }
 
-    /// What watches the bytes of a client; `None`: the mirror has ended.
+    /// Returns the tap of a mirror; `None`: the mirror has ended.
     pub(super) fn tap(&mut self, place: u32) -> Option<&mut Tap> {
         self.up(place).map(|up| &mut up.tap)
     }
 
-    /// Something happened to the socket of a mirror.
+    /// Handles an event of a mirror's socket.
     pub(super) fn on_event(&mut self, place: u32, flags: EventFlags, buffers: &mut Buffers) {
         let Some(up) = self.up(place) else { return };
         if flags.contains(EventFlags::OUT) {
@@ -154,7 +155,7 @@ impl Mirrors {
         }
     }
 
-    /// Whether a mirror has a step of a handshake to do.
+    /// Returns `true` if a mirror has a step of a handshake to do.
     pub(super) fn has_steps(&self) -> bool {
         !self.lane.is_empty()
     }
@@ -177,7 +178,7 @@ impl Mirrors {
         self.settle(place);
     }
 
-    /// Tells a mirror that its client sends no more.
+    /// Passes the end of its client's bytes on to a mirror.
     pub(super) fn finish(&mut self, place: u32, buffers: &mut Buffers) {
         if let Some(up) = self.up(place) {
             up.tap.end(&mut buffers.pipes);
@@ -185,7 +186,8 @@ impl Mirrors {
         self.settle(place);
     }
 
-    /// Leaves a mirror alone as its connection has ended: to take the rest if that was in order, or else not.
+    /// Releases a mirror whose connection has ended: it may take the rest if that ended in order, and is dropped
+    /// otherwise.
     pub(super) fn release(
         &mut self,
         place: u32,
@@ -216,7 +218,7 @@ impl Mirrors {
         }
     }
 
-    /// The time at which the first mirror may have taken too long; `None`: none is waited for.
+    /// Returns the first deadline of a mirror; `None`: there is none.
     pub(super) fn next_due(&self) -> Option<Micros> {
         first([self.deadlines.next(), self.gathered_at])
     }
@@ -263,12 +265,12 @@ impl Mirrors {
         self.free.append(&mut self.resting);
     }
 
-    /// Whether no mirror lives.
+    /// Returns `true` if no mirror lives.
     pub(super) fn is_empty(&self) -> bool {
         self.living == 0
     }
 
-    /// Counts what a mirror was given, and ends it if it failed or has everything.
+    /// Counts the bytes that a mirror was given, and ends it if it failed or has everything.
     pub(super) fn settle(&mut self, place: u32) {
         let Some(Some(mirror)) = self.places.get_mut(place as usize) else { return };
         let Line::Up(up) = &mut mirror.line else { return };
@@ -333,12 +335,12 @@ impl Mirrors {
 }
 
 impl Up {
-    /// A mirror whose socket connects.
+    /// Creates a mirror whose socket connects.
     pub(super) fn dialled(tap: Tap, cluster: Rc<LocalCluster>, endpoint: usize, booking: Booking) -> Self {
         Self { tap, phase: Phase::Connecting, cluster, endpoint, booking, gathers: false, has_ended: false }
     }
 
-    /// Goes on once the socket is connected.
+    /// Proceeds once the socket is connected.
     fn connected(&mut self, buffers: &mut Buffers) -> Result<(), MirrorEnd> {
         self.booking.established();
         self.phase = match self.cluster.tls() {

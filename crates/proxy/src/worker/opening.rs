@@ -1,7 +1,8 @@
-//! The stage before anything is known but the client's address: what the client sends first is awaited.
+//! First stage, where only the client's address is known: it waits for the client's first bytes.
 //!
-//! That is a PROXY header where the listener takes one, and then a client hello where it routes by the server name, or ends TLS of
-//! some of its clients only. A listener that needs neither has no connection in this stage.
+//! These are a PROXY protocol header if the listener accepts one, and then a client hello if it routes by the
+//! server name, or terminates TLS of only some clients. A listener that needs neither has no connection in this
+//! stage.
 
 use std::time::Duration;
 
@@ -20,13 +21,13 @@ use super::env::Env;
 use super::next::Next;
 use super::shaking::Shaking;
 
-/// The time that a client may say nothing where plaintext is taken too: then its server speaks first.
+/// Limit on a client's silence where plaintext is accepted too: then its server speaks first.
 const SILENCE: Duration = Duration::from_millis(300);
 
-/// A connection whose client has to speak first.
+/// Connection whose client has to speak first.
 pub(super) struct Opening {
     awaited: Awaited,
-    /// The time since which it is awaited.
+    /// Time since which it waits.
     since: Micros,
 }
 
@@ -36,13 +37,13 @@ enum Awaited {
     Hello,
 }
 
-/// The part of what is awaited that arrived.
+/// Part of the awaited bytes that arrived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Received {
     Part,
-    /// Nothing of it is TLS that ends here.
+    /// All, without TLS that is terminated here.
     Whole,
-    /// TLS that ends here begins.
+    /// Beginning of TLS that is terminated here.
     Mesh,
 }
 
@@ -74,7 +75,7 @@ impl Opening {
         opening
     }
 
-    /// Takes what arrived, and goes on when that is all.
+    /// Takes the bytes that arrived, and proceeds if they are complete.
     pub(super) fn on_event(mut self, connection: &mut Connection, env: &mut Env) -> Next<Self, Shaking> {
         match self.receive(connection, env) {
             Ok(Received::Part) => {
@@ -101,14 +102,14 @@ impl Opening {
         receive_hello(connection, &mut env.buffers.shared)
     }
 
-    /// The time at which the client has taken too long.
+    /// Time at which the client times out.
     pub(super) fn due(&self, connection: &Connection, env: &Env) -> Micros {
         let silent = connection.directions[Side::Client as usize].pending().is_empty();
         let may_be_silent = self.awaited == Awaited::Hello && takes_plaintext(connection);
         self.since + if silent && may_be_silent { SILENCE } else { env.shared.hello_timeout }
     }
 
-    /// Ends a connection whose client took too long; where plaintext is taken it is taken for that.
+    /// Ends a connection whose client timed out; where plaintext is accepted it is treated as that.
     pub(super) fn overdue(self, connection: &Connection) -> Next<Self, Shaking> {
         if self.awaited == Awaited::Hello && takes_plaintext(connection) {
             return Next::Go(Shaking::Settled);
@@ -122,12 +123,12 @@ impl Opening {
     }
 }
 
-/// Whether what is no TLS, or none that ends here, is passed on as it is.
+/// Returns `true` if other bytes than TLS that is terminated here are passed on as they are.
 fn takes_plaintext(connection: &Connection) -> bool {
     connection.listener.config.takes_plaintext(connection.peer.ip())
 }
 
-/// Receives until the PROXY header is there; what follows it is kept for the backend.
+/// Receives until the PROXY protocol header is complete; what follows it is kept for the backend.
 fn receive_header(connection: &mut Connection, buffer: &mut [u8]) -> Step<Received> {
     loop {
         match receive_some(connection, buffer, MAX_HEADER)? {
@@ -150,11 +151,11 @@ fn receive_header(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receiv
     }
 }
 
-/// Receives until the client hello is there, and keeps it for the backend, or for the handshake that it begins.
+/// Receives until the client hello is complete, and keeps it for the backend, or for the handshake that it begins.
 fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Received> {
     let plaintext = takes_plaintext(connection);
     loop {
-        // a PROXY header may have come with the first of it
+        // a PROXY protocol header may have come with the first of it
         let hello = read_hello(connection.directions[Side::Client as usize].pending());
         match hello {
             Ok(None) => {}
@@ -169,7 +170,7 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receive
             Err(why) => return Err(End::new(Ending::BadHello, why.0)),
         }
         match receive_some(connection, buffer, MAX_HELLO)? {
-            // its end is read again by whoever passes on what it sent
+            // its end is read again by the relay
             Some(0) if plaintext => return Ok(Received::Whole),
             Some(0) => return Err(End::new(Ending::BadHello, "the client ended before its client hello")),
             Some(_) => {}
@@ -178,7 +179,7 @@ fn receive_hello(connection: &mut Connection, buffer: &mut [u8]) -> Step<Receive
     }
 }
 
-/// Holds more of what the client sent; 0 bytes: it ended; `None`: nothing more arrived yet.
+/// Receives more bytes of the client; 0: it ended; `None`: nothing more has arrived yet.
 fn receive_some(connection: &mut Connection, buffer: &mut [u8], most: usize) -> Step<Option<usize>> {
     let room = most.min(buffer.len());
     loop {

@@ -1,5 +1,5 @@
-//! Connections of this proxy to where redirected ones were meant to go. One that is redirected again comes back here, and would
-//! go round until something is exhausted; its two ends tell.
+//! Connections of this proxy to original destinations. One that is redirected again comes back here, and would loop
+//! until some resource is exhausted; it is recognised by its two ends.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::getsockname;
 
-/// The ends of a connection: ours, and where it was made to.
+/// Ends of a connection: the local and the remote address.
 type Ends = (SocketAddr, SocketAddr);
 
-/// Those that are open, of all workers.
+/// Open connections to original destinations, of all workers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Passing(Arc<Mutex<HashSet<Ends>>>);
 
-/// One of them, as long as it is held.
+/// Record of one such connection, as long as it is held.
 #[derive(Debug)]
 pub(super) struct Passed {
     all: Passing,
@@ -23,14 +23,14 @@ pub(super) struct Passed {
 }
 
 impl Passing {
-    /// Notes a connection that is being made; `None`: the kernel does not say from where.
+    /// Records a connection that is being made; `None`: the kernel does not provide its local address.
     pub(super) fn note(&self, socket: &OwnedFd, to: SocketAddr) -> Option<Passed> {
         let ends = (getsockname(socket).ok()?.try_into().ok()?, to);
         self.lock().insert(ends);
         Some(Passed { all: self.clone(), ends })
     }
 
-    /// Whether a connection from `peer` to `destination` is one of ours.
+    /// Returns `true` if a connection from `peer` to `destination` is one of ours.
     pub(super) fn has(&self, peer: SocketAddr, destination: SocketAddr) -> bool {
         self.lock().contains(&(peer, destination))
     }

@@ -1,4 +1,4 @@
-//! Connections that the kernel redirected here: where each was meant to go, and whose it is.
+//! Connections that the kernel redirected here: the original destination of each, and its listener.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -10,21 +10,22 @@ use rustix::net::{getsockname, sockopt};
 use super::listener::LocalListener;
 use super::passing::Passing;
 
-/// The addresses from which applications are dialled, which no rule redirects.
+/// Addresses from which applications are dialled, which no rule redirects.
 const UNREDIRECTED: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6)), IpAddr::V6(Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, 6))];
 
-/// A connection that was redirected.
+/// Connection that was redirected.
 pub(super) struct Redirected {
-    /// Whose it is; `None`: of no captured listener.
+    /// Captured listener of the connection; `None`: none matches.
     pub(super) listener: Option<Rc<LocalListener>>,
     pub(super) destination: SocketAddr,
 }
 
-/// Finds out whose an accepted connection is. `passing`: connections of this proxy, of which none may come in here again.
+/// Finds the listener of an accepted connection. `passing`: connections of this proxy, of which none may come in
+/// here again.
 ///
 /// # Errors
-/// Nobody redirected it, or it would come back here without end: why, in words.
+/// It was not redirected, or it would come back here without end: the reason, in words.
 pub(super) fn redirected(
     claims: &Claims<Rc<LocalListener>>,
     client: &OwnedFd,
@@ -36,7 +37,7 @@ pub(super) fn redirected(
         Some(SocketAddr::V6(_)) => sockopt::ipv6_original_dst(client).map(SocketAddr::V6),
         Some(SocketAddr::V4(_)) | None => sockopt::ip_original_dst(client).map(SocketAddr::V4),
     };
-    // without rules that redirect anything the kernel knows of no other destination than this one
+    // without rules that redirect anything the kernel knows no other destination than this one
     let (Some(here), Ok(destination)) = (here, meant) else {
         return Err("nobody redirected it: it was made to the port that others are redirected to".to_owned());
     };

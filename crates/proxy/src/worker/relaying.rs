@@ -1,7 +1,7 @@
-//! The stage in which bytes move.
+//! Stage in which bytes move.
 //!
-//! Small messages are served straight from their events. What moves bulk takes its turns, see [`turns`]; what streams
-//! is watched apart from the rest, see [`streams`].
+//! Small messages are served directly from their events. Bulk takes its turns, see [`turns`]; streams are watched
+//! separately, see [`streams`].
 
 pub(super) mod streams;
 pub(super) mod turns;
@@ -26,39 +26,39 @@ use super::env::Env;
 use crate::counters::EndpointCounters;
 use crate::relay::{Broken, Direction, Fault, Pumped, pump, pump_ciphered};
 
-/// The reads that a direction may do when it moves small messages.
+/// Limit on the reads of a direction that moves small messages.
 const SMALL_QUANTUM: u32 = 4;
 
-/// A connection whose endpoint is connected.
+/// Connection whose endpoint is connected.
 pub(super) struct Relaying {
     pub(super) choice: Box<Choice>,
     backend: OwnedFd,
     _booking: Booking,
-    /// The counters of the endpoint.
+    /// Counters of the endpoint.
     endpoint: Arc<EndpointCounters>,
     connect_time: Duration,
-    /// The time at which bytes moved last, or at which it was connected.
+    /// Time at which bytes moved last, or at which it was connected.
     pub(super) moved_at: Micros,
-    /// The end of the grace of a backend that was removed; `None`: it was not.
+    /// End of the grace period of a backend that was removed; `None`: it was not.
     pub(super) close_at: Option<Micros>,
-    /// The side that ended first; `None`: neither did.
+    /// Side that ended first; `None`: neither did.
     first_end: Option<Side>,
-    /// It waits for its turn among those that move bulk.
+    /// `true`: it waits for its turn among those that move bulk.
     queued: bool,
-    /// The weights that decided are no longer those of its route.
+    /// `true`: the weights that decided are no longer those of its route.
     outdated: bool,
-    /// Its sockets are among those of streams.
+    /// `true`: its sockets are watched among those of streams.
     apart: bool,
 }
 
-/// The next thing to do for a connection after bytes moved.
+/// Next action for a connection after bytes moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     /// Wait for a socket.
     Wait,
     /// Take another turn.
     More,
-    /// Look again a little later, whether or not an event tells of more.
+    /// Check again a little later, whether or not an event reports more.
     Rest,
 }
 
@@ -96,7 +96,7 @@ impl Relaying {
         }
     }
 
-    /// Moves what arrived until now, and begins to watch the time.
+    /// Moves the bytes that have arrived until now, and begins to watch the time.
     pub(super) fn first_turn(&mut self, connection: &mut Connection, env: &mut Env) -> Step {
         self.watch_time(connection, env);
         self.serve(connection, env, &[Side::Client, Side::Backend], SMALL_QUANTUM)
@@ -134,7 +134,7 @@ impl Relaying {
         }
     }
 
-    /// Takes a turn of those that move bulk, if it waits for one.
+    /// Takes a turn of bulk, if it waits for one.
     pub(super) fn take_turn(&mut self, connection: &mut Connection, env: &mut Env, quantum: u32) -> Step {
         match std::mem::take(&mut self.queued) {
             true => self.serve(connection, env, &[Side::Client, Side::Backend], quantum),
@@ -142,11 +142,11 @@ impl Relaying {
         }
     }
 
-    /// One end reset the connection: what it sent before that is passed on as far as it goes, then the reset.
+    /// Handles a reset by one end: what it sent before is passed on as far as possible, then the reset.
     fn reset_by(&mut self, side: Side, connection: &mut Connection, env: &mut Env) -> End {
         loop {
             match self.carry(side, connection, env, LARGEST_QUANTUM) {
-                // what arrived before a reset is finite
+                // the bytes before a reset are finite
                 Ok(Flow::More | Flow::Rest) => {}
                 Ok(Flow::Wait) => break,
                 Err(end) => return end,
@@ -159,7 +159,7 @@ impl Relaying {
         End::errno(Ending::reset_by(side), pending_error(socket))
     }
 
-    /// Moves bytes in the given directions, and does what follows from it.
+    /// Moves bytes in the given directions, and handles the result.
     fn serve(&mut self, connection: &mut Connection, env: &mut Env, sides: &[Side], quantum: u32) -> Step {
         let (mut more, mut rest) = (false, false);
         for side in sides {
@@ -186,7 +186,7 @@ impl Relaying {
         }
     }
 
-    /// Moves the sockets of a connection that became a stream, or is none any more, to where they belong.
+    /// Moves the sockets of a connection to the watch of streams, or back, if it became one or ceased to be one.
     fn move_sockets(&mut self, connection: &Connection, env: &Env) -> Step {
         self.apart = !self.apart;
         env.watch_apart(self.apart, connection.slot, Side::Client, &connection.client)?;
@@ -260,7 +260,8 @@ impl Relaying {
         }
     }
 
-    /// The time at which it is ended, unless bytes move before that; and how, and why. `None`: it may go on.
+    /// Returns the time at which it is ended, unless bytes move before; with the ending and the reason. `None`: no
+    /// limit.
     pub(super) fn due(&self, connection: &Connection, env: &Env) -> Option<(Micros, Ending, &'static str)> {
         let config = &connection.listener.config;
         let idle = config
@@ -282,7 +283,7 @@ impl Relaying {
         [idle, old, removed, half].into_iter().flatten().min_by_key(|(due, ..)| *due)
     }
 
-    /// Notes whether the weights that decided are no longer those of its route.
+    /// Records whether the weights that decided are no longer those of its route.
     pub(super) fn mark_outdated(&mut self, outdated: bool) {
         let counted = &self.choice.to.counters.outdated;
         match (std::mem::replace(&mut self.outdated, outdated), outdated) {
@@ -303,7 +304,7 @@ impl Relaying {
         }
     }
 
-    /// Counts what became of the connection, and ends it.
+    /// Counts the result of the connection, and ends it.
     pub(super) fn close(mut self, connection: &Connection, env: &Env, end: End) -> Closing {
         self.mark_outdated(false);
         let counters = &self.choice.to.counters;
@@ -320,7 +321,7 @@ impl Relaying {
         let sent_something = connection.directions[Side::Backend as usize].moved > 0;
         match end.ending {
             Ending::BackendReset if !sent_something => cell.was_reset(endpoint),
-            // a server of TLS 1.3 tells whom it does not believe after the client has taken the handshake for done
+            // a TLS 1.3 server rejects a client after the client has considered the handshake done
             Ending::TlsBroken if !sent_something && failed_with(connection, Side::Backend) => {
                 cell.was_reset(endpoint);
             }
@@ -332,7 +333,7 @@ impl Relaying {
     }
 }
 
-/// The end of a connection whose TLS cannot go on.
+/// Returns the end of a connection whose TLS cannot go on.
 #[cold]
 fn broken_end(broken: Broken, from: Side, connection: &mut Connection) -> End {
     let words = |side| match side {
@@ -354,13 +355,13 @@ fn broken_end(broken: Broken, from: Side, connection: &mut Connection) -> End {
     }
 }
 
-/// Whether it was TLS with this side that failed.
+/// Returns `true` if TLS with this side failed.
 fn failed_with(connection: &Connection, side: Side) -> bool {
     let failed = connection.ciphers.as_ref().and_then(|ciphers| ciphers.failed);
     failed.is_some_and(|(whose, _)| whose == side)
 }
 
-/// Who ended its connection without saying so by TLS, in words; empty: nobody.
+/// Returns which side ended its connection without a TLS close_notify, in words; empty: neither.
 fn ended_bare(connection: &Connection) -> &'static str {
     match connection.ciphers.as_ref().and_then(|ciphers| ciphers.ended_bare) {
         None => "",

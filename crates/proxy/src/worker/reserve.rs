@@ -1,4 +1,4 @@
-//! A descriptor in reserve for the time when no other is left: with it those who wait can be told so.
+//! Reserved descriptor for when no other is left: with it waiting clients can be refused.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -7,37 +7,37 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use super::deadlines::Micros;
 
-/// The time that clients wait for a shortage to pass before they are refused.
+/// Time that clients wait for a shortage to pass before they are refused.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The reserved descriptor of a worker, and the time since which there is no other.
+/// Reserved descriptor of a worker, and the time since which there is no other.
 pub(super) struct Reserve {
     held: Option<OwnedFd>,
     short_since: Option<Micros>,
 }
 
 impl Reserve {
-    /// Takes a copy of any descriptor: what it leads to is of no importance.
+    /// Reserves a duplicate of any descriptor: its target does not matter.
     pub(super) fn copy_of(any: &OwnedFd) -> Self {
         Self { held: fcntl_dupfd_cloexec(any, 0).ok(), short_since: None }
     }
 
-    /// Notes that a client got a descriptor.
+    /// Records that a client got a descriptor.
     pub(super) fn enough(&mut self) {
         self.short_since = None;
     }
 
-    /// Notes that there is no descriptor; whether that has been so for too long to let clients wait.
+    /// Records that there is no descriptor. Returns `true` if the shortage has lasted too long to let clients wait.
     pub(super) fn short(&mut self, now: Micros) -> bool {
         now.since(*self.short_since.get_or_insert(now)) >= PATIENCE
     }
 
-    /// Makes room for one descriptor; `false`: there is none to give.
+    /// Frees the reserved descriptor. Returns `false` if there is none.
     pub(super) fn give(&mut self) -> bool {
         self.held.take().is_some()
     }
 
-    /// Takes a copy again, if it was given away and there is one to be had.
+    /// Reserves a duplicate again, if it was freed and one is available.
     pub(super) fn refill(&mut self, any: &OwnedFd) {
         if self.held.is_none() {
             self.held = fcntl_dupfd_cloexec(any, 0).ok();

@@ -1,4 +1,5 @@
-//! The stage between the client's first bytes and the decision: where TLS ends here, the client proves who it is.
+//! Stage between the client's first bytes and the decision: if TLS is terminated here, the client proves its
+//! identity.
 
 use std::time::Duration;
 
@@ -16,22 +17,22 @@ use super::env::Env;
 use super::handshake::{Shaken, Unshaken, shake};
 use crate::relay::Ciphers;
 
-/// The time from acceptance in which a client has to prove who it is.
+/// Timeout of a client's handshake, from its acceptance.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// A connection whose client proves who it is, or does not have to.
+/// Connection whose client proves its identity, or does not have to.
 pub(super) enum Shaking {
-    /// Nothing more has to be learned from the client.
+    /// Nothing more is needed from the client.
     Settled,
-    /// TLS is shaken.
+    /// The TLS handshake is in progress.
     Hands {
-        /// It waits in the lane for its step.
+        /// `true`: it waits in the lane for its step.
         queued: bool,
     },
 }
 
 impl Shaking {
-    /// Begins to shake hands.
+    /// Begins the handshake.
     pub(super) fn begin(connection: &mut Connection, env: &mut Env) -> Step<Self> {
         let listener = &connection.listener;
         let context = match listener.tls_for(&connection.facts()) {
@@ -51,7 +52,7 @@ impl Shaking {
         connection.ciphers = Some(Box::new(ciphers));
         let shaking = Self::Hands { queued: false };
         env.deadlines.look_at(connection.slot, shaking.due(connection).unwrap_or(env.now));
-        // the first bytes may have come with what was awaited before; of others an event tells
+        // the first bytes may have come with earlier ones; an event reports others
         Ok(match connection.directions[Side::Client as usize].pending() {
             [] => shaking,
             _ => shaking.queue(connection, env),
@@ -65,7 +66,7 @@ impl Shaking {
         Self::Hands { queued: true }
     }
 
-    /// Waits for its step, as something happened to the client's socket.
+    /// Queues a step, after an event of the client's socket.
     pub(super) fn on_event(
         self,
         connection: &Connection,
@@ -79,7 +80,8 @@ impl Shaking {
         Ok(self.queue(connection, env))
     }
 
-    /// Does a step, and when it was the last asks whether the client may come in: before anybody is dialled for it.
+    /// Does a step, and after the last one checks whether the client may connect: before any endpoint is dialled
+    /// for it.
     pub(super) fn take_turn(self, connection: &mut Connection, env: &mut Env) -> Result<Self, Closing> {
         let Some(ciphers) = &mut connection.ciphers else { return Ok(self) };
         let step =
@@ -104,7 +106,7 @@ impl Shaking {
         }
     }
 
-    /// The time at which the client has taken too long; `None`: it is not waited for.
+    /// Time at which the client times out; `None`: it is not waited for.
     pub(super) fn due(&self, connection: &Connection) -> Option<Micros> {
         match self {
             Self::Settled => None,
@@ -112,7 +114,7 @@ impl Shaking {
         }
     }
 
-    /// Ends a connection whose client took too long.
+    /// Ends a connection whose client timed out.
     pub(super) fn overdue() -> Closing {
         Closing::undecided(End::new(
             Ending::TlsTimeout,
@@ -121,7 +123,7 @@ impl Shaking {
     }
 }
 
-/// Asks whether a client that has proven who it is may connect, and says goodbye to one that may not.
+/// Checks whether a client that has proven its identity may connect, and closes TLS with one that may not.
 fn permit(connection: &mut Connection, env: &Env) -> Step {
     let end = connection.listener.config.end_for(&connection.facts());
     let Some((_, Some(permissions))) = end else { return Ok(()) };
@@ -139,7 +141,7 @@ fn permit(connection: &mut Connection, env: &Env) -> Step {
     }
     let mut goodbye = Vec::new();
     session.end(&mut goodbye);
-    // a client that does not listen any more needs no goodbye
+    // a client that does not read any more needs no close_notify
     let _ = send(&connection.client, &goodbye, SendFlags::NOSIGNAL);
     let who = if uris.is_empty() { "a client without a name".to_owned() } else { uris.join(", ") };
     let by = match rule.and_then(|rule| rule.origin.as_ref()) {

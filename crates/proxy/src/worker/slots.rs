@@ -1,19 +1,20 @@
-//! The places of connections: one vector, places used again.
+//! Slots of connections: one vector, with reuse.
 
 use super::connection::Connection;
 use super::stage::Stage;
 
-/// The connections of a worker, each with its stage.
+/// Connections of a worker, each with its stage.
 #[derive(Default)]
 pub(super) struct Slots {
     places: Vec<Option<(Connection, Stage)>>,
     free: Vec<u32>,
-    /// Given up in this turn of the loop. Events of the same turn may still name them, so they rest until it ends.
+    /// Slots freed in this turn of the loop. Events of the same turn may still name them, so they rest until it
+    /// ends.
     resting: Vec<u32>,
 }
 
 impl Slots {
-    /// Keeps a connection, which is told its place.
+    /// Adds a connection, which gets its slot.
     pub(super) fn insert(&mut self, connection: impl FnOnce(u32) -> (Connection, Stage)) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
@@ -42,7 +43,7 @@ impl Slots {
         self.free.append(&mut self.resting);
     }
 
-    /// The number of places that are taken.
+    /// Number of slots that are taken.
     pub(super) fn taken(&self) -> usize {
         self.places.len() - self.free.len() - self.resting.len()
     }

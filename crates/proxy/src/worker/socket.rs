@@ -1,4 +1,4 @@
-//! Sockets to endpoints: how they are made, what is set on them, and how they are connected.
+//! Sockets to endpoints: creation, options, and connecting.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -12,7 +12,7 @@ use rustix::net::{
 use super::connection::Connection;
 use super::vanished::notice;
 
-/// Begins to connect; how it went is told by an event on the socket.
+/// Begins to connect; an event of the socket reports the result.
 pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -21,7 +21,7 @@ pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<Ow
     let Cluster { keepalive, user_timeout, source, .. } = cluster;
     notice(&backend, *keepalive, *user_timeout)?;
     if let Some(source) = source {
-        // another connection from there may have the port, as long as it goes elsewhere
+        // another connection may have the same port, as long as it goes elsewhere
         sockopt::set_socket_reuseaddr(&backend, true)?;
         bind(&backend, &SocketAddr::new(*source, 0))?;
     }
@@ -31,7 +31,7 @@ pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<Ow
     }
 }
 
-/// Whether the listener that accepted a connection is who answers at an address.
+/// Returns `true` if the listener that accepted a connection answers at an address.
 pub(super) fn is_itself(address: SocketAddr, connection: &Connection) -> bool {
     let bound = connection.listener.config.address;
     if address.port() != bound.port() {

@@ -1,4 +1,4 @@
-//! The stages of a connection, and where each leads to.
+//! Stages of a connection, and their transitions.
 //!
 //! ```text
 //!  accepted ─┬────────────▶ Shaking ─▶ Dialling ─▶ Relaying ─▶ Closing
@@ -20,17 +20,17 @@ use super::relaying::Relaying;
 use super::shaking::Shaking;
 use crate::connection_info::ConnectionInfo;
 
-/// The stage of a connection, with what belongs to it alone.
+/// Stage of a connection, with its own state.
 pub(super) enum Stage {
-    /// What the client sends first is awaited.
+    /// Waits for the client's first bytes.
     Opening(Opening),
-    /// TLS is shaken.
+    /// Does the TLS handshake with the client.
     Shaking(Shaking),
-    /// An endpoint is dialled.
+    /// Dials an endpoint.
     Dialling(Dialling),
-    /// Bytes move.
+    /// Moves bytes.
     Relaying(Relaying),
-    /// It ends.
+    /// Ends.
     Closing(Closing),
 }
 
@@ -64,7 +64,7 @@ impl From<Next<Dialling, Relaying>> for Stage {
 }
 
 impl Stage {
-    /// The end of a connection, from whichever stage.
+    /// Ends a connection from any stage.
     pub(super) fn close(self, connection: &Connection, env: &Env, end: End) -> Closing {
         match self {
             Self::Opening(_) | Self::Shaking(_) => Closing::undecided(end),
@@ -74,7 +74,7 @@ impl Stage {
         }
     }
 
-    /// The time at which the stage has lasted too long; `None`: it may last.
+    /// Time at which the stage times out; `None`: no limit.
     pub(super) fn due(&self, connection: &Connection, env: &Env) -> Option<Micros> {
         match self {
             Self::Opening(opening) => Some(opening.due(connection, env)),
@@ -85,7 +85,7 @@ impl Stage {
         }
     }
 
-    /// A report about a connection in this stage.
+    /// Returns a report about a connection in this stage.
     pub(super) fn info(&self, connection: &Connection, now: Micros) -> ConnectionInfo {
         let config = &connection.listener.config;
         let choice = match self {

@@ -1,4 +1,4 @@
-//! The subject of an event of the kernel, in the 64 bits that epoll keeps for it.
+//! Token of an epoll event: its subject, in 64 bits.
 //!
 //! | bits 0–1 | | above them |
 //! |---|---|---|
@@ -9,18 +9,18 @@
 use l4::ending::Side;
 use rustix::event::epoll::EventData;
 
-/// The subject of an event.
+/// Subject of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// Commands are in the mailbox.
     Mail,
-    /// Something happened to a socket among those of streams.
+    /// An event of the streams' epoll instance.
     Streams,
-    /// Someone waits at the listening socket with this index.
+    /// Connections wait at the listening socket with this index.
     Listener(usize),
-    /// Something happened to a socket of the connection in this slot.
+    /// An event of a socket of the connection in this slot.
     Connection(u32, Side),
-    /// Something happened to the socket of the mirror in this place.
+    /// An event of the socket of the mirror in this place.
     Mirror(u32),
 }
 

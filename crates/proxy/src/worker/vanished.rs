@@ -1,4 +1,4 @@
-//! Ends that vanish without a word: a host that lost its power, a network that was cut.
+//! Detection of peers that vanish silently: a host that lost power, a network that was cut.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use l4::config::Keepalive;
 use rustix::net::sockopt;
 
-/// The kernel takes no more seconds for a keepalive time (`MAX_TCP_KEEPIDLE`), and no more probes.
+/// Limit of the kernel on a keepalive time, in seconds (`MAX_TCP_KEEPIDLE`), and on probes.
 const MOST_SECONDS: u64 = 32_767;
 const MOST_PROBES: u32 = 127;
 
-/// Sets how it is noticed that the other end vanished: by probes, and by bytes that stay unacknowledged. `None`: as the kernel
-/// has it. What is set on a listening socket is inherited by what it accepts.
+/// Sets the detection of a vanished peer: by probes, and by bytes that stay unacknowledged. `None`: the kernel's
+/// defaults. Options of a listening socket are inherited by the connections that it accepts.
 pub(super) fn notice(
     socket: &OwnedFd,
     keepalive: Option<Keepalive>,
@@ -36,7 +36,7 @@ pub(super) fn notice(
     Ok(())
 }
 
-/// Rounded up to what the kernel counts in.
+/// Rounds up to the kernel's unit, seconds.
 fn seconds(time: Duration) -> Duration {
     let whole = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
     Duration::from_secs(whole.clamp(1, MOST_SECONDS))

@@ -1,30 +1,30 @@
-//! The connections whose TLS sessions hold memory for moving bytes: it is given back when they have been silent for a while.
+//! Connections whose TLS sessions hold memory for moving bytes: it is freed after a while of silence.
 //!
-//! Giving it back after each message would cost more than the message.
+//! Freeing it after each message would cost more than the message.
 
 use std::time::Duration;
 
 use super::deadlines::Micros;
 
-/// The silence after which memory is given back, and the time between two looks.
+/// Silence after which memory is freed, and interval between two checks.
 pub(super) const SILENCE: Duration = Duration::from_secs(1);
 
-/// The slots of connections that hold such memory.
+/// Slots of connections that hold such memory.
 #[derive(Debug, Default)]
 pub(super) struct Warm {
     slots: Vec<u32>,
-    /// The next look; `None`: nobody holds any.
+    /// Time of the next check; `None`: no connection holds any.
     pub(super) due: Option<Micros>,
 }
 
 impl Warm {
-    /// Has a connection looked at.
+    /// Adds a connection to the checks.
     pub(super) fn note(&mut self, slot: u32, now: Micros) {
         self.slots.push(slot);
         self.due.get_or_insert(now + SILENCE);
     }
 
-    /// Looks at each, and forgets those of which that says that they hold nothing any more.
+    /// Calls `each` for each slot, and removes those for which it returns that they hold nothing any more.
     pub(super) fn look(&mut self, now: Micros, each: impl FnMut(&u32) -> bool) {
         self.slots.retain(each);
         self.due = (!self.slots.is_empty()).then(|| now + SILENCE);

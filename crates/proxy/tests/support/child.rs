@@ -1,4 +1,4 @@
-//! Another process for a part of a test: one of the ignored tests of the same program.
+//! Child process for a part of a test: one of the ignored tests of the same program.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 const ADDRESSES: &str = "MESHTCP_TEST_CHILD_ADDRESSES";
 const FOLDER: &str = "MESHTCP_TEST_CHILD_FOLDER";
 
-/// A running child. It is told to end when this is dropped.
+/// Running child. It is told to end when this is dropped.
 pub struct Child(std::process::Child);
 
 impl Child {
@@ -16,12 +16,12 @@ impl Child {
         Self::run(Command::new(std::env::current_exe().unwrap()), test, addresses, None)
     }
 
-    /// With a folder that both know.
+    /// Starts a child with a folder that both know.
     pub fn in_folder(test: &str, addresses: &[SocketAddr], folder: &Path) -> Self {
         Self::run(Command::new(std::env::current_exe().unwrap()), test, addresses, Some(folder))
     }
 
-    /// With a network of its own, in which `prepare` is run by a shell first.
+    /// Starts a child with a network of its own, in which `prepare` is run by a shell first.
     pub fn in_network(test: &str, prepare: &str, folder: &Path) -> Self {
         let mut command = Command::new("unshare");
         let shell = format!("{prepare} && exec \"$0\" \"$@\"");
@@ -40,12 +40,12 @@ impl Child {
         Self(command.spawn().unwrap())
     }
 
-    /// Waits for its end by itself, and whether that was a good one.
+    /// Waits for its end, and returns `true` if it succeeded.
     pub fn succeeds(mut self) -> bool {
         self.0.wait().unwrap().success()
     }
 
-    /// In the child: waits until the parent has enough.
+    /// In the child: waits until the parent has finished.
     pub fn wait_for_parent() {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
     }
@@ -58,7 +58,7 @@ impl Drop for Child {
     }
 }
 
-/// In the child: what the parent said; nothing when there is no parent, because somebody runs ignored tests.
+/// In the child: the addresses from the parent; none if there is no parent, when ignored tests are run by hand.
 pub fn addresses_from_parent() -> Vec<SocketAddr> {
     let addresses = std::env::var(ADDRESSES).unwrap_or_default();
     addresses.split(',').filter(|text| !text.is_empty()).map(|address| address.parse().unwrap()).collect()

@@ -1,4 +1,4 @@
-//! What the tests of the data plane have in common: small configurations, servers, and waiting with a deadline.
+//! Shared parts of the tests of the data plane: small configurations, servers, and waiting with a deadline.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses some of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,11 +17,11 @@ pub use mesh::Mesh;
 use meshtcp_proxy::{Options, Proxy};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-/// How long anything may take on a slow machine.
+/// Limit on any wait, for slow machines.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An address that nobody listens on: a loopback address of its own for each test, so that no client's port and no
-/// other test can be in the way.
+/// Returns an address where nothing listens: a loopback address of its own for each test, so that no client's port
+/// and no other test can conflict.
 pub fn free_address() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let process = std::process::id();
@@ -31,7 +31,7 @@ pub fn free_address() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// Asks again until the answer is yes.
+/// Polls until the condition holds.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
@@ -75,7 +75,7 @@ pub fn read_until_reset(mut stream: &TcpStream) -> Vec<u8> {
     }
 }
 
-/// A server that handles each connection on a thread of its own. It lives as long as the process.
+/// Server that handles each connection on a thread of its own. It lives as long as the process.
 pub struct Server {
     pub address: SocketAddr,
     pub accepted: Arc<AtomicUsize>,
@@ -102,7 +102,7 @@ impl Server {
         Self { address, accepted }
     }
 
-    /// Sends its name, then echoes until the client ends.
+    /// Starts a server that sends its name, then echoes until the client ends.
     pub fn named(name: &'static str) -> Self {
         Self::start(move |mut stream| {
             if stream.write_all(name.as_bytes()).is_ok() {
@@ -116,7 +116,7 @@ impl Server {
     }
 }
 
-/// A listener whose queue is full: whoever connects gets no answer.
+/// Listener with a full queue: a client gets no answer.
 pub struct Unanswering {
     pub address: SocketAddr,
     _sockets: Vec<OwnedFd>,
@@ -158,7 +158,7 @@ pub fn options() -> Options {
     Options { threads: std::num::NonZeroUsize::new(2), seed: Some(7), ..Options::default() }
 }
 
-/// A running proxy with a configuration.
+/// Starts a proxy with a configuration.
 pub fn proxy(mesh: &Mesh) -> Proxy {
     let proxy = Proxy::start(options()).unwrap();
     let report = proxy.apply(mesh.config());
@@ -166,13 +166,13 @@ pub fn proxy(mesh: &Mesh) -> Proxy {
     proxy
 }
 
-/// A proxy before one server.
+/// Starts a proxy before one server.
 pub fn before(server: &Server) -> (Proxy, SocketAddr) {
     let address = free_address();
     (proxy(&Mesh::new(address).backend("redis", 1, &[server.address])), address)
 }
 
-/// The only listener's counters.
+/// Counters of the only listener.
 pub fn counters(proxy: &Proxy) -> ::l4::counts::ListenerSnapshot {
     proxy.counters().listener("web", "outbound").expect("the listener is counted").clone()
 }

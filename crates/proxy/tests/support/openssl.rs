@@ -1,4 +1,4 @@
-//! A service outside the mesh, which is one of OpenSSL.
+//! Service outside the mesh, which is one of OpenSSL.
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use rcgen::string::Ia5String;
 use crate::authority::Authority;
 use crate::support::{free_address, wait_until};
 
-/// A server of OpenSSL that says each line backwards. It ends with the test.
+/// OpenSSL server that returns each line reversed. It ends with the test.
 pub(crate) struct Outside {
     child: Child,
     pub(crate) at: SocketAddr,
@@ -18,7 +18,7 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    /// One with a certificate, and flags beside it.
+    /// Starts one with a certificate, and further flags.
     pub(crate) fn start(identity: &Identity, more: &[&str]) -> Self {
         let (folder, at) = (tempfile::tempdir().unwrap(), free_address());
         let file = folder.path().join("both.pem");
@@ -47,7 +47,7 @@ impl Drop for Outside {
     }
 }
 
-/// A certificate for DNS names and addresses.
+/// Certificate for DNS names and addresses.
 pub(crate) fn names(
     ca: &Authority,
     names: &[&str],

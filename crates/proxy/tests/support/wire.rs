@@ -1,4 +1,4 @@
-//! Messages with TLS in them, and a peer that speaks it over a socket.
+//! Messages with TLS, and a peer that speaks it over a socket.
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 use std::io::{self, Read, Write};
@@ -30,7 +30,7 @@ fn terms(names: l4::NamePattern) -> Option<l4::TlsTerms> {
     })
 }
 
-/// A listener that ends TLS of mesh `default` before an application.
+/// Listener that terminates TLS of mesh `default` before an application.
 pub(crate) fn inbound(
     at: SocketAddr,
     app: SocketAddr,
@@ -45,7 +45,7 @@ pub(crate) fn inbound(
     mesh
 }
 
-/// A listener for plaintext, whose only endpoint is spoken to by TLS and must have a name.
+/// Listener for plaintext, whose only endpoint needs TLS and must have a name.
 pub(crate) fn outbound(
     at: SocketAddr,
     to: SocketAddr,
@@ -66,7 +66,7 @@ pub(crate) fn outbound(
     mesh
 }
 
-/// A client that speaks TLS over a socket, and waits.
+/// Blocking TLS client over a socket.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
     session: Session,
@@ -83,7 +83,7 @@ impl Peer {
         Context::new(&Purpose::Connect(protocols.iter().map(|it| (*it).into()).collect()), &terms).unwrap()
     }
 
-    /// The bytes that a client begins with.
+    /// Returns the first bytes of a client.
     pub(crate) fn hello(identity: &Identity, authorities: &str, name: &str, protocols: &[&str]) -> Vec<u8> {
         let context = Self::context(identity, authorities, protocols);
         let mut hello = Vec::new();
@@ -91,7 +91,7 @@ impl Peer {
         hello
     }
 
-    /// Shakes hands as a client of the mesh.
+    /// Does a handshake as a client of the mesh.
     pub(crate) fn connect(
         to: SocketAddr,
         identity: &Identity,
@@ -118,7 +118,7 @@ impl Peer {
         }
     }
 
-    /// Whom the server has proven to be.
+    /// Proven identity of the server.
     pub(crate) fn server(&self) -> tls::Peer {
         let Facts { peer, .. } = self.session.facts().unwrap();
         peer
@@ -130,7 +130,7 @@ impl Peer {
         self.stream.write_all(&out)
     }
 
-    /// Sends so many bytes of a record.
+    /// Sends the first `bytes` bytes of a record.
     pub(crate) fn send_part(&mut self, words: &[u8], bytes: usize) -> io::Result<()> {
         let mut out = Vec::new();
         self.session.seal(words, &mut out).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! Active checks, and the ejection of endpoints that fail.
+//! Active health checks, and outlier detection.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::words::duration;
 use crate::envoy::words::said;
 
-/// A check over TCP.
+/// Converts a health check over TCP.
 pub(super) fn check(check: &HealthCheck) -> Value {
     let HealthCheck {
         interval,
@@ -36,7 +36,7 @@ pub(super) fn check(check: &HealthCheck) -> Value {
         "initialJitter": initial_jitter.map(duration),
         "intervalJitter": interval_jitter.map(duration),
         "intervalJitterPercent": interval_jitter_percent,
-        // Its default of a minute would ignore the interval of a destination that nobody has dialled yet.
+        // Envoy's default of a minute would ignore the interval of a destination that has not been dialled yet.
         "noTrafficInterval": duration(no_traffic_interval.filter(|i| !i.is_zero()).unwrap_or(*interval)),
         "reuseConnection": reuse_connection,
         "tcpHealthCheck": said(tcp),
@@ -44,7 +44,7 @@ pub(super) fn check(check: &HealthCheck) -> Value {
     .into()
 }
 
-/// Outlier detection: what no detector was asked for is switched off.
+/// Converts the outlier detection: detectors that are not requested are switched off.
 pub(super) fn outlier(detection: &OutlierDetection) -> Value {
     let OutlierDetection {
         interval,

@@ -1,4 +1,4 @@
-//! How the endpoints of a cluster are chosen, watched, limited and dialled.
+//! Settings of a cluster: load balancing, health checks, limits and sockets.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::super::reference::Unasked;
 use super::super::words::{duration, extension, object, said};
 use super::health;
 
-/// Says how an endpoint is chosen.
+/// Sets the load balancing policy.
 pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
     let slow_start = slow_start(settings);
     let balancer = settings.load_balancer.as_ref().map(|said| said.value);
@@ -41,17 +41,17 @@ pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
     }
 }
 
-/// The window in which the share of a new endpoint grows, where the load balancer can do it.
+/// Returns the slow start window, if the load balancer supports it.
 pub(in crate::envoy) fn slow_start(settings: &ClusterSettings) -> Option<Value> {
     settings.growth().map(|window| json!({ "slowStartWindow": duration(window) }))
 }
 
-/// Says everything else.
+/// Sets everything else.
 pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unasked: Unasked) {
     let ClusterSettings {
         load_balancer: _,
         slow_start: _,
-        // Said by the priorities and weights of endpoints, and by the load assignment.
+        // Expressed by the priorities and weights of endpoints, and by the load assignment.
         locality: _,
         max_connections,
         max_pending_connections,
@@ -89,7 +89,7 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unaske
     }
     if let Some(timeout) = user_timeout.as_ref().filter(|timeout| !timeout.value.is_zero()) {
         let millis = u64::try_from(timeout.value.as_millis()).unwrap_or(u64::MAX).max(1);
-        // IPPROTO_TCP and TCP_USER_TIMEOUT of Linux: Envoy has no word for it.
+        // IPPROTO_TCP and TCP_USER_TIMEOUT of Linux: Envoy has no field for it.
         let option = json!({
             "description": "TCP_USER_TIMEOUT", "level": 6, "name": 18, "intValue": millis, "state": "STATE_PREBIND",
         });
@@ -106,7 +106,7 @@ pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unaske
     }
 }
 
-/// Says how much a cluster takes, where there is something to say of it.
+/// Sets the limits of a cluster, if there are any.
 pub(in crate::envoy) fn limit(
     tree: &mut Value,
     connections: Option<u32>,
@@ -123,8 +123,8 @@ pub(in crate::envoy) fn limit(
     }
 }
 
-/// A transport socket that says first who the client is, where an endpoint wants to hear it; the socket as it is
-/// otherwise. Absent: plaintext.
+/// Wraps a transport socket so that it sends the PROXY protocol header first, if the endpoint requires it; the
+/// socket itself otherwise. Absent: plaintext.
 pub(in crate::envoy) fn with_header(
     socket: Option<Value>,
     version: Option<&Sourced<ProxyProtocol>>,
@@ -144,7 +144,7 @@ pub(in crate::envoy) fn with_header(
     Some(extension("envoy.transport_sockets.upstream_proxy_protocol", message, object(config)))
 }
 
-/// Says when a priority is left for the next one: Envoy takes a factor by which the healthy share is overestimated.
+/// Sets the failover threshold of a priority: Envoy takes a factor by which the healthy share is overestimated.
 pub(super) fn fail_over(assignment: &mut Value, settings: &ClusterSettings) {
     if let Some(threshold) = settings.failover_threshold().map(Percent::as_f64).filter(|share| *share > 0.0) {
         let factor = (10_000.0 / threshold).round() as u32;

@@ -1,13 +1,13 @@
-//! A split as one cluster: its backends are localities, their weights locality weights.
+//! One-cluster layout of a split: its backends are localities, their weights locality weights.
 //!
 //! A change of weights, or of which backend has endpoints, is then an endpoint update, which leaves listeners and
 //! connections alone. Statistics stay readable by backend: the locality's zone and the host name of every endpoint are
-//! the name of the backend's own cluster, so the admin page `/clusters` tells backends apart, and so do the statistics of
-//! each endpoint: `envoy_cluster_endpoint_cx_total{envoy_endpoint_hostname="redis-39497412ae74cdb7"}`.
+//! the name of the backend's own cluster, so the admin page `/clusters` distinguishes backends, and so do the
+//! statistics of each endpoint: `envoy_cluster_endpoint_cx_total{envoy_endpoint_hostname="redis-39497412ae74cdb7"}`.
 //!
-//! Envoy knows a host of a cluster by its address only, one connect timeout a cluster, and one list of priorities; and
-//! discovered endpoints are not resolved. A split that needs more than that cannot be said this way; what its backends
-//! must agree about is in [`together`].
+//! Envoy identifies a host of a cluster by its address only, and has one connect timeout and one list of priorities
+//! per cluster; and EDS endpoints are not resolved. A split that needs more than that cannot be expressed this way;
+//! the settings that its backends must share are in [`together`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ use super::super::{cluster, endpoint, external_tls, tls};
 use super::{REFUSED, together};
 use crate::envoy::destinations::Destinations;
 
-/// What transport sockets are matched by.
+/// Key of the metadata that transport sockets are matched by.
 const BACKEND_KEY: &str = "meshtcp.io/backend";
 
-/// The cluster and its load assignment, or why the split cannot be said this way.
+/// Returns the cluster and its load assignment, or the reason why the split cannot be expressed this way.
 pub(super) fn said(
     name: &str,
     shares: &[(Option<&str>, u32)],
@@ -61,7 +61,7 @@ pub(super) fn said(
 struct Side<'a> {
     name: &'a str,
     weight: u32,
-    /// Absent for the share that is refused.
+    /// Cluster; absent for the share that is refused.
     cluster: Option<&'a Cluster>,
 }
 
@@ -80,7 +80,7 @@ fn backends<'a>(shares: &[(Option<&'a str>, u32)], destinations: Destinations<'a
     weights.into_iter().map(|(name, weight)| Side { name, weight, cluster: destinations.get(name) }).collect()
 }
 
-/// Says why the split cannot be one cluster.
+/// Checks whether the split can be one cluster; otherwise returns the reason.
 fn check(
     backends: &[Side<'_>],
     declared: &SplitSettings,
@@ -134,7 +134,7 @@ fn check(
     }
 }
 
-/// The transport socket of the endpoints of one backend; plaintext needs none.
+/// Returns the transport socket of the endpoints of one backend; plaintext needs none.
 fn socket(side: &Side<'_>, destinations: Destinations<'_>) -> Option<Value> {
     let cluster = side.cluster?;
     let outside = match &cluster.kind {
@@ -172,9 +172,9 @@ fn locality(index: usize, side: &Side<'_>) -> Value {
     })
 }
 
-/// An endpoint that refuses every connection, for a share that nobody takes: without one Envoy would give the share to
-/// the other localities. Port 0 of a loopback address is never listened on; the address differs by backend, because
-/// hosts are known by address.
+/// Returns an endpoint that refuses every connection, for a share without endpoints: without it Envoy would give
+/// the share to the other localities. Port 0 of a loopback address is never listened on; the address differs by
+/// backend, because hosts are identified by address.
 fn nobody(index: usize) -> Endpoint {
     let index = index % (250 * 250);
     Endpoint {

@@ -1,4 +1,5 @@
-//! Backends of a split as one cluster: what they must agree about, and how an endpoint is chosen among all of them.
+//! Common settings of backends in one cluster: what they must agree about, and the load balancing among all of
+//! them.
 
 use model::policy::LoadBalancer;
 use plan::{Cluster, ClusterSettings, Sourced, SplitSettings, Sticky};
@@ -7,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::super::cluster::settings::slow_start;
 use super::super::words::{said, url};
 
-/// The settings of the cluster that stands for these sides, or why no cluster can. `sides` counts those that are refused.
+/// Returns the settings of the cluster that stands for these sides, or the reason why no cluster can. `sides`
+/// counts those that are refused.
 ///
 /// Limits are added up: Envoy counts the connections of a cluster, not of a backend.
 pub(super) fn settings(
@@ -19,7 +21,7 @@ pub(super) fn settings(
     let all: Vec<&ClusterSettings> = clusters.iter().map(|cluster| &cluster.settings).collect();
     let Some(first) = all.first() else { return Ok(ClusterSettings::default()) };
     let mut settings = ClusterSettings {
-        // Said by the socket of each backend, and by the priorities and weights of its endpoints.
+        // Set by the socket of each backend, and by the priorities and weights of its endpoints.
         proxy_protocol: None,
         locality: None,
         ..(*first).clone()
@@ -67,7 +69,7 @@ pub(super) fn settings(
     Ok(settings)
 }
 
-/// The load balancing policy: localities share by their weights, whatever chooses within them.
+/// Returns the load balancing policy: localities share by their weights, whatever the policy within them.
 pub(super) fn policy(settings: &ClusterSettings) -> Value {
     let weighted = json!({ "localityWeightedLbConfig": {} });
     let (name, message, config) = match settings.load_balancer.as_ref().map(|said| said.value) {

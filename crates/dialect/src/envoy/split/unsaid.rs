@@ -1,4 +1,4 @@
-//! What a plan asks of a split that Envoy cannot do, in words.
+//! Notes about settings of a split that Envoy does not support.
 
 use plan::{Backend, Cluster, Existing, SplitSettings, Sticky};
 
@@ -6,7 +6,7 @@ use super::Target;
 use crate::envoy::destinations::Destinations;
 use crate::no_growth;
 
-/// The remarks about one split; `combined`: it is one cluster.
+/// Returns the notes about one split; `combined`: it is one cluster.
 pub(super) fn of_split(
     destinations: Destinations<'_>,
     split: &[Backend],

@@ -1,4 +1,4 @@
-//! How the endpoints of a cluster are chosen, watched, limited and dialled.
+//! Settings of a cluster: load balancing, health checks, limits and sockets.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use xds::proto::l4::{
 use super::millis;
 use crate::no_growth;
 
-/// A cluster with nothing but its settings.
+/// Builds a cluster with nothing but its settings.
 pub(super) fn of(settings: &ClusterSettings) -> Cluster {
     let ClusterSettings {
         load_balancer,
         slow_start: _,
-        // Said by the priorities and weights of the endpoints, but for the threshold.
+        // Expressed by the priorities and weights of the endpoints, except for the threshold.
         locality: _,
         max_connections,
         max_pending_connections,
@@ -54,7 +54,7 @@ pub(super) fn of(settings: &ClusterSettings) -> Cluster {
     }
 }
 
-/// What of the settings this proxy does not do, in words.
+/// Returns the settings that this proxy does not support, in words.
 pub(in crate::l4) fn notes(cluster: &PlanCluster) -> Vec<String> {
     let mut notes: Vec<String> = no_growth(cluster).into_iter().collect();
     let Some(Sourced { value, origin }) = &cluster.settings.outlier_detection else { return notes };
@@ -62,7 +62,7 @@ pub(in crate::l4) fn notes(cluster: &PlanCluster) -> Vec<String> {
         interval: _,
         base_ejection: _,
         max_ejection: _,
-        // Failures in a row: counted, see `outlier`.
+        // Consecutive failures: counted, see `outlier`.
         splits_errors: _,
         total_failures: _,
         gateway_failures: _,
@@ -148,14 +148,15 @@ fn check(check: &Check) -> HealthCheck {
     }
 }
 
-/// Absent where no detector counts failures in a row, which is what this proxy can count.
+/// Converts the outlier detection; absent: no detector counts consecutive failures, the only ones this proxy
+/// supports.
 fn outlier(detection: &Outlier) -> Option<OutlierDetection> {
     let consecutive_failures = detection.connect_failures()?;
     let Outlier {
         interval,
         base_ejection,
         max_ejection,
-        // Which of these counts is `connect_failures`; the others are told in `notes`.
+        // Decides which count is `connect_failures`; the others are in `notes`.
         splits_errors: _,
         total_failures: _,
         gateway_failures: _,

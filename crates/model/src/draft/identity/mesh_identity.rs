@@ -1,4 +1,4 @@
-//! MeshIdentity: who workloads are (spec 07 §12).
+//! MeshIdentity: the identities of workloads (spec 07 §12).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::topology::{IdentityProvider, IdentityReadiness, MeshIdentity};
 
 pub(super) const MUST_BE_DEFINED: &str = "must be defined";
 
-/// How long connecting to a SPIRE agent may take where nobody says.
+/// Default connect timeout of a SPIRE agent.
 const AGENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads and checks a MeshIdentity.
@@ -52,7 +52,7 @@ pub(crate) fn mesh_identity(body: &mut Body<'_>, context: &Context<'_>) -> Spec 
     let selects = body.pointer("/selector/dataplane/matchLabels").and_then(Value::as_object);
     let pair = |(key, value): (&String, &Value)| Some((key.clone(), value.as_str()?.to_owned()));
     Spec::MeshIdentity(MeshIdentity {
-        // a label that is no text is on no proxy
+        // a label that is not text is on no proxy
         selects: selects.and_then(|labels| labels.iter().map(pair).collect()),
         trust_domain,
         path,
@@ -76,7 +76,7 @@ fn provider(mut provider: Fields<'_>) -> Option<IdentityProvider> {
     }
 }
 
-/// Checks who is to issue: nobody has to since 2.13, and since 2.14 it may be something else.
+/// Checks the issuer: optional since 2.13, and since 2.14 it may be an extension.
 fn check_provider(spec: &mut Fields<'_>, profile: Profile) {
     let mut provider = part(spec, "provider");
     if !provider.is_present() {
@@ -101,7 +101,7 @@ fn check_duration<'d>(fields: &mut Fields<'d>, name: &'d str) {
     }
 }
 
-/// The condition `Ready` of a status.
+/// Reads the condition `Ready` of a status.
 fn readiness(status: &mut Fields<'_>) -> Option<IdentityReadiness> {
     let mut conditions = status.items("conditions");
     conditions.iter_mut().for_each(Fields::know_the_rest);
@@ -116,14 +116,14 @@ fn readiness(status: &mut Fields<'_>) -> Option<IdentityReadiness> {
     })
 }
 
-/// An object whose fields are looked at here and kept elsewhere.
+/// Reads an object whose fields are checked here and stored elsewhere.
 pub(super) fn part<'d>(fields: &mut Fields<'d>, name: &'d str) -> Fields<'d> {
     let mut part = fields.object(name);
     part.know_the_rest();
     part
 }
 
-/// Checks that what a data source says it is from is there.
+/// Checks that a data source has the place that its type names.
 fn data_source(mut source: Fields<'_>) {
     let (member, what) = match source.text("type").as_deref() {
         Some("File") => ("file", "path"),

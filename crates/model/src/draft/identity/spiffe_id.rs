@@ -1,6 +1,6 @@
 //! SPIFFE IDs: `spiffe://<trust domain>/<path>` (SPIFFE-ID §2).
 
-/// Why a text is no SPIFFE ID, in the words of the reference; `None`: it is one.
+/// Returns the reason why a text is not a SPIFFE ID, in the words of the reference; `None`: it is one.
 pub fn broken_by(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("cannot be empty");

@@ -1,14 +1,14 @@
-//! Templates of Go, as far as trust domains and paths of identities are made of them: actions in braces, each a pipeline.
+//! Go templates, as far as trust domains and paths of identities use them: actions in braces, each a pipeline.
 
 use crate::topology::{Template, TemplatePiece};
 
-/// The functions that a template may call: those of the language, and `label`.
+/// Functions that a template may call: those of the language, and `label`.
 const FUNCTIONS: [&str; 20] = [
     "and", "call", "eq", "ge", "gt", "html", "index", "js", "label", "le", "len", "lt", "ne", "not", "or",
     "print", "printf", "println", "slice", "urlquery",
 ];
 
-/// Why a text is no template, in the words of the language; `None`: it is one.
+/// Returns the reason why a text is not a template, in the words of the language; `None`: it is one.
 pub(super) fn broken_by(text: &str) -> Option<String> {
     let mut rest = text;
     while let Some((_, from)) = rest.split_once("{{") {
@@ -21,13 +21,13 @@ pub(super) fn broken_by(text: &str) -> Option<String> {
     None
 }
 
-/// Reads a template: fields and `label "KEY"` mean something, other actions stay as they are written.
+/// Parses a template: fields and `label "KEY"` are interpreted, other actions are kept as written.
 pub(super) fn read(text: &str) -> Template {
     let mut pieces = Vec::new();
     let mut rest = text.to_owned();
     while let Some((before, from)) = rest.split_once("{{") {
         let Some((action, after)) = from.split_once("}}") else { break };
-        // a dash takes away the space on its side of the action
+        // a dash trims the space on its side of the action
         let (before, action) = match action.strip_prefix("- ") {
             Some(action) => (before.trim_end(), action),
             None => (before, action),
@@ -59,7 +59,7 @@ fn piece(action: &str) -> TemplatePiece {
     }
 }
 
-/// The text between quotes; keys of labels have nothing to escape.
+/// Returns the text between quotes; keys of labels need no escapes.
 fn quoted(text: &str) -> Option<&str> {
     let within = |quote: char| text.strip_prefix(quote)?.strip_suffix(quote);
     within('"').or_else(|| within('`')).filter(|key| !key.contains(['"', '`', '\\']))
@@ -80,7 +80,7 @@ fn broken_pipeline(action: &str) -> Option<String> {
         if is_name && !is_constant && !FUNCTIONS.contains(&word) {
             return Some(format!("function \"{word}\" not defined"));
         }
-        // fields and methods may take what came before, a value cannot
+        // fields and methods may take the result of the previous command, a value cannot
         let takes = (is_name && !is_constant) || (word.starts_with(['.', '$']) && word.len() > 1);
         if stage > 1 && !takes {
             return Some(format!("non executable command in pipeline stage {stage}"));

@@ -9,7 +9,7 @@ use crate::topology::MeshTrust;
 
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
-/// How a structure begins in DER.
+/// First byte of a structure in DER.
 const SEQUENCE: u8 = 0x30;
 
 /// Reads and checks a MeshTrust.
@@ -46,7 +46,7 @@ pub(crate) fn mesh_trust(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
     Spec::MeshTrust(MeshTrust { domain: domain.unwrap_or_default(), bundles: certificates })
 }
 
-/// Whether a text has a certificate in PEM. What it certifies is not looked at.
+/// Returns `true` if a text contains a certificate in PEM. Its content is not checked.
 fn is_certificate(text: &str) -> bool {
     let Some((_, from)) = text.split_once(BEGIN) else { return false };
     let Some((inside, _)) = from.split_once(END) else { return false };

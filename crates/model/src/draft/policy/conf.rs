@@ -1,4 +1,4 @@
-//! The confs that a TCP connection feels, read field by field. What they say about HTTP is known by name only.
+//! Readers of the confs that affect a TCP connection, field by field. Fields about HTTP are known by name only.
 
 mod access_log;
 mod balancing;
@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::policy::{Percent, RetryConf, Said, TimeoutConf, parse_duration};
 use crate::profile::Profile;
 
-/// Reads the conf below `default`; confs of other kinds are not looked into.
+/// Reads the conf below `default`; confs of other kinds are not interpreted.
 pub(crate) fn read(kind: Kind, item: &mut Fields<'_>, profile: Profile) -> Said {
     match kind {
         Kind::MeshTimeout => Said::Timeout(timeout(item.object("default"))),
@@ -56,13 +56,13 @@ fn retry(mut conf: Fields<'_>) -> RetryConf {
     RetryConf { max_connect_attempts }
 }
 
-/// Reads a duration. What is none is noted where all durations are written in their one form.
+/// Reads a duration. An invalid one is noted where all durations are normalised.
 fn duration<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
     let is_text = fields.value(name)?.is_string();
     fields.text(name).filter(|_| is_text).and_then(|text| parse_duration(&text))
 }
 
-/// Reads a duration that is more than nothing: nothing is the same as absent.
+/// Reads a duration above zero: zero is the same as absent.
 fn lasting<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<Duration> {
     duration(fields, name).filter(|duration| !duration.is_zero())
 }
@@ -85,7 +85,7 @@ fn above_zero<'d>(fields: &mut Fields<'d>, name: &'d str) -> Option<u32> {
     number.filter(|number| *number > 0)
 }
 
-/// Reads an object by `read`; absent where it is not there.
+/// Reads an object by `read`; absent if it does not exist.
 fn part<'d, T>(fields: &mut Fields<'d>, name: &'d str, read: impl FnOnce(Fields<'d>) -> T) -> Option<T> {
     let object = fields.object(name);
     object.is_present().then(|| read(object))

@@ -1,4 +1,4 @@
-//! `rules[].matches` of a MeshTCPRoute, which no release of the reference has.
+//! Reader of `rules[].matches` of a MeshTCPRoute, which no release of the reference has.
 
 use std::num::NonZeroU16;
 
@@ -8,10 +8,10 @@ use crate::draft::identity::broken_spiffe_id;
 use crate::policy::{ConnectionMatch, ServerNamePattern, SpiffeIdMatch};
 use crate::profile::Profile;
 
-/// Reads for which connections a rule is; none: for all. A profile that has no matches knows no such field.
+/// Reads the matches of a rule; none: it is for all connections. A profile without matches does not know the field.
 pub(super) fn read(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {
     if !profile.has_connection_matches() {
-        // whoever asks what may stand here is not told of it
+        // `has` leaves no record, so that the shape of this profile does not list the field
         if rule.has("matches") {
             rule.known(&["matches"]);
             rule.findings().note(Note {
@@ -26,7 +26,7 @@ pub(super) fn read(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMat
     rule.list("matches", one)
 }
 
-/// A rule that is for all connections leaves none for another such rule.
+/// Checks that at most one rule is for all connections.
 pub(super) fn check_rules(item: &Fields<'_>, rules: &[Vec<ConnectionMatch>], profile: Profile) {
     let mut for_all = rules.iter().enumerate().filter(|(_, matches)| matches.is_empty());
     if profile.has_connection_matches()
@@ -97,7 +97,7 @@ fn identity(fields: &mut Fields<'_>) -> Option<SpiffeIdMatch> {
     }
     let value = id.string("value");
     let broken = match id.has("value") {
-        // a beginning may end anywhere
+        // a prefix may end anywhere
         true if value.starts_with("spiffe://") && value.len() > "spiffe://".len() => {
             broken_spiffe_id(&value).filter(|_| is_whole == Some(true))
         }

@@ -1,4 +1,4 @@
-//! Every other policy of the targetRef generation: to whom, about what, and what it says.
+//! Readers of all other policies of the targetRef generation: their target, their destinations, and their confs.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
 use crate::violation::FieldPath;
 
-/// The fields of confs that are durations, whatever the policy. They are kept as the reference writes them (`102s` is
+/// Fields of confs that are durations, in any policy. They are kept as the reference writes them (`102s` is
 /// `1m42s`), so that equal confs are equal trees.
 const DURATIONS: [&str; 17] = [
     "baseEjectionTime",
@@ -95,7 +95,7 @@ fn item(mut item: Fields<'_>, context: &Context<'_>, place: Place<'_>) -> Option
         item.violate("targetRef", "in body is required");
         None
     } else {
-        // Only confs without a destination of their own may leave it out; then they mean the mesh.
+        // Only confs without a destination of their own may leave it out; then it is the mesh.
         Some(TargetRef::of_kind(RefKind::Mesh))
     };
     let said = super::conf::read(context.kind, &mut item, context.profile);
@@ -117,14 +117,14 @@ fn rule(mut fields: Fields<'_>, context: &Context<'_>) -> InboundRule {
     InboundRule { matches, conf }
 }
 
-/// A field as it was written, its durations in their one form.
+/// Reads a field as written, with its durations normalised.
 fn as_written<'d>(fields: &mut Fields<'d>, name: &'d str) -> Written {
     let mut tree = fields.json(name);
     tidy(&mut tree, &fields.at(name), fields.findings());
     Written::of(tree)
 }
 
-/// Writes durations in their one form, and notes those that are none.
+/// Normalises durations, and notes invalid ones.
 fn tidy(conf: &mut Value, path: &FieldPath, findings: &Findings<'_>) {
     match conf {
         Value::Array(items) => {

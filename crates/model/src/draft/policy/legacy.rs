@@ -1,4 +1,5 @@
-//! The policies of the tag-based model, except TrafficRoute: who, to whom, and what TCP feels of it.
+//! Readers of the policies of the tag-based model, except TrafficRoute: sources, destinations, and the conf as far
+//! as it affects TCP.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     Spec::Legacy(LegacyPolicy { kind: context.kind, sources, destinations, conf })
 }
 
-/// Reads those fields of the conf that TCP feels; the others are not looked at.
+/// Reads the fields of the conf that affect TCP; the others are ignored.
 fn conf(mut conf: Fields<'_>, kind: Kind) -> LegacyConf {
     conf.know_the_rest();
     let mut tcp = conf.object("tcp");

@@ -1,4 +1,4 @@
-//! MeshTLS: versions and ciphers between proxies, as far as the reference refuses what is said (spec 07 §10).
+//! Reader of MeshTLS: versions and ciphers between proxies, as far as the reference checks them (spec 07 §10).
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::topology::MtlsMode;
 
 const MODES: [(&str, MtlsMode); 2] = [("Strict", MtlsMode::Strict), ("Permissive", MtlsMode::Permissive)];
 
-/// Reads what stands below `default`, in silence: [`check`] says what is wrong with it.
+/// Reads the fields of `default`, without remarks: [`check`] reports what is wrong with them.
 pub(super) fn read(mut conf: Fields<'_>) -> MeshTlsConf {
     conf.know_the_rest();
     let mode = conf.value("mode").and_then(Value::as_str);
@@ -26,7 +26,7 @@ pub(super) fn read(mut conf: Fields<'_>) -> MeshTlsConf {
     MeshTlsConf { mode, versions, ciphers: ciphers.map(|list| list.iter().filter_map(cipher).collect()) }
 }
 
-/// Checks what stands below `spec`, besides references. `top` is the kind of the policy's own target.
+/// Checks the fields of `spec`, besides references. `top` is the kind of the policy's own target.
 pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
     let (from, rules) = (spec.items("from"), spec.items("rules"));
     if !from.is_empty() && !rules.is_empty() {
@@ -58,14 +58,14 @@ pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
         let mut version = conf.object("tlsVersion");
         version.know_the_rest();
         let (least, most) = (one_of(&mut version, "min", &versions), one_of(&mut version, "max", &versions));
-        // the first is whatever the library takes
+        // the first is the library's default
         if least.zip(most).is_some_and(|(least, most)| most > 0 && least > most) {
             version.violate("min", "min version must be lower than max");
         }
     }
 }
 
-/// Reads which of some words is said; says it where it is none of them.
+/// Reads one of some words; reports any other.
 fn one_of<'d>(fields: &mut Fields<'d>, name: &'d str, known: &[&str]) -> Option<usize> {
     let text = fields.text(name)?;
     let found = known.iter().position(|word| *word == text);

@@ -1,4 +1,4 @@
-//! MeshPassthrough: what stands below its `default`.
+//! Reader of the `default` of a MeshPassthrough.
 
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -12,7 +12,7 @@ use crate::policy::{
 const MODES: [(&str, PassthroughMode); 3] =
     [("All", PassthroughMode::All), ("Matched", PassthroughMode::Matched), ("None", PassthroughMode::None)];
 
-/// Reads and checks it.
+/// Reads and checks the conf.
 pub(super) fn read(mut conf: Fields<'_>) -> PassthroughConf {
     let mode = conf.choice("passthroughMode", &MODES);
     let has_matches = conf.has("appendMatch");
@@ -61,7 +61,7 @@ fn network(address: &str, prefix: Option<&str>) -> Option<PassthroughTo> {
     (prefix <= bits).then_some(PassthroughTo::Network { address, prefix })
 }
 
-/// Host names are known by what a client says of them, which a plain connection does not.
+/// Reads a host name, which is known only if clients send one; a plain connection has none.
 fn domain(written: &str, protocol: PassthroughProtocol, fields: &Fields<'_>) -> Option<PassthroughTo> {
     if matches!(protocol, PassthroughProtocol::Tcp | PassthroughProtocol::Mysql) {
         let why = format!("a {} connection does not say which host name it is for", protocol.as_str());

@@ -1,4 +1,5 @@
-//! MeshTrafficPermission: who may connect, as far as the reference refuses what is said (spec 07 §11.4, §11.5).
+//! Reader of MeshTrafficPermission: permissions to connect, as far as the reference checks them (spec 07 §11.4,
+//! §11.5).
 
 use serde_json::Value;
 
@@ -9,13 +10,13 @@ use crate::policy::{PeerMatch, PermissionAction, PermissionConf, SpiffeIdMatch};
 use crate::profile::Profile;
 use crate::reference::RefKind;
 
-/// The kinds that `from` may name.
+/// Kinds that `from` may name.
 pub(super) const CLIENTS: [RefKind; 4] =
     [RefKind::Mesh, RefKind::MeshSubset, RefKind::MeshService, RefKind::MeshServiceSubset];
-/// The lists of a rule, in the order in which they are checked.
+/// Lists of a rule, in the order in which they are checked.
 const LISTS: [&str; 3] = ["allow", "allowWithShadowDeny", "deny"];
 
-/// Reads what stands below `default`, in silence: [`check`] says what is wrong with it.
+/// Reads the fields of `default`, without remarks: [`check`] reports what is wrong with them.
 pub(super) fn read(mut conf: Fields<'_>) -> PermissionConf {
     conf.know_the_rest();
     let action = conf.value("action").and_then(Value::as_str);
@@ -41,7 +42,7 @@ fn peer(written: &Value) -> PeerMatch {
     }
 }
 
-/// Whether a policy says something about inbounds.
+/// Returns `true` if a policy is about inbounds.
 pub(super) fn is_about_inbounds(spec: &mut Fields<'_>) -> bool {
     let mut lists = spec.items("from");
     lists.extend(spec.items("rules"));
@@ -49,7 +50,7 @@ pub(super) fn is_about_inbounds(spec: &mut Fields<'_>) -> bool {
     !lists.is_empty()
 }
 
-/// Checks what stands below `spec`, besides references.
+/// Checks the fields of `spec`, besides references.
 pub(super) fn check(spec: &mut Fields<'_>, profile: Profile) {
     let (from, rules) = (spec.items("from"), spec.items("rules"));
     if profile.permissions_have_rules() && !from.is_empty() && !rules.is_empty() {
@@ -114,7 +115,7 @@ fn rule(mut rule: Fields<'_>, profile: Profile) {
                 peer.error("sni", format!("profile {profile} has no `sni` here"), Some(help.into()));
                 continue;
             }
-            // the reference takes it, and its proxy then refuses the listener
+            // the reference accepts it, and its proxy then refuses the listener
             if !id.is_present() && !name.is_present() {
                 peer.violate_at(path.clone(), "at least one of 'spiffeID', 'sni' has to be defined");
             }

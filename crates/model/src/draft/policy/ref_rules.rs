@@ -1,4 +1,4 @@
-//! Which fields of a reference go with which kind, by profile: the tables of spec 02 §4.5.
+//! Rules about the fields of a reference by kind and profile: the tables of spec 02 §4.5.
 
 use Rule::*;
 
@@ -9,21 +9,21 @@ use crate::profile::Window;
 use crate::reference::{RefKind, Tags};
 use crate::violation::FieldPath;
 
-/// Where a reference stands, as far as the rules depend on it.
+/// Place of a reference, as far as the rules depend on it.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'k> {
-    /// The kinds that may stand there.
+    /// Kinds that are allowed there.
     pub(crate) kinds: &'k [RefKind],
-    /// Whether a MeshGateway may be narrowed to listeners by tags.
+    /// `true`: a MeshGateway may be narrowed to listeners by tags.
     pub(crate) takes_listener_tags: bool,
-    /// Whether the policy is about inbounds, so that a Dataplane may be narrowed to one.
+    /// `true`: the policy is about inbounds, so that a Dataplane may be narrowed to one.
     pub(crate) is_inbound: bool,
 }
 
-/// One rule of a reference. The order in a table is the order in which violations are reported.
+/// Rule of a reference. The order in a table is the order in which violations are reported.
 #[derive(Clone, Copy)]
 enum Rule {
-    /// Kind Mesh means the policy's own mesh.
+    /// Kind Mesh refers to the policy's own mesh.
     OwnMesh,
     NoName,
     NoMesh,
@@ -35,22 +35,22 @@ enum Rule {
     Name,
     NameChars,
     Labels,
-    /// A name, unless there are labels.
+    /// A name is required, unless there are labels.
     NameWithoutLabels,
-    /// The same, reported at the reference itself.
+    /// As `NameWithoutLabels`, reported at the reference itself.
     NameOrLabels,
     LabelsXorNameAndNamespace,
     LabelsXorName,
     LabelsXorSection,
-    /// The characters of tags.
+    /// Characters of tags.
     TagChars,
-    /// The same, where `*` is a value.
+    /// As `TagChars`, with `*` as a valid value.
     SelectorChars,
     /// No tags where listeners cannot be selected.
     ListenerTags,
-    /// Present means not empty.
+    /// Not empty if present.
     SomeProxyTypes,
-    /// A section only where the policy is about inbounds.
+    /// A section only if the policy is about inbounds.
     InboundSection,
 }
 
@@ -193,7 +193,7 @@ fn rules(kind: RefKind, profile: Profile) -> &'static [Rule] {
     rows.iter().find(|(window, _)| window.contains(profile)).map_or(&[], |(_, rules)| rules)
 }
 
-/// Checks a reference by the rules of its kind; a kind that may not stand there ends it.
+/// Checks a reference by the rules of its kind; a kind that is not allowed there ends the check.
 pub(crate) fn check(written: &WrittenRef, fields: &Fields<'_>, place: Place<'_>, profile: Profile) {
     if written.kind.is_empty() {
         return fields.violate("kind", profile.kind_missing());
@@ -216,7 +216,7 @@ pub(crate) fn check(written: &WrittenRef, fields: &Fields<'_>, place: Place<'_>,
     }
 }
 
-/// The field and the message of a broken rule; the field is empty for the reference itself.
+/// Returns the field and the message of a violated rule; the field is empty for the reference itself.
 fn broken(
     rule: Rule,
     kind: RefKind,
@@ -275,7 +275,7 @@ fn broken(
     }
 }
 
-/// Checks keys and values (spec 02 §4.6). `more` are further characters of values; `*` only stands alone.
+/// Checks keys and values (spec 02 §4.6). `more` are further characters of values; `*` is only valid alone.
 fn check_tags(path: &FieldPath, tags: Option<&Tags>, more: &str, fields: &Fields<'_>) {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     for (key, value) in tags.into_iter().flat_map(Tags::iter) {

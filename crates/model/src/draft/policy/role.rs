@@ -1,4 +1,4 @@
-//! The role of a policy in a Kubernetes namespace, which is computed when it is stored (spec 02 §5).
+//! Role of a policy in a Kubernetes namespace, which is computed when it is stored (spec 02 §5).
 
 use crate::draft::options::Options;
 use crate::policy::Policy;
@@ -6,7 +6,7 @@ use crate::profile::RoleRule;
 use crate::reference::{Labels, RefKind, TargetRef};
 use crate::resource::{DISPLAY_NAME_LABEL, NAMESPACE_LABEL, PolicyRole, ROLE_LABEL};
 
-/// Writes the role into the labels of a policy of a namespace, or says why it has none.
+/// Writes the role into the labels of a policy of a namespace, or reports why it has none.
 pub(crate) fn assign(
     labels: &mut Labels,
     policy: &Policy,
@@ -48,7 +48,7 @@ fn compute(policy: &Policy, namespace: &str, options: &Options) -> Result<Policy
     }
 }
 
-/// Whether a destination is a service of the policy's own namespace, named as such.
+/// Returns `true` if a destination is a service of the policy's own namespace, referred to as such.
 fn is_produced(target: &TargetRef, namespace: &str, options: &Options) -> bool {
     let profile = options.profile;
     let right_kind = target.kind == RefKind::MeshService

@@ -1,4 +1,4 @@
-//! MeshTCPRollout.
+//! Reader of MeshTCPRollout.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::profile::Profile;
 use crate::reference::{BackendRef, RefKind, TargetRef};
 use crate::resource::Spec;
 
-/// How many connections must have been judged, where nobody says it.
+/// Default of the number of connections that must have been judged.
 const SAMPLES: u64 = 100;
-/// How many steps there may be.
+/// Limit on the number of steps.
 const STEPS: usize = 100;
 
 const SIGNALS: [(&str, Option<Share>); 4] = [
@@ -45,7 +45,7 @@ pub(crate) fn read(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     let steps = steps(spec, judged);
     let words = [("Wait", WhenUnseen::Wait), ("Proceed", WhenUnseen::Proceed)];
     let when_unseen = spec.choice("whenUnseen", &words).unwrap_or_default();
-    // whoever runs it reads the rest
+    // the rollout's runner reads the rest
     body.status.know_the_rest();
     let in_force = body.status.value("weight").and_then(Percent::of);
     Spec::Rollout(Box::new(Rollout {
@@ -88,7 +88,7 @@ fn destination(mut fields: Fields<'_>, profile: Profile) -> Option<TargetRef> {
     written.target()
 }
 
-/// A backend as a route names it, without a weight.
+/// Reads a backend as a route names it, without a weight.
 fn backend(mut fields: Fields<'_>, profile: Profile) -> BackendRef {
     let written = WrittenRef::read(&mut fields, profile);
     let port = knows(&mut fields, PORT, profile).then(|| fields.number::<u32>("port")).flatten();
@@ -102,7 +102,7 @@ fn backend(mut fields: Fields<'_>, profile: Profile) -> BackendRef {
     BackendRef { target, weight: None, port }
 }
 
-/// The steps as they are written, or those of a linear ramp: one for each whole percent.
+/// Returns the steps as written, or those of a linear ramp: one for each whole percent.
 fn steps(spec: &mut Fields<'_>, samples: u64) -> Vec<RolloutStep> {
     let steps = spec.list("steps", |fields| step(fields, samples));
     let fields = spec.object("linear");
@@ -152,7 +152,7 @@ fn linear(mut fields: Fields<'_>, samples: u64) -> Vec<RolloutStep> {
     (first..=last).map(step).collect()
 }
 
-/// A share above 0 %.
+/// Reads a share above 0 %.
 fn weight<'d>(fields: &mut Fields<'d>, name: &'d str) -> Percent {
     let weight = fields.value(name).and_then(Percent::of).filter(|weight| weight.in_hundredths() > 0);
     weight.unwrap_or_else(|| {

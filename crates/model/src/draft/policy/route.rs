@@ -1,4 +1,4 @@
-//! MeshTCPRoute and MeshHTTPRoute: where the traffic of which destination goes (spec 01 §2 and §9, 02 §4).
+//! Readers of MeshTCPRoute and MeshHTTPRoute: destinations and their backends (spec 01 §2 and §9, 02 §4).
 
 use crate::draft::fields::Fields;
 use crate::draft::kinds::{Body, Context};
@@ -16,7 +16,7 @@ pub(crate) fn tcp(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     read(body, context, tcp_rule, "rules: [{default: {backendRefs: […]}}]")
 }
 
-/// Reads a MeshHTTPRoute. Matches and filters are kept, but not looked into: only that it exists decides about TCP.
+/// Reads a MeshHTTPRoute. Matches and filters are kept, but not interpreted: only their presence matters to TCP.
 pub(crate) fn http(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
     read(body, context, http_rule, "rules: [{matches: […], default: {backendRefs: […]}}]")
 }
@@ -37,7 +37,7 @@ fn read(body: &mut Body<'_>, context: &Context<'_>, rule: ReadRule, shape: &str)
     })
 }
 
-/// Reads and checks `spec.targetRef`: the kind that decides about the kinds in `to`, and the reference.
+/// Reads and checks `spec.targetRef`: returns the kind that decides about the kinds in `to`, and the reference.
 fn top(spec: &mut Fields<'_>, context: &Context<'_>) -> (Option<RefKind>, Option<TargetRef>) {
     let profile = context.profile;
     let mut fields = spec.object("targetRef");
@@ -84,7 +84,7 @@ fn destination(
     Some(route_conf::item(context.kind, target, written, matches))
 }
 
-/// Refuses fields that stand too high up, and shows where they belong: the reference would drop them without a word.
+/// Refuses fields at a level too high, and shows where they belong: the reference would drop them silently.
 fn misplaced(fields: &mut Fields<'_>, names: &[&'static str], message: &str, shape: &str) {
     for name in names.iter().filter(|name| fields.has(name)).collect::<Vec<_>>() {
         fields.known(&[name]);
@@ -92,7 +92,7 @@ fn misplaced(fields: &mut Fields<'_>, names: &[&'static str], message: &str, sha
     }
 }
 
-/// Reads a rule, and says for which connections it is, if only for some.
+/// Reader of a rule, which returns its matches; none: it is for all connections.
 type ReadRule = fn(&mut Fields<'_>, Profile) -> Vec<ConnectionMatch>;
 
 fn tcp_rule(rule: &mut Fields<'_>, profile: Profile) -> Vec<ConnectionMatch> {

@@ -1,5 +1,5 @@
-//! What a route says about a destination. Whoever stored it may have used fields of references that the profile would not
-//! let be written: they are read, and count where the profile looks at them.
+//! Confs of routes. A stored resource may have fields of references that the profile would not accept: they are
+//! read, and are used where the profile looks at them.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::policy::{
 use crate::profile::Profile;
 use crate::reference::{BackendRef, Labels, RefKind, Tags, TargetRef};
 
-/// The item of a route that is about a target and says, tidied, this; `matches`: for which connections each rule is.
+/// Builds the item of a route with this target and this normalised conf; `matches`: those of each rule.
 pub(super) fn item(
     kind: Kind,
     target: TargetRef,
@@ -32,8 +32,8 @@ pub(super) fn item(
     PolicyItem { target, conf, backend_refs }
 }
 
-/// The rules of an item, or a route to its own destination when it has none (spec 01 §2.4). As it is written it is the rule
-/// for all connections, and the rules for some as a list, where there are any.
+/// Returns the rules of an item, or a route to its own destination if it has none (spec 01 §2.4). As written it is
+/// the rule for all connections, and the rules for some as a list, if there are any.
 fn tcp_conf(target: &TargetRef, rules: Vec<(HttpRule, Vec<ConnectionMatch>)>, written: &Value) -> Conf {
     match rules.iter().position(|(_, matches)| matches.is_empty()) {
         None if rules.is_empty() => {
@@ -67,7 +67,7 @@ fn tcp_conf(target: &TargetRef, rules: Vec<(HttpRule, Vec<ConnectionMatch>)>, wr
     }
 }
 
-/// A backendRef in the words of a document.
+/// Writes a backendRef in the words of a document.
 fn as_written(backend: &BackendRef) -> Value {
     let BackendRef { target, weight, port: _ } = backend;
     let TargetRef { kind, name, namespace, labels, tags, section_name, proxy_types: _ } = target;
@@ -120,7 +120,7 @@ pub(super) fn backend_ref(value: &Value) -> Option<BackendRef> {
     })
 }
 
-/// What an item says beside its `targetRef`, as it was written, but with the types and the defaults of the schema.
+/// Returns the fields of an item beside `targetRef`, as written, but with the types and the defaults of the schema.
 pub(super) fn tidied(item: &mut Fields<'_>, profile: Profile) -> Value {
     let said = ["hostnames", "rules"].into_iter().filter(|name| item.has(name)).collect::<Vec<_>>();
     let members = said.into_iter().map(|name| {
@@ -131,7 +131,7 @@ pub(super) fn tidied(item: &mut Fields<'_>, profile: Profile) -> Value {
     Value::Object(members.collect())
 }
 
-/// Tidies every backendRef below a value, those of mirrors included.
+/// Normalises every backendRef below a value, those of mirrors included.
 fn tidy_backends(value: &mut Value, profile: Profile) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| tidy_backends(item, profile)),
@@ -150,7 +150,7 @@ fn tidy_backends(value: &mut Value, profile: Profile) {
     }
 }
 
-/// Gives the fields of a backendRef the types that readers rely on, and the default weight where the schema has one.
+/// Gives the fields of a backendRef the types that readers rely on, and the default weight if the schema has one.
 pub(super) fn tidy_backend(backend: &mut Value, profile: Profile) {
     let Value::Object(backend) = backend else { return };
     backend.retain(|_, member| !member.is_null());

@@ -1,4 +1,4 @@
-//! The schema stage of MeshTCPRoute: types, required fields and sizes, before any rule (spec 02 §2).
+//! Schema stage of MeshTCPRoute: types, required fields and sizes, before any rule (spec 02 §2).
 
 use Schema::*;
 use serde_json::Value;
@@ -11,14 +11,14 @@ use crate::draft::policy::written_ref::{
 use crate::profile::Profile;
 use crate::violation::{FieldPath, Violation};
 
-/// What a value must look like.
+/// Schema of a value.
 enum Schema {
     Text,
     /// Text that is one of these, listed in this order.
     OneOf(&'static [&'static str]),
-    /// A whole number that is not negative.
+    /// Non-negative whole number.
     Whole,
-    /// An object whose values are texts.
+    /// Object whose values are texts.
     Texts,
     List(Box<Schema>, Size),
     Object(Vec<(&'static str, Schema, Need)>),
@@ -39,7 +39,7 @@ enum Need {
 
 use Need::{Optional, Required};
 
-/// What of the document the schema of MeshTCPRoute refuses. Unknown fields are not looked at.
+/// Returns the violations of the schema of MeshTCPRoute in the document. Unknown fields are ignored.
 pub(crate) fn check(document: &Document, profile: Profile) -> Kept<Violation> {
     let mut errors = Errors::default();
     let root = document.value();
@@ -102,7 +102,7 @@ fn reference(kinds: &'static [&'static str], profile: Profile) -> Vec<(&'static 
 struct Errors(Kept<Violation>);
 
 impl Errors {
-    /// `written` is the path in the words of the schema validator, which joins map keys by dots.
+    /// `written`: the path in the words of the schema validator, which joins map keys by dots.
     fn check(&mut self, value: &Value, schema: &Schema, path: FieldPath, written: &str) {
         match (schema, value) {
             (Text, Value::String(_)) => {}
@@ -158,7 +158,8 @@ impl Errors {
         }
     }
 
-    /// A sentence about something under `spec` has a field; other sentences are kept whole (spec 02 §2.1).
+    /// Adds a violation. A sentence about something under `spec` has a field; other sentences are kept whole (spec
+    /// 02 §2.1).
     fn add(&mut self, path: FieldPath, written: &str, message: String) {
         let (field, message) = if written.starts_with("spec.") {
             (written.to_owned(), message)

@@ -1,10 +1,10 @@
-//! A reference as it was written, before it means anything (spec 01 §2.2).
+//! Reference as written, before it is interpreted (spec 01 §2.2).
 
 use crate::draft::fields::Fields;
 use crate::profile::{Profile, Window};
 use crate::reference::{Labels, ProxyType, RefKind, Tags, TargetRef};
 
-/// The fields of a reference; those that the profile does not know are absent. Empty text counts as absent.
+/// Fields of a reference; those that the profile does not know are absent. Empty text is the same as absent.
 pub(crate) struct WrittenRef {
     pub(crate) kind: String,
     pub(crate) name: Option<String>,
@@ -16,7 +16,7 @@ pub(crate) struct WrittenRef {
     pub(crate) proxy_types: Option<Vec<ProxyType>>,
 }
 
-/// The fields that not every profile knows.
+/// Fields that not every profile knows.
 pub(crate) const NAME: (&str, Window) = ("name", Window::before_3(Profile::V2_3));
 pub(crate) const TAGS: (&str, Window) = ("tags", Window::before_3(Profile::V2_3));
 pub(crate) const MESH: (&str, Window) = ("mesh", Window::before_3(Profile::V2_3));
@@ -44,12 +44,12 @@ impl WrittenRef {
         }
     }
 
-    /// The kind, if it is one.
+    /// Returns the kind, if it is valid.
     pub(crate) fn ref_kind(&self) -> Option<RefKind> {
         RefKind::from_text(&self.kind)
     }
 
-    /// What it refers to; absent without a kind.
+    /// Returns the target; absent without a kind.
     pub(crate) fn target(self) -> Option<TargetRef> {
         let kind = self.ref_kind()?;
         let Self { kind: _, name, mesh: _, namespace, tags, labels, section_name, proxy_types } = self;
@@ -67,8 +67,8 @@ impl WrittenRef {
     }
 }
 
-/// Whether the profile knows a field. If not, and the field is there, it is noted and counts as absent: the reference
-/// would drop it without a word.
+/// Returns `true` if the profile knows a field. If not, and the field exists, it is noted and treated as absent:
+/// the reference would drop it silently.
 pub(crate) fn knows(
     fields: &mut Fields<'_>,
     (name, window): (&'static str, Window),

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use crate::draft::Fields;
 
-/// Whether text is an IP address, of version 4 or 6.
+/// Returns `true` if text is an IP address, of version 4 or 6.
 pub(super) fn is_ip(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok()
 }
 
-/// Whether text is a DNS name, and no IP address: labels of 1 to 63 letters, digits, `-` and `_` that do not begin with
-/// `-`, and perhaps one more `.` at the end; 255 characters without the dots.
+/// Returns `true` if text is a DNS name, and not an IP address: labels of 1 to 63 letters, digits, `-` and `_` that
+/// do not begin with `-`, and perhaps one more `.` at the end; 255 characters without the dots.
 pub(super) fn is_dns_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -21,7 +21,8 @@ pub(super) fn is_dns_name(text: &str) -> bool {
     !is_ip(text) && text.len() - text.matches('.').count() <= 255 && name.split('.').all(is_label)
 }
 
-/// Whether connections to these two addresses may meet: they are the same, or one is "all addresses". Names never are.
+/// Returns `true` if connections to these two addresses may meet: they are equal, or one is "all addresses". Names
+/// never are.
 pub(super) fn overlap(left: &str, right: &str) -> bool {
     let parse = |text: &str| text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
     let is_all = |address: &Option<IpAddr>| address.is_some_and(|address| address.is_unspecified());
@@ -29,7 +30,7 @@ pub(super) fn overlap(left: &str, right: &str) -> bool {
     is_all(&left) || is_all(&right) || (left.is_some() && left == right)
 }
 
-/// Checks an address that other proxies connect to: there, an IP address or a DNS name, and one in particular.
+/// Checks an address that other proxies connect to: required, an IP address or a DNS name, and not a wildcard.
 pub(super) fn check(fields: &Fields<'_>, name: &str, address: &str) {
     let message = match address {
         "" => "address can't be empty",

@@ -1,4 +1,4 @@
-//! Where a certificate or a key comes from.
+//! Data sources of certificates and keys.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use crate::draft::topology::MUST_BE_DEFINED;
 use crate::policy::parse_base64;
 use crate::topology::CertificateSource;
 
-/// The places of the older shape, where the name of the field says which it is.
+/// Fields of the older shape, whose names say which source it is.
 const PLACES: [&str; 4] = ["secret", "inline", "inlineString", "file"];
 
-/// Where a data source of the older shape says that a certificate is.
+/// Returns the certificate source of a data source of the older shape.
 pub(super) fn certificate(mut fields: Fields<'_>) -> Option<CertificateSource> {
     fields.known(&PLACES);
     if let Some(name) = fields.text("secret") {
@@ -25,7 +25,8 @@ pub(super) fn certificate(mut fields: Fields<'_>) -> Option<CertificateSource> {
         .map(|_| CertificateSource::Inline)
 }
 
-/// Where a data source of either shape says that certificates are, and their text where it stands there; base64 is undone.
+/// Returns the certificate source of a data source of either shape, and its text if it is inline, with base64
+/// decoded.
 pub(super) fn with_text(mut fields: Fields<'_>, has_type: bool) -> Option<(CertificateSource, String)> {
     let encoded = fields.text("inline");
     let decoded = encoded.map(|text| {

@@ -1,4 +1,4 @@
-//! Dataplane: a proxy, and what it stands for (spec 01 §4).
+//! Reader of Dataplane: a proxy, and what it stands for (spec 01 §4).
 
 mod inbound;
 mod metrics;
@@ -92,14 +92,14 @@ fn gateway_tags(networking: &mut Fields<'_>, kind: GatewayType, profile: Profile
     gateway.known(&["type"]);
     let (tags, path) = (tags::read(&mut gateway, "tags"), gateway.at("tags"));
     protocol::check_gateway_tag(&gateway, &path, &tags);
-    // one that is delegated may do without tags where inbounds may
+    // a delegated gateway may have no tags if inbounds may
     if !(tags.is_empty() && kind == GatewayType::Delegated && !profile.inbound_needs_tags()) {
         TagRules::OF_SERVICE.check(&gateway, &path, &tags);
     }
     tags
 }
 
-/// A gateway has no inbounds and is no zone proxy; a builtin one dials nothing by itself either.
+/// Checks that a gateway has no inbounds and is not a zone proxy; a builtin one has no outbounds either.
 fn refuse_what_gateways_have_not(networking: &mut Fields<'_>, kind: GatewayType) {
     let (which, refused) = match kind {
         GatewayType::Delegated => ("delegated", &["inbound", "listeners"][..]),
@@ -120,7 +120,7 @@ fn advertised_address(networking: &mut Fields<'_>) -> Option<String> {
     Some(advertised)
 }
 
-/// The proxy's own admin port is on 127.0.0.1, where nothing else may listen on the same port.
+/// Checks the proxy's own admin port, which is on 127.0.0.1: no listener there may have the same port.
 fn admin(networking: &mut Fields<'_>, dataplane: &Dataplane) {
     let mut admin = networking.object("admin");
     let Some(port) = admin.number::<u16>("port").filter(|port| *port != 0) else { return };

@@ -1,4 +1,4 @@
-//! ExternalService: a service outside the mesh, in the tag-based model (spec 01 §12).
+//! Reader of ExternalService: a service outside the mesh, in the tag-based model (spec 01 §12).
 
 use crate::draft::topology::tags::TagRules;
 use crate::draft::topology::{CANNOT_BE_EMPTY, address, data_source, port, protocol, tags};
@@ -26,7 +26,7 @@ pub(crate) fn external_service(body: &mut Body<'_>, context: &Context<'_>) -> Sp
     Spec::ExternalService(ExternalService { tags, host, port, tls })
 }
 
-/// Reads `host:port`, or `[host]:port` where the host has colons.
+/// Reads `host:port`, or `[host]:port` if the host has colons.
 fn address(networking: &mut Fields<'_>) -> (String, u16) {
     let address = networking.string("address");
     if address.is_empty() {
@@ -48,7 +48,7 @@ fn address(networking: &mut Fields<'_>) -> (String, u16) {
     (host.to_owned(), port)
 }
 
-/// Host and port, where the text has just one colon outside of brackets.
+/// Splits host and port, if the text has just one colon outside of brackets.
 fn split(address: &str) -> Option<(&str, &str)> {
     let (host, port) = match address.strip_prefix('[') {
         Some(rest) => rest.split_once("]:")?,
@@ -58,7 +58,7 @@ fn split(address: &str) -> Option<(&str, &str)> {
     (is_clean(host) && is_clean(port) && !port.contains(':')).then_some((host, port))
 }
 
-/// TLS; `None` where it is not enabled.
+/// Reads TLS; `None`: it is not enabled.
 fn tls(mut tls: Fields<'_>) -> Option<ExternalTls> {
     tls.known(&["allowRenegotiation"]);
     let mut source = |name| {

@@ -1,4 +1,4 @@
-//! MeshGateway: the listeners of builtin gateways (spec 01 §8).
+//! Reader of MeshGateway: the listeners of builtin gateways (spec 01 §8).
 
 mod hostname;
 mod tls;

@@ -1,5 +1,5 @@
-//! Kinds of which routing TCP needs a field or two. They are not checked: what is not there, or otherwise than expected, is
-//! absent.
+//! Readers of kinds of which routing TCP needs a field or two. They are not checked: missing or unexpected values
+//! are absent.
 
 use serde_json::Value;
 

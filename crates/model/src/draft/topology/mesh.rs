@@ -1,4 +1,4 @@
-//! Mesh: which services exist, and how proxies talk to each other (spec 01 §3).
+//! Reader of Mesh: its services, and the settings of its proxies (spec 01 §3).
 
 mod authority;
 mod backends;
@@ -12,7 +12,7 @@ use crate::resource::Spec;
 use crate::topology::{Mesh, MeshServicesMode, MtlsBackend, MtlsMode};
 use crate::violation::FieldPath;
 
-/// The longest name of a mesh: it is a label's value, and a part of server names.
+/// Limit on the length of a mesh name, in bytes: it is a label's value, and a part of server names.
 const LONGEST_NAME: usize = 63;
 
 /// Reads and checks a Mesh.

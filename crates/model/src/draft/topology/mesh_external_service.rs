@@ -1,4 +1,4 @@
-//! MeshExternalService: a service outside the mesh (spec 01 §7).
+//! Reader of MeshExternalService: a service outside the mesh (spec 01 §7).
 
 mod endpoint;
 mod tls;
@@ -41,7 +41,7 @@ pub(crate) fn mesh_external_service(body: &mut Body<'_>, context: &Context<'_>) 
     })
 }
 
-/// Reads what clients dial.
+/// Reads the port and protocol that clients dial.
 fn read_match(mut fields: Fields<'_>) -> (u32, Protocol) {
     let kind = fields.text("type").unwrap_or_else(|| "HostnameGenerator".into());
     if kind != "HostnameGenerator" {

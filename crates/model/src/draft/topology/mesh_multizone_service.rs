@@ -1,4 +1,4 @@
-//! MeshMultiZoneService: the same service in several zones (spec 01 §6).
+//! Reader of MeshMultiZoneService: the same service in several zones (spec 01 §6).
 
 use crate::draft::topology::{CANNOT_BE_EMPTY, mesh_service, service_name};
 use crate::draft::{Body, Context};

@@ -1,4 +1,4 @@
-//! MeshService: a service's ports, and which dataplanes offer it (spec 01 §5).
+//! Reader of MeshService: a service's ports, and the dataplanes that offer it (spec 01 §5).
 
 use serde_json::Value;
 
@@ -49,7 +49,8 @@ fn selector(mut selector: Fields<'_>, profile: Profile) -> ServiceSelector {
     }
 }
 
-/// Reads `dataplaneLabels`: `{matchLabels: {…}}`, or the labels themselves. Whether it is there, and what it says.
+/// Reads `dataplaneLabels`: `{matchLabels: {…}}`, or the labels themselves. Returns `true` if it is present, and
+/// its labels.
 fn labels(selector: &mut Fields<'_>) -> (bool, Labels) {
     let name = "dataplaneLabels";
     let mut fields = selector.object(name);
@@ -66,7 +67,7 @@ fn labels(selector: &mut Fields<'_>) -> (bool, Labels) {
 
 /// Reads and checks one port of a service.
 pub(super) fn port(mut fields: Fields<'_>, profile: Profile) -> ServicePort {
-    // The name of the field before 2.9.
+    // Name of the field before 2.9.
     let older = protocol::read(&mut fields, "protocol", profile);
     ServicePort {
         name: fields.text("name"),

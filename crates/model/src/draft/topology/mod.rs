@@ -1,5 +1,5 @@
-//! Readers of meshes, dataplanes, services, gateways and zones: one file a kind, and one for each thing that several
-//! kinds have (addresses, ports, protocols, tags).
+//! Readers of meshes, dataplanes, services, gateways and zones: one file per kind, and one for each part that
+//! several kinds share (addresses, ports, protocols, tags).
 
 mod address;
 mod data_source;
@@ -30,7 +30,7 @@ pub(super) use mesh_service::mesh_service;
 pub(super) use traffic_route::traffic_route;
 pub(super) use zone_proxy::{zone_egress, zone_ingress};
 
-/// The message for something that has to be there.
+/// Message for a missing required value.
 const CANNOT_BE_EMPTY: &str = "cannot be empty";
-/// The message for something that has to be there, where the reference says it this way.
+/// Message for a missing required value, where the reference uses these words.
 const MUST_BE_DEFINED: &str = "must be defined";

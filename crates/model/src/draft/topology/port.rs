@@ -3,18 +3,18 @@
 use crate::draft::Fields;
 use crate::violation::FieldPath;
 
-/// Reads a port as it was written; 0 when absent, and checked by nobody yet.
+/// Reads a port as written; 0 if absent, and not checked yet.
 pub(super) fn read<'d>(fields: &mut Fields<'d>, name: &'d str) -> u64 {
     fields.number(name).unwrap_or_default()
 }
 
-/// Reads and checks a port that has to be there.
+/// Reads and checks a required port.
 pub(super) fn required<'d>(fields: &mut Fields<'d>, name: &'d str) -> u16 {
     let port = read(fields, name);
     check_at(fields, fields.at(name), port)
 }
 
-/// Checks a port that may be left out; 0 is the same as left out.
+/// Checks an optional port; 0 is the same as absent.
 pub(super) fn check_optional(fields: &Fields<'_>, name: &str, port: u64) -> Option<u16> {
     (port != 0).then(|| check_at(fields, fields.at(name), port))
 }

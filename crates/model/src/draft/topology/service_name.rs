@@ -18,7 +18,7 @@ pub(super) fn check(body: &Body<'_>, context: &Context<'_>) {
     }
 }
 
-/// Checks that a name is a label of RFC 1035; in the words of Kubernetes.
+/// Checks that a name is an RFC 1035 label; in the words of Kubernetes.
 pub(super) fn check_rfc1035(name: &str, violate: impl Fn(&str)) {
     if name.len() > LONGEST {
         violate("must be no more than 63 characters");

@@ -1,4 +1,4 @@
-//! How a proxy names a real service (spec 01 §4): `outbound[].backendRef` and `reachableBackends.refs[]`.
+//! References of a proxy to real services (spec 01 §4): `outbound[].backendRef` and `reachableBackends.refs[]`.
 
 use crate::draft::Fields;
 use crate::draft::topology::{CANNOT_BE_EMPTY, port};
@@ -6,12 +6,12 @@ use crate::profile::Profile;
 use crate::reference::{Labels, RefKind};
 use crate::topology::ReachableBackendRef;
 
-/// Reads and checks a reference whose port has to be there.
+/// Reads and checks a reference with a required port.
 pub(super) fn with_port(fields: Fields<'_>, profile: Profile) -> ReachableBackendRef {
     read(fields, profile, true)
 }
 
-/// Reads and checks a reference whose port may be left out, which means all ports.
+/// Reads and checks a reference with an optional port; absent: all ports.
 pub(super) fn with_any_port(fields: Fields<'_>, profile: Profile) -> ReachableBackendRef {
     read(fields, profile, false)
 }

@@ -4,43 +4,43 @@ use crate::draft::Fields;
 use crate::reference::{SERVICE_TAG, Tags};
 use crate::violation::FieldPath;
 
-/// What tags have to be like, besides being made of the right characters.
+/// Rules for tags besides their characters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TagRules {
-    /// Whether there has to be at least one.
+    /// `true`: there must be at least one.
     pub(super) some: bool,
-    /// What is to be said about `kuma.io/service`.
+    /// Rule for `kuma.io/service`.
     pub(super) service: ServiceTag,
-    /// Whether values may be `*`, and may have slashes.
+    /// `true`: values may be `*`, and may have slashes.
     pub(super) selector: bool,
 }
 
-/// What tags may say about `kuma.io/service`.
+/// Rule for `kuma.io/service` among tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServiceTag {
-    /// Anything, or nothing.
+    /// Optional.
     Optional,
-    /// Something.
+    /// Required.
     Required,
-    /// Something, and there may be no other tag.
+    /// Required, and no other tag is allowed.
     Alone,
-    /// Nothing.
+    /// Forbidden.
     Forbidden,
 }
 
 impl TagRules {
-    /// Tags of a thing that is a service.
+    /// Tags of a service.
     pub(super) const OF_SERVICE: Self = Self { some: false, service: ServiceTag::Required, selector: false };
     /// Tags that are added to those of a service.
     pub(super) const BESIDE_SERVICE: Self =
         Self { some: false, service: ServiceTag::Forbidden, selector: false };
     /// Tags without a further rule.
     pub(super) const ANY: Self = Self { some: false, service: ServiceTag::Optional, selector: false };
-    /// A selector that names a service.
+    /// Selector with a service.
     pub(super) const SELECTOR: Self = Self { some: true, service: ServiceTag::Required, selector: true };
-    /// A selector that names a service, and nothing else.
+    /// Selector with a service, and nothing else.
     pub(super) const SERVICE_ONLY: Self = Self { some: false, service: ServiceTag::Alone, selector: true };
-    /// A selector that names something.
+    /// Selector with at least one tag.
     pub(crate) const SOME: Self = Self { some: true, service: ServiceTag::Optional, selector: true };
 
     /// Checks tags at a path. Violations come in the order of the keys.
@@ -98,7 +98,7 @@ impl TagRules {
     }
 }
 
-/// Reads tags; none when absent.
+/// Reads tags; none if absent.
 pub(super) fn read<'d>(fields: &mut Fields<'d>, name: &'d str) -> Tags {
     fields.map(name).unwrap_or_default()
 }
@@ -110,7 +110,7 @@ pub(super) fn checked<'d>(fields: &mut Fields<'d>, name: &'d str, rules: TagRule
     tags
 }
 
-/// Reads and checks a list of selectors, `[{match: {…}}]`, that has at least one.
+/// Reads and checks a list of selectors, `[{match: {…}}]`, with at least one.
 pub(crate) fn selectors<'d>(fields: &mut Fields<'d>, name: &'d str, rules: TagRules) -> Vec<Tags> {
     let items = fields.items(name);
     if items.is_empty() {

@@ -1,4 +1,4 @@
-//! TrafficRoute: the route of the tag-based model (spec 01 §10).
+//! Reader of TrafficRoute: the route of the tag-based model (spec 01 §10).
 
 mod http;
 mod load_balancer;
@@ -28,7 +28,7 @@ pub(crate) fn traffic_route(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
     Spec::TrafficRoute(TrafficRoute { sources, destinations, destination })
 }
 
-/// Reads and checks where connections, or requests that match, go: one of `split` and `destination`.
+/// Reads and checks the destination of connections, or of requests that match: one of `split` and `destination`.
 fn destination(fields: &mut Fields<'_>) -> LegacyDestination {
     let splits = fields.items("split");
     let single: Tags = tags::read(fields, "destination");

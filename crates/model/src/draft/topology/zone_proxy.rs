@@ -1,4 +1,4 @@
-//! ZoneIngress and ZoneEgress: where connections enter and leave a zone (spec 01 §11).
+//! Readers of ZoneIngress and ZoneEgress (spec 01 §11).
 
 use crate::draft::topology::tags::TagRules;
 use crate::draft::topology::{address, port, tags};
@@ -56,7 +56,7 @@ pub(crate) fn zone_egress(body: &mut Body<'_>, _: &Context<'_>) -> Spec {
     })
 }
 
-/// The proxy's own admin port is on 127.0.0.1, where the zone proxy may not listen on the same port.
+/// Checks the proxy's own admin port, which is on 127.0.0.1: the zone proxy may not listen there on the same port.
 fn check_admin(networking: &mut Fields<'_>, listens: &[(Option<&str>, u64)]) {
     let mut admin = networking.object("admin");
     let Some(port) = admin.number::<u64>("port") else { return };

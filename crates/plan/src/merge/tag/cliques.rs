@@ -6,13 +6,13 @@ use model::Tags;
 
 use crate::merge::tag::Entry;
 
-/// With more combinations, whose number doubles with each tag, rules would be of no use to anybody.
+/// Limit on combinations of tags, whose number doubles with each tag: more rules than this would be of no use.
 pub(super) const MOST_COMBINATIONS: usize = 16_384;
 
-/// Nor with so many ways to overlap.
+/// Limit on sets of overlapping subsets, for the same reason.
 const MOST_CLIQUES: usize = 4096;
 
-/// Too many tags overlap.
+/// Error: too many tags overlap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooManyTags {
     #[error(
@@ -23,15 +23,15 @@ pub(crate) enum TooManyTags {
     Ways,
 }
 
-/// Every largest set of entries whose subsets all overlap with each other, as positions.
+/// Returns every largest set of entries whose subsets all overlap with each other, as positions.
 pub(super) fn cliques(entries: &[Entry<'_>]) -> Result<Vec<Vec<usize>>, TooManyTags> {
     let all: Vec<(usize, Tags)> =
         entries.iter().enumerate().map(|(at, entry)| (at, entry.subset.clone())).collect();
     overlapping(all)
 }
 
-/// Splits by a tag key that all subsets have, as often as there is one: subsets with different values never overlap, and
-/// that is what policies look like. What is left is searched.
+/// Splits by a tag key that all subsets have, as often as there is one: subsets with different values never
+/// overlap, which is the common case of policies. The rest is searched.
 fn overlapping(subsets: Vec<(usize, Tags)>) -> Result<Vec<Vec<usize>>, TooManyTags> {
     let (everything, rest): (Vec<_>, Vec<_>) = subsets.into_iter().partition(|(_, tags)| tags.is_empty());
     let everything: Vec<usize> = everything.into_iter().map(|(at, _)| at).collect();
@@ -61,7 +61,7 @@ fn overlapping(subsets: Vec<(usize, Tags)>) -> Result<Vec<Vec<usize>>, TooManyTa
     Ok(cliques)
 }
 
-/// Bron and Kerbosch, with a pivot. Equal subsets are one node.
+/// Bron–Kerbosch algorithm with a pivot. Equal subsets are one node.
 fn search(subsets: &[(usize, Tags)]) -> Result<Vec<Vec<usize>>, TooManyTags> {
     let mut nodes: BTreeMap<&Tags, Vec<usize>> = BTreeMap::new();
     for (at, tags) in subsets {
@@ -92,7 +92,7 @@ fn search(subsets: &[(usize, Tags)]) -> Result<Vec<Vec<usize>>, TooManyTags> {
     Ok(found)
 }
 
-/// Whether something may have the tags of both.
+/// Returns `true` if a destination may have the tags of both.
 pub(super) fn overlap(a: &Tags, b: &Tags) -> bool {
     a.iter().all(|(key, value)| b.get(key).is_none_or(|other| other == value))
 }

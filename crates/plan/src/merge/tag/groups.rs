@@ -10,8 +10,9 @@ use super::cliques::{MOST_COMBINATIONS, TooManyTags, cliques, overlap};
 use crate::merge::tag::{Entry, tag};
 use crate::rules::Subset;
 
-/// The combinations of the tags of overlapping subsets, each with the entries that say something about it, as positions,
-/// ascending. In the order of the reference, which compares the positions of a group as text, larger first.
+/// Returns the combinations of the tags of overlapping subsets, each with the entries that apply to it, as
+/// positions, ascending. In the order of the reference, which compares the positions of a group as text, larger
+/// first.
 pub(super) fn combinations(
     entries: &[Entry<'_>],
     overlaps: Overlaps,
@@ -37,7 +38,7 @@ pub(super) fn combinations(
     Ok(found)
 }
 
-/// Entries whose subsets overlap, directly or over others.
+/// Groups entries whose subsets overlap, directly or over others.
 fn components(entries: &[Entry<'_>]) -> Vec<Vec<usize>> {
     let mut nodes: BTreeMap<&Tags, Vec<usize>> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {
@@ -58,8 +59,8 @@ fn components(entries: &[Entry<'_>]) -> Vec<Vec<usize>> {
     components.into_iter().map(|(_, positions)| positions).collect()
 }
 
-/// Every combination of having and lacking tags, the first key changing fastest. Of each key at most one value is had;
-/// whoever has one lacks the others, so that these need not be said.
+/// Returns every combination of having and lacking tags, the first key changing fastest. Of each key at most one
+/// value is present; the other values of that key are then lacking and not listed.
 fn of_tags(tags: &BTreeSet<(&str, &str)>) -> Result<Vec<Subset>, TooManyTags> {
     let mut combinations = vec![Subset::default()];
     let mut rest: Vec<(&str, &str)> = tags.iter().copied().collect();
@@ -71,7 +72,7 @@ fn of_tags(tags: &BTreeSet<(&str, &str)>) -> Result<Vec<Subset>, TooManyTags> {
         if combinations.len().saturating_mul(choices.len()) > MOST_COMBINATIONS {
             return Err(TooManyTags::Together(tags.len()));
         }
-        // later keys change more slowly: they are walked outside
+        // later keys change more slowly: they are the outer loop
         let with_key = |Subset(later): &Subset| -> Vec<Subset> {
             choices.iter().map(|Subset(own)| Subset([own.as_slice(), later].concat())).collect()
         };
@@ -80,9 +81,9 @@ fn of_tags(tags: &BTreeSet<(&str, &str)>) -> Result<Vec<Subset>, TooManyTags> {
     Ok(combinations)
 }
 
-/// Entries by the first of their tags, so that few are asked about a combination.
+/// Entries by the first of their tags, so that a lookup compares only a few with a combination.
 struct Index<'e> {
-    /// Those that are about everything.
+    /// Entries about everything.
     everything: Vec<usize>,
     by_tag: BTreeMap<(&'e str, &'e str), Vec<usize>>,
 }
@@ -99,7 +100,7 @@ impl<'e> Index<'e> {
         index
     }
 
-    /// The entries all of whose tags a combination has, whether they are of its group or not.
+    /// Returns the entries all of whose tags a combination has, whether or not they are of its group.
     fn covering(&self, entries: &[Entry<'_>], combination: &Subset) -> Vec<usize> {
         let had: BTreeSet<(&str, &str)> =
             combination.0.iter().filter(|t| !t.not).map(|t| (t.key.as_str(), t.value.as_str())).collect();

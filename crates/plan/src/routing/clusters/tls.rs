@@ -1,4 +1,4 @@
-//! TLS to a cluster: what to send and whom to expect (spec 07 §7).
+//! TLS to a cluster: the server name to send and the peers to expect (spec 07 §7).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,20 +10,20 @@ use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable, Via};
 use crate::routing::endpoints::{egresses, is_local, matched};
 use crate::routing::{service_identity, sni};
 
-/// The service that the mesh CA names zone egresses.
+/// Service name of zone egresses in certificates of the mesh CA.
 const EGRESS: &str = "zone-egress";
 
-/// Who dials.
+/// Client that dials a cluster.
 #[derive(Clone, Copy)]
 pub(super) struct Client<'v, 'a> {
     pub(super) view: &'v View<'a>,
     pub(super) facts: &'v Facts<'a>,
-    /// Whether every service is taken to have certificates, as builtin gateways do.
+    /// `true`: every service is assumed to have certificates, as builtin gateways do.
     pub(super) always_ready: bool,
 }
 
 impl Client<'_, '_> {
-    /// TLS to a tag-based service; `None`: plaintext.
+    /// Returns the TLS to a tag-based service; `None`: plaintext.
     pub(super) fn to_tags(
         self,
         service: &str,
@@ -39,7 +39,7 @@ impl Client<'_, '_> {
         let mesh = mesh.unwrap_or(self.facts.mesh_name);
         let permissive = if mesh == mtls.mesh { Some(mtls.permissive) } else { self.mode_of(mesh) };
         let Some(permissive) = permissive else { return Ok(None) };
-        // gates of zones take TLS only: who is behind none but these is ready
+        // zone proxies accept TLS only: a service with endpoints behind them alone is ready
         let is_elsewhere =
             !offer.endpoints.is_empty() && offer.endpoints.iter().all(|it| it.via != Via::Direct);
         let is_ready = self.always_ready || by_egress || is_elsewhere || self.is_certified(mesh, service);
@@ -57,7 +57,7 @@ impl Client<'_, '_> {
         Ok(Some(ProxyTls { mesh: mesh.to_owned(), ..tls(mtls, sni, peers) }))
     }
 
-    /// TLS to a real service; `None`: plaintext.
+    /// Returns the TLS to a real service; `None`: plaintext.
     pub(super) fn to_service(
         self,
         service: &Service<'_>,
@@ -79,7 +79,7 @@ impl Client<'_, '_> {
             _ if self.dials_egresses_by_id(mtls) => {
                 match self.egresses() {
                     ids if !ids.is_empty() => ids,
-                    // nobody dials what has no address
+                    // a service without endpoints is not dialled
                     _ if offer.endpoints.is_empty() => return Ok(None),
                     _ => return self.without_egress(),
                 }
@@ -96,7 +96,7 @@ impl Client<'_, '_> {
         Ok(Some(ProxyTls { sni_of_zones, ..tls(mtls, sni, peers) }))
     }
 
-    /// Whether another mesh takes plaintext too; `None`: it has no TLS.
+    /// Returns `true` if another mesh accepts plaintext too; `None`: it has no TLS.
     fn mode_of(self, mesh: &str) -> Option<bool> {
         let Spec::Mesh(mesh) = self.view.reader().named(Kind::Mesh, "", mesh)?.spec() else { return None };
         mesh.mtls().map(|backend| backend.mode == MtlsMode::Permissive)
@@ -107,16 +107,16 @@ impl Client<'_, '_> {
         certified.is_none_or(|certified| certified.contains(&(mesh.to_owned(), service.to_owned())))
     }
 
-    /// Whether all instances of a MeshService terminate TLS (spec 07 §8.1).
+    /// Returns `true` if all instances of a MeshService terminate TLS (spec 07 §8.1).
     fn is_ready(self, resource: &Resource, spec: &MeshService) -> bool {
-        // certificates are counted by control planes only, and identities are seen by everybody
+        // only control planes count certificates, while identities are visible to everybody
         let everybody = self.view.context().certified.is_none();
         let (reader, zone) = (self.view.reader(), self.facts.zone.as_deref());
         let found_out = || service_identity::is_ready(reader, resource, spec, zone, |_| everybody);
         !is_local(resource) || spec.tls_ready.unwrap_or_else(found_out)
     }
 
-    /// The URIs that instances of services may show, sorted.
+    /// Returns the URIs that instances of services may present, sorted.
     fn ids<'r>(
         self,
         mtls: &Mtls,
@@ -126,7 +126,7 @@ impl Client<'_, '_> {
         let profile = self.facts.profile;
         let by_id = mtls.has_workload_identity();
         let uri = |id: Identity| match id {
-            // what stands for several services has bare values with the reference, which nobody can show
+            // a MeshMultiZoneService has bare values in the reference, which no instance can present
             Identity::ServiceTag(service) if together && by_id && profile.has_mesh_mtls() => Some(service),
             Identity::ServiceTag(service) => {
                 profile.has_mesh_mtls().then(|| format!("spiffe://{}/{service}", self.facts.mesh_name))
@@ -150,12 +150,12 @@ impl Client<'_, '_> {
         ids.into_iter().collect()
     }
 
-    /// Whether egresses are listeners of Dataplanes, which have identities of their own.
+    /// Returns `true` if egresses are listeners of Dataplanes, which have identities of their own.
     fn dials_egresses_by_id(self, mtls: &Mtls) -> bool {
         mtls.has_workload_identity() && self.facts.profile.has_zone_proxy_listeners()
     }
 
-    /// The identities of the zone's egresses, sorted.
+    /// Returns the identities of the zone's egresses, sorted.
     fn egresses(self) -> Vec<String> {
         let (reader, facts) = (self.view.reader(), self.facts);
         let egresses = egresses::listeners(reader, facts).into_iter();
@@ -167,7 +167,7 @@ impl Client<'_, '_> {
         ids.into_iter().collect()
     }
 
-    /// TLS to egresses none of which has an identity.
+    /// Returns the TLS to egresses if none of them has an identity.
     fn without_egress(self) -> Result<Option<ProxyTls>, Unusable> {
         if !self.facts.profile.has_mesh_mtls() {
             return Ok(None);
@@ -176,7 +176,7 @@ impl Client<'_, '_> {
         Err(Unusable::NeedsMesh { missing: missing.into() })
     }
 
-    /// The server name, and those for zones whose ingress knows another one (spec 07 §7.5).
+    /// Returns the server name, and those for zones whose ingress routes by another one (spec 07 §7.5).
     fn server_names(
         self,
         mtls: &Mtls,
@@ -205,7 +205,8 @@ impl Client<'_, '_> {
         Ok((sni, old.into_iter().map(|zone| (zone, hashed())).collect()))
     }
 
-    /// The zones behind a service that have only an ingress of their own kind, which routes by hashed names.
+    /// Returns the zones behind a service that have only an ingress of the older kind, which routes by hashed
+    /// names.
     fn old_zones(self, service: &Service<'_>, offer: &Offer) -> BTreeSet<String> {
         let zones: BTreeSet<&str> = match service.resource.spec() {
             Spec::MeshService(_) if !is_local(service.resource) => {
@@ -222,8 +223,8 @@ impl Client<'_, '_> {
         zones.into_iter().filter(|zone| !is_new(zone)).map(str::to_owned).collect()
     }
 
-    /// The service as readable names have it: with the name of its port, which ingresses listen for. Where no ingress is on
-    /// the way, 2.14 says the port as the reference to it does.
+    /// Returns the id of the service in readable names: with the name of its port, which ingresses listen for.
+    /// Where no ingress is on the way, 2.14 writes the port as the reference to it does.
     fn named(self, service: &Service<'_>) -> model::ResourceId {
         let by_reference = self.facts.profile.has_mesh_mtls()
             && matches!(service.resource.spec(), Spec::MeshService(_))
@@ -244,7 +245,7 @@ fn tls(mtls: &Mtls, sni: String, peers: PeerNames) -> ProxyTls {
         peers,
         mesh: mtls.mesh.clone(),
         optional: mtls.permissive,
-        // known once all clusters are made
+        // set once all clusters are made
         params: TlsParams::default(),
     }
 }

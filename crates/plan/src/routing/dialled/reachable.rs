@@ -1,4 +1,4 @@
-//! Which virtual IPs a proxy asks for: `reachableServices` and `reachableBackends` (spec 04 §2).
+//! Virtual IPs that a proxy asks for: `reachableServices` and `reachableBackends` (spec 04 §2).
 
 use model::Resource;
 use model::topology::{MeshServicesMode, ReachableBackendRef};
@@ -6,7 +6,7 @@ use model::topology::{MeshServicesMode, ReachableBackendRef};
 use crate::routing::facts::Facts;
 use crate::view::View;
 
-/// Whether a tag-based service is among what the proxy reaches.
+/// Returns `true` if a tag-based service is reachable for the proxy.
 pub(super) fn is_tag(view: &View<'_>, service: &str) -> bool {
     let listed = view.dataplane().transparent_proxying.as_ref().map(|t| t.reachable_services.as_slice());
     match listed {
@@ -15,7 +15,7 @@ pub(super) fn is_tag(view: &View<'_>, service: &str) -> bool {
     }
 }
 
-/// Whether a port of a real service is among what the proxy reaches.
+/// Returns `true` if a port of a real service is reachable for the proxy.
 pub(super) fn is_real(view: &View<'_>, facts: &Facts<'_>, resource: &Resource, section: &str) -> bool {
     let transparent = view.dataplane().transparent_proxying.as_ref();
     let backends = transparent.and_then(|t| t.reachable_backends.as_ref());

@@ -11,7 +11,7 @@ use crate::dialled::{Dialled, DialledTarget};
 use crate::routing::facts::Facts;
 use crate::view::View;
 
-/// One outbound for each virtual IP and port that the proxy may reach.
+/// Returns one outbound for each virtual IP and port that the proxy may reach.
 pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
     let mut dialled = Vec::new();
     if facts.mesh_services != MeshServicesMode::Disabled && facts.profile.has_real_outbounds() {
@@ -28,7 +28,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
     dialled
 }
 
-/// Whether an address is the virtual IP of some service.
+/// Returns `true` if an address is the virtual IP of some service.
 pub(super) fn is_generated(view: &View<'_>, address: &str) -> bool {
     let kinds = [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService];
     kinds.into_iter().flat_map(|kind| view.of_kind(kind)).any(|resource| vips(resource).contains(&address))
@@ -63,11 +63,11 @@ fn ports(ports: &[model::topology::ServicePort]) -> Vec<(u16, String)> {
     ports.iter().filter_map(named).collect()
 }
 
-/// The port of the virtual IP of a tag-based service.
+/// Port of the virtual IP of a tag-based service.
 const TAG_PORT: u16 = 80;
 
-/// The virtual IPs of tag-based services. Those in outbounds of the Dataplane are taken as they stand, and a service that has
-/// one there has no other.
+/// Adds the virtual IPs of tag-based services. Those in outbounds of the Dataplane are used as they are, and
+/// replace the generated one of the same service.
 fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
     let written: Vec<(&str, u16, &str)> = view.dataplane().outbound.iter().filter_map(written).collect();
     let mut seen = BTreeSet::new();
@@ -87,7 +87,7 @@ fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
     }
 }
 
-/// The virtual IP, port and service of an outbound of tags; `None`: it is none.
+/// Returns the virtual IP, port and service of an outbound with tags; `None`: it has no virtual IP.
 fn written(outbound: &DataplaneOutbound) -> Option<(&str, u16, &str)> {
     let OutboundTarget::Tags(tags) = &outbound.target else { return None };
     let address = outbound.address.as_deref().filter(|address| !is_loopback(address))?;
@@ -107,7 +107,7 @@ fn vips(resource: &Resource) -> Vec<&str> {
     }
 }
 
-/// Headless services: the address and port are the proxy's own.
+/// Returns `true` for a headless service whose address and port are the proxy's own.
 fn is_own_inbound(view: &View<'_>, outbound: &Dialled) -> bool {
     let dataplane = view.dataplane();
     dataplane.inbound.iter().any(|inbound| {

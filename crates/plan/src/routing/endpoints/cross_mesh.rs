@@ -8,7 +8,7 @@ use crate::plan::{Endpoint, Via};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 
-/// Who offers a tag value in another mesh.
+/// Returns the endpoints of a tag value in another mesh.
 pub(in crate::routing) fn of_other_mesh(
     reader: &Reader<'_>,
     facts: &Facts<'_>,

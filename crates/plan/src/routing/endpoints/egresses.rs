@@ -1,4 +1,4 @@
-//! The egresses of this zone (spec 08 §4.3).
+//! Egresses of this zone (spec 08 §4.3).
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::gate::{Gate, zone_of};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 
-/// Those that serve all meshes.
+/// Returns the egresses that serve all meshes.
 pub(super) fn proxies(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     if !facts.profile.has_zone_proxy_resources() {
         return Vec::new();
@@ -26,8 +26,8 @@ pub(super) fn proxies(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     gates.into_iter().collect()
 }
 
-/// Those that carry real services outside the mesh: listeners of Dataplanes where there is any that is ready, or else those
-/// that serve all meshes.
+/// Returns the egresses that carry real services outside the mesh: listeners of Dataplanes if any is ready, or else
+/// those that serve all meshes.
 pub(super) fn of_real_services(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
     for (resource, dataplane, listener) in listeners(reader, facts) {
@@ -37,7 +37,7 @@ pub(super) fn of_real_services(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Ga
     if gates.is_empty() { proxies(reader, facts) } else { gates.into_iter().collect() }
 }
 
-/// The listeners of Dataplanes of the mesh in this zone that carry connections out now.
+/// Returns the egress listeners of Dataplanes of the mesh in this zone that are ready.
 pub(in crate::routing) fn listeners<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -56,7 +56,7 @@ pub(in crate::routing) fn listeners<'a>(
     .collect()
 }
 
-/// Whether Dataplanes of the mesh are zone proxies where they have such listeners (spec 08 §8.1).
+/// Returns `true` if zone proxies of the mesh are listeners of its Dataplanes (spec 08 §8.1).
 pub(in crate::routing) fn has_listeners(facts: &Facts<'_>) -> bool {
     let only_real =
         facts.profile.always_exclusive_mesh_services() || facts.mesh_services == MeshServicesMode::Exclusive;

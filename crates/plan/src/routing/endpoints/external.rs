@@ -12,11 +12,11 @@ use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
 
-/// The tag by which the endpoints of an ExternalService with TLS are told from those of others.
+/// Tag that tells apart the endpoints of ExternalServices with TLS.
 pub(in crate::routing) const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
 
-/// A MeshExternalService: through the egresses of the zone; before 2.9 only where the mesh says so, and directly elsewhere, and
-/// for proxies that may, where there is no egress.
+/// Returns the endpoints of a MeshExternalService: through the egresses of the zone; before 2.9 only if the mesh
+/// says so, and directly elsewhere; also directly, for proxies that may, where there is no egress.
 pub(super) fn of_service(
     reader: &Reader<'_>,
     facts: &Facts<'_>,
@@ -37,7 +37,8 @@ pub(super) fn of_service(
         let outside = Outside { protocol, by_egress: false, tls, direct: None, unloaded: None };
         return Offer { endpoints: real, outside: Some(outside) };
     }
-    // No switch of the mesh matters: an egress is used where it exists, and serves only meshes with TLS.
+    // The mesh's own switch does not matter here: an egress is used where it exists, and serves only meshes with
+    // TLS.
     let uses_egress = facts.mtls.is_some() || !facts.profile.has_zone_proxy_resources();
     let tags: Tags = service.resource.meta().labels.iter().collect();
     let gates = match always_by_egress {
@@ -53,13 +54,14 @@ pub(super) fn of_service(
     }
 }
 
-/// Why the TLS secrets of a service outside the mesh cannot be loaded, in words; `None`: they can, or nobody tried.
+/// Returns the reason why the TLS secrets of a service outside the mesh cannot be loaded, in words; `None`: they
+/// can, or loading was not tried.
 fn unloaded<'a>(reader: &Reader<'a>, resource: &Resource) -> Option<&'a str> {
     reader.context().unloaded.get(&external_tls::about(resource)).map(String::as_str)
 }
 
-/// The MeshExternalServices that the egresses of this zone dial: those that are reached from it, and whose TLS secrets can be
-/// loaded.
+/// Returns the MeshExternalServices that the egresses of this zone dial: those that are reached from it, and whose
+/// TLS secrets can be loaded.
 pub(in crate::routing) fn services<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -76,20 +78,20 @@ pub(in crate::routing) fn services<'a>(
     of_kind.filter(|(resource, _)| is_dialled(resource)).collect()
 }
 
-/// A MeshExternalService as an egress dials it: by itself.
+/// Returns the endpoints of a MeshExternalService as an egress dials it: directly.
 pub(in crate::routing) fn of_egress(
     facts: &Facts<'_>,
     resource: &Resource,
     spec: &MeshExternalService,
 ) -> (Vec<Endpoint>, Option<ExternalTls>) {
     let real = real_endpoints(facts, resource, spec).into_iter();
-    // where it is says nothing to an egress, which is of one zone
+    // the zone of an endpoint is meaningless to an egress, which is of one zone
     let endpoints = real.map(|endpoint| Endpoint { zone: None, ..endpoint });
     (endpoints.collect(), external_tls::of_service(resource, spec))
 }
 
-/// The ExternalServices with this value of `kuma.io/service`. One that only another zone reaches is dialled where connections
-/// leave by egresses, which know the way (spec 08 §4.3).
+/// Returns the ExternalServices with this value of `kuma.io/service`. One that only another zone reaches is dialled
+/// where connections leave by egresses, which know the way (spec 08 §4.3).
 pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Offer {
     let mut offer = Offer::default();
     for (resource, spec) in with_tag(reader, facts, service) {
@@ -129,7 +131,7 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> O
     offer
 }
 
-/// Says of endpoints that are spoken to in different ways which service each is of, in a tag.
+/// Adds a tag with the service to endpoints whose TLS differs.
 pub(in crate::routing) fn tell_apart(endpoints: &mut [Endpoint], tls: &OutsideTls) {
     if tls.to_all().is_err() {
         for endpoint in endpoints {
@@ -139,7 +141,7 @@ pub(in crate::routing) fn tell_apart(endpoints: &mut [Endpoint], tls: &OutsideTl
     }
 }
 
-/// The ExternalServices with this value of `kuma.io/service`, by name.
+/// Returns the ExternalServices with this value of `kuma.io/service`, by name.
 pub(in crate::routing) fn with_tag<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -149,7 +151,7 @@ pub(in crate::routing) fn with_tag<'a>(
     all.into_iter().filter(|(_, spec)| spec.tags.service() == Some(service)).collect()
 }
 
-/// The ExternalServices of a mesh whose TLS secrets can be loaded, by name.
+/// Returns the ExternalServices of a mesh whose TLS secrets can be loaded, by name.
 pub(in crate::routing) fn of_mesh<'a>(
     reader: &Reader<'a>,
     facts: &Facts<'_>,
@@ -166,12 +168,13 @@ pub(in crate::routing) fn of_mesh<'a>(
     .collect()
 }
 
-/// Whether a service outside the mesh is reached from this zone: one that names no zone is from everywhere.
+/// Returns `true` if a service outside the mesh is reached from this zone; one without a zone is reached from
+/// everywhere.
 pub(in crate::routing) fn is_reachable(facts: &Facts<'_>, zone: Option<&str>) -> bool {
     !zone.is_some_and(|zone| facts.zone.is_some() && facts.is_remote(zone))
 }
 
-/// An ExternalService, dialled by its own address.
+/// Returns the endpoint of an ExternalService, dialled by its own address.
 pub(in crate::routing) fn of_external_service(
     facts: &Facts<'_>,
     resource: &Resource,
@@ -191,7 +194,7 @@ pub(in crate::routing) fn of_external_service(
     }
 }
 
-/// The egresses of the zone, for an ExternalService that they dial.
+/// Returns the egresses of the zone, for an ExternalService that they dial.
 pub(in crate::routing) fn through_egress(
     reader: &Reader<'_>,
     facts: &Facts<'_>,

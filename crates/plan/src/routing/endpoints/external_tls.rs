@@ -10,7 +10,7 @@ use model::{Resource, Spec};
 
 use crate::plan::{Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls};
 
-/// TLS to a service outside the mesh; `None`: plaintext, or it is none.
+/// Returns the TLS to a service outside the mesh; `None`: plaintext, or the resource is of another kind.
 pub(crate) fn to_outside(resource: &Resource) -> Option<ExternalTls> {
     match resource.spec() {
         Spec::MeshExternalService(spec) => of_service(resource, spec),
@@ -19,7 +19,7 @@ pub(crate) fn to_outside(resource: &Resource) -> Option<ExternalTls> {
     }
 }
 
-/// TLS to a MeshExternalService; `None`: plaintext. One for all of its endpoints, made of the first.
+/// Returns the TLS to a MeshExternalService; `None`: plaintext. One for all of its endpoints, made from the first.
 pub(super) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Option<ExternalTls> {
     let Written { server_name, verification, alt_names, authority, client, min, max } = spec.tls.as_ref()?;
     let host = spec.endpoints.first().map(|endpoint| endpoint.address.as_str()).unwrap_or_default();
@@ -42,7 +42,7 @@ pub(super) fn of_service(resource: &Resource, spec: &MeshExternalService) -> Opt
     })
 }
 
-/// TLS to an ExternalService; `None`: plaintext.
+/// Returns the TLS to an ExternalService; `None`: plaintext.
 pub(in crate::routing) fn of_external_service(
     resource: &Resource,
     spec: &ExternalService,
@@ -67,7 +67,7 @@ fn secret(resource: &Resource, part: ExternalPart) -> ExternalSecret {
     ExternalSecret { part, mesh, service }
 }
 
-/// The mesh of a service outside the mesh, and the name that secrets have for it.
+/// Returns the mesh of a service outside the mesh, and its name in secrets.
 pub(super) fn about(resource: &Resource) -> (String, String) {
     let meta = resource.meta();
     let name = match resource.spec() {
@@ -85,8 +85,9 @@ fn authority(written: Option<&ExternalAuthority>, secret: impl FnOnce() -> Exter
     }
 }
 
-/// The names that a certificate may have, in the order of the reference: the server's own in both sorts, and then those that
-/// somebody lists, in one sort and then in the other. They widen what is accepted, and never narrow it.
+/// Returns the names that a certificate may have, in the order of the reference: the server's own in both sorts,
+/// and then those that are listed, in one sort and then in the other. They widen what is accepted, and never narrow
+/// it.
 fn names(own: &str, listed: &[AltName]) -> Vec<ExternalName> {
     let sorts = [false, true];
     let name =

@@ -1,8 +1,8 @@
-//! Where connections leave or enter a zone.
+//! Gates: the addresses of zone proxies.
 
 use model::Resource;
 
-/// An address that connections leave or enter a zone by.
+/// Address by which connections leave or enter a zone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gate {
     pub(super) zone: String,
@@ -17,7 +17,7 @@ impl Gate {
     }
 }
 
-/// The zone of a zone proxy: its field, or else its label.
+/// Zone of a zone proxy: its field, or else its label.
 pub(super) fn zone_of<'r>(field: &'r str, resource: &'r Resource) -> &'r str {
     if field.is_empty() { resource.meta().zone() } else { field }
 }

@@ -11,7 +11,7 @@ use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
 
-/// The healthy inbounds with this value of `kuma.io/service`.
+/// Returns the healthy inbounds with this value of `kuma.io/service`.
 pub(in crate::routing) fn of_tag(
     reader: &Reader<'_>,
     facts: &Facts<'_>,
@@ -28,7 +28,8 @@ pub(in crate::routing) fn of_tag(
     newest::of_each_address(found)
 }
 
-/// The healthy inbounds of the Dataplanes that a MeshService selects, as far as they take one of its ports.
+/// Returns the healthy inbounds of the Dataplanes that a MeshService selects, as far as they accept one of its
+/// ports.
 pub(in crate::routing) fn of_mesh_service(
     reader: &Reader<'_>,
     facts: &Facts<'_>,
@@ -51,7 +52,8 @@ pub(in crate::routing) fn of_mesh_service(
     newest::of_each_address(found)
 }
 
-/// The tag value may be the destination name of a local MeshService, whose endpoints then come first (spec 04 §11).
+/// Returns the endpoints of a local MeshService whose destination name is the tag value; they then come first (spec
+/// 04 §11).
 pub(super) fn of_destination_name(reader: &Reader<'_>, facts: &Facts<'_>, name: &str) -> Option<Offer> {
     if !facts.profile.has_real_outbounds() || !name.contains("_msvc_") {
         return None;
@@ -71,7 +73,7 @@ pub(super) fn of_destination_name(reader: &Reader<'_>, facts: &Facts<'_>, name: 
     None
 }
 
-/// The Dataplanes that a MeshService selects.
+/// Returns the Dataplanes that a MeshService selects.
 pub(in crate::routing) fn selected<'a>(
     reader: &Reader<'a>,
     mesh: &str,

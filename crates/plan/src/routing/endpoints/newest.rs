@@ -1,8 +1,8 @@
-//! Several Dataplanes with one address and port: whoever listens there is one process.
+//! Deduplication of Dataplanes with one address and port: only one process can listen there.
 //!
-//! A pod gets the address of one that is dead, and whose Dataplane is still there; and on every host some Dataplane says
-//! `127.0.0.1`. Of the Dataplanes that offer a destination at one address and port the newest counts, with its tags. Where
-//! nothing says which one that is, those that say the same count as one, and others stay beside each other.
+//! A pod may get the address of a dead one whose Dataplane still exists; and on every host some Dataplane has
+//! `127.0.0.1`. Of the Dataplanes that offer a destination at one address and port the newest is used, with its
+//! tags. If their age is unknown, equal ones become one endpoint, and the others stay beside each other.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use model::Resource;
 
 use crate::plan::Endpoint;
 
-/// What was found of a destination: endpoints, each with the Dataplane that it is of.
+/// Endpoints of a destination, each with its Dataplane.
 pub(super) type Found<'a> = Vec<(&'a Resource, Endpoint)>;
 
-/// The endpoints that count, in the order in which they were found.
+/// Returns the endpoints that are used, in the order in which they were found.
 pub(super) fn of_each_address(found: Found<'_>) -> Vec<Endpoint> {
     let mut newest: BTreeMap<(&str, u32), Option<i64>> = BTreeMap::new();
     for (resource, endpoint) in &found {
@@ -36,7 +36,7 @@ pub(super) fn of_each_address(found: Found<'_>) -> Vec<Endpoint> {
     endpoints
 }
 
-/// Whether two endpoints say the same, whoever offers them.
+/// Returns `true` if two endpoints are equal, whatever resource offers them.
 fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
     let Endpoint { priority, zone, address, port, weight, tags, labels: _, offered_by: _, via } = one;
     (address, port) == (&other.address, &other.port)

@@ -16,12 +16,13 @@ use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
 
-/// Whether a MeshService belongs to this zone: copies from other zones have the origin `global` (spec 01 §5).
+/// Returns `true` if a MeshService belongs to this zone: copies from other zones have the origin `global` (spec 01
+/// §5).
 pub(in crate::routing) fn is_local(resource: &Resource) -> bool {
     resource.meta().origin() != Origin::Global
 }
 
-/// Whether a MeshService has endpoints as far as this zone knows; local ones are always asked.
+/// Returns `true` if a MeshService has endpoints as far as this zone knows; local ones are always looked up.
 pub(super) fn is_offered(resource: &Resource) -> bool {
     match resource.spec() {
         Spec::MeshService(service) => {
@@ -31,7 +32,7 @@ pub(super) fn is_offered(resource: &Resource) -> bool {
     }
 }
 
-/// An ingress of another zone, with what other zones dial.
+/// Ingress of another zone, with the address that other zones dial.
 pub(in crate::routing) struct Remote<'a> {
     pub(in crate::routing) resource: &'a Resource,
     pub(in crate::routing) ingress: &'a ZoneIngress,
@@ -39,7 +40,8 @@ pub(in crate::routing) struct Remote<'a> {
     port: u16,
 }
 
-/// The ingresses of other zones that can be dialled and offer anything; of several with one address the first by name.
+/// Returns the ingresses of other zones that can be dialled and offer anything; of several with one address the
+/// first by name.
 pub(in crate::routing) fn remote<'a>(reader: &Reader<'a>, facts: &Facts<'_>) -> Vec<Remote<'a>> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -57,8 +59,8 @@ pub(in crate::routing) fn remote<'a>(reader: &Reader<'a>, facts: &Facts<'_>) -> 
     found
 }
 
-/// The ingresses that offer a tag value, or the egresses on the way to them, and how many ingresses there are at all: the
-/// weight of a local endpoint, so that each is as likely as one behind an ingress (spec 06 no. 67).
+/// Returns the ingresses that offer a tag value, or the egresses on the way to them, and the number of all
+/// ingresses: the weight of a local endpoint, so that each is as likely as one behind an ingress (spec 06 no. 67).
 pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> (Vec<Endpoint>, u32) {
     if !facts.mesh_ca || !facts.profile.has_zone_proxy_resources() {
         return (Vec::new(), 0);
@@ -85,8 +87,8 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> (
     (endpoints, u32::try_from(ingresses.len()).unwrap_or(u32::MAX))
 }
 
-/// The ingresses that offer a tag value, as the egress of this zone dials them: for services outside the mesh too, which leave
-/// by the egress of their own zone.
+/// Returns the ingresses that offer a tag value, as the egress of this zone dials them: for services outside the
+/// mesh too, which leave by the egress of their own zone.
 pub(in crate::routing) fn of_egress(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Vec<Endpoint> {
     let ingresses = remote(reader, facts);
     let of_ingress = |remote: &Remote<'_>| -> Vec<Endpoint> {
@@ -119,8 +121,8 @@ fn endpoint(facts: &Facts<'_>, remote: &Remote<'_>, available: &AvailableService
     }
 }
 
-/// The ingresses of the zone of a MeshService, for one of its ports; always a failover (spec 06 no. 66). A proxy without an
-/// identity has none: an ingress takes TLS only.
+/// Returns the ingresses of the zone of a MeshService, for one of its ports; always a failover (spec 06 no. 66). A
+/// proxy without an identity has none: an ingress accepts TLS only.
 pub(super) fn of_mesh_service(
     reader: &Reader<'_>,
     facts: &Facts<'_>,
@@ -148,7 +150,7 @@ pub(super) fn of_mesh_service(
         .collect()
 }
 
-/// The services that a MeshMultiZoneService stands for: as a control plane computed them, or by its labels.
+/// Returns the services that a MeshMultiZoneService stands for: as a control plane computed them, or by its labels.
 pub(in crate::routing) fn matched<'a>(
     reader: &Reader<'a>,
     resource: &Resource,
@@ -174,7 +176,7 @@ pub(in crate::routing) fn matched<'a>(
     }
 }
 
-/// The public addresses of other zones.
+/// Returns the public addresses of other zones.
 fn ingresses(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
     let mut gates = BTreeSet::new();
     for resource in reader.in_mesh(Kind::MeshZoneAddress, facts.mesh_name) {
@@ -186,7 +188,7 @@ fn ingresses(reader: &Reader<'_>, facts: &Facts<'_>) -> Vec<Gate> {
             gates.insert(Gate::new(zone, reader.dialled_at(address), *port, resource));
         }
     }
-    // a zone that says where it is dialled is dialled nowhere else (spec 08 §4)
+    // a zone with an advertised address is dialled nowhere else (spec 08 §4)
     let told: BTreeSet<String> = gates.iter().map(|gate| gate.zone.clone()).collect();
     if facts.profile.has_zone_proxy_resources() {
         for resource in reader.of_kind(Kind::ZoneIngress) {

@@ -1,4 +1,4 @@
-//! Which policy of the tag-based model fits an outbound best (spec 01 §10).
+//! Ranking of policies of the tag-based model by how well they fit an outbound (spec 01 §10).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -7,11 +7,11 @@ use model::{Resource, Tags};
 
 use crate::view::View;
 
-/// Policies of one kind that are for a proxy, found by the service that they are about.
+/// Policies of one kind that select a proxy, indexed by the service that they are about.
 pub(super) struct Fitting<'a, P> {
     policies: Vec<Candidate<'a, P>>,
     by_service: BTreeMap<&'a str, Vec<usize>>,
-    /// Those with a selector that does not name its service.
+    /// Policies with a selector that does not name its service.
     for_any: Vec<usize>,
 }
 
@@ -22,7 +22,7 @@ struct Candidate<'a, P> {
     destinations: &'a [Tags],
 }
 
-/// Greater fits better: more matched tags, then more of them by value instead of by `*`.
+/// Rank of a selector; greater fits better: more matched tags, then more of them by value instead of by `*`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::routing) struct Rank {
     matched: usize,
@@ -56,7 +56,7 @@ impl<'a, P> Fitting<'a, P> {
         fitting
     }
 
-    /// The one that fits an outbound best; of several the newest, and then the first by name.
+    /// Returns the policy that fits an outbound best; of several the newest, and then the first by name.
     pub(super) fn best(&self, outbound: &Tags) -> Option<(&'a Resource, &'a P)> {
         let service = outbound.service().unwrap_or_default();
         let named = self.by_service.get(service).map(Vec::as_slice).unwrap_or_default();
@@ -73,7 +73,7 @@ impl<'a, P> Fitting<'a, P> {
     }
 }
 
-/// How well the best of some selectors fits tags; `None`: none does.
+/// Returns the rank of the best of some selectors for tags; `None`: none matches.
 pub(in crate::routing) fn best(selectors: &[Tags], tags: &Tags) -> Option<Rank> {
     let fitting = selectors.iter().filter(|selector| selector.matches(tags));
     fitting

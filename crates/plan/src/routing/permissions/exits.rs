@@ -1,4 +1,4 @@
-//! Who may leave a mesh by the egress of its zone (spec 08 §6.3).
+//! Permissions to leave a mesh by the egress of its zone (spec 08 §6.3).
 
 use model::policy::Policy;
 use model::reference::SERVICE_TAG;
@@ -9,7 +9,7 @@ use crate::plan::{Permissions, Warning};
 use crate::precedence::Precedence;
 use crate::reader::Reader;
 
-/// Who may leave a mesh to services that policies speak about.
+/// Permissions to leave a mesh to services that policies select.
 pub(in crate::routing) struct Exits<'x> {
     pub(in crate::routing) reader: &'x Reader<'x>,
     pub(in crate::routing) mesh: &'x str,
@@ -17,8 +17,8 @@ pub(in crate::routing) struct Exits<'x> {
 }
 
 impl Exits<'_> {
-    /// To a service that is known by tags: as MeshTrafficPermissions that select those say, or else the TrafficPermission that
-    /// fits them best. Also whether the latter says it, or would have.
+    /// Returns the permissions for a tag-based service: those of the MeshTrafficPermissions that select it, or else
+    /// of the TrafficPermission that fits it best; and `true` if the latter decides, or would have.
     pub(in crate::routing) fn of_tags(&mut self, tags: &Tags) -> (Permissions, bool) {
         let service =
             |target: &TargetRef| Tags::from_iter([(SERVICE_TAG, target.name.as_deref().unwrap_or("*"))]);
@@ -42,7 +42,7 @@ impl Exits<'_> {
         }
     }
 
-    /// To a MeshExternalService by its display name (2.8).
+    /// Returns the permissions for a MeshExternalService by its display name (2.8).
     pub(in crate::routing) fn of_service(&mut self, name: &str) -> Permissions {
         let selects = |target: &TargetRef| match target.kind {
             RefKind::Mesh => true,
@@ -58,7 +58,8 @@ impl Exits<'_> {
         self.of(selects).unwrap_or_else(Permissions::nobody)
     }
 
-    /// What the MeshTrafficPermissions say whose target is meant; `None`: nothing. What cannot be merged lets nobody out.
+    /// Returns the permissions of the MeshTrafficPermissions with a selected target; `None`: none. If they cannot
+    /// be merged, nobody may leave.
     fn of(&mut self, selects: impl Fn(&TargetRef) -> bool) -> Option<Permissions> {
         let profile = self.reader.profile();
         let mesh = TargetRef::of_kind(RefKind::Mesh);

@@ -1,4 +1,4 @@
-//! How the endpoints of one destination are chosen, watched, limited and dialled.
+//! Settings of a destination: load balancing, health checks, limits and sockets.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::plan::{ClusterSettings, PolicyOrigin, Sourced};
 use crate::rules::Merged;
 use crate::view::View;
 
-/// What the policies of each kind say about one destination.
+/// Rules of each policy kind about one destination.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::routing) struct SaidOfCluster<'r> {
     pub(in crate::routing) timeout: Option<&'r Merged>,
@@ -20,7 +20,7 @@ pub(in crate::routing) struct SaidOfCluster<'r> {
     pub(in crate::routing) circuit_breaker: Option<&'r Merged>,
 }
 
-/// The settings of a destination, by policies and by the labels of the resource behind it.
+/// Returns the settings of a destination, by policies and by the labels of the resource behind it.
 pub(in crate::routing) fn of_cluster(
     view: &View<'_>,
     said: SaidOfCluster<'_>,
@@ -48,7 +48,7 @@ pub(in crate::routing) fn of_cluster(
     }
 }
 
-/// The label of the most important of the merged policies that has it.
+/// Returns the label of the most important of the merged policies that has it.
 fn slow_start(view: &View<'_>, merged: Option<&Merged>) -> Option<Sourced<Duration>> {
     merged?.origins.iter().rev().find_map(|policy| {
         let resource = view.by_id(&policy.policy)?;

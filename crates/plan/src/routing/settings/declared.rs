@@ -1,4 +1,4 @@
-//! What labels declare: of a route, of a destination, of the proxy itself, and of the Mesh where nobody else does.
+//! Settings declared by labels: of a route, of a destination, of the proxy itself, and of the Mesh as a fallback.
 
 use model::declared::{DataPath, Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
@@ -6,10 +6,10 @@ use model::{Kind, Resource, ResourceId};
 use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via, Warning};
 use crate::view::View;
 
-/// How a label is read.
+/// Parser of a label.
 type Read<'a, T> = fn(Declared<'a>) -> Option<T>;
 
-/// What the labels of a resource declare.
+/// Returns the setting that the labels of a resource declare.
 pub(in crate::routing) fn of_destination<'a, T>(
     resource: &'a Resource,
     read: Read<'a, T>,
@@ -18,7 +18,7 @@ pub(in crate::routing) fn of_destination<'a, T>(
     Some(Sourced { value, origin: PolicyOrigin::of(resource) })
 }
 
-/// What the labels of a route declare, or else those of the Mesh.
+/// Returns the setting that the labels of a route declare, or else those of the Mesh.
 pub(in crate::routing) fn by_route_or_mesh<'a, T>(
     view: &View<'a>,
     route: Option<&ResourceId>,
@@ -27,13 +27,13 @@ pub(in crate::routing) fn by_route_or_mesh<'a, T>(
     by_route(view, route, read).or_else(|| by_mesh(view, read))
 }
 
-/// What the proxy's own Dataplane declares about connections to it.
+/// Returns the setting that the proxy's own Dataplane declares about connections to it.
 pub(in crate::routing) fn of_dataplane(view: &View<'_>) -> Option<Sourced<bool>> {
     of_destination(view.resource(), Declared::accept_proxy_protocol)
 }
 
-/// Which way connections to an outbound take: as the labels of its route say, or else those of the proxy's Dataplane, or else
-/// those of the Mesh.
+/// Returns the data path of connections to an outbound: by the labels of its route, or else of the proxy's
+/// Dataplane, or else of the Mesh.
 pub(in crate::routing) fn data_path(
     view: &View<'_>,
     route: Option<&ResourceId>,
@@ -44,7 +44,7 @@ pub(in crate::routing) fn data_path(
         .or_else(|| by_mesh(view, read))
 }
 
-/// What the labels of a route declare about its split.
+/// Returns the settings that the labels of a route declare about its split.
 pub(in crate::routing) fn of_split(view: &View<'_>, route: Option<&ResourceId>) -> SplitSettings {
     SplitSettings {
         sticky: by_route(view, route, Declared::sticky),
@@ -55,7 +55,7 @@ pub(in crate::routing) fn of_split(view: &View<'_>, route: Option<&ResourceId>) 
 }
 
 /// Sets what the labels of a route declare about a destination behind it. Routes that share a destination share its
-/// settings: where they disagree, the one that comes first in the plan stands, and a warning says so.
+/// settings: if they disagree, the one that comes first in the plan is used, with a warning.
 pub(in crate::routing) fn declare(
     view: &View<'_>,
     cluster: &mut Cluster,
@@ -64,7 +64,7 @@ pub(in crate::routing) fn declare(
 ) {
     let name = cluster.name.as_str();
     let proxy_protocol = &mut cluster.settings.proxy_protocol;
-    // The destination itself knows best what it understands.
+    // The destination's own declaration of what it understands is kept.
     let by_destination = proxy_protocol.as_ref().is_some_and(|said| !is_route(said.origin.policy.kind));
     if !by_destination {
         let new = by_route(view, route, Declared::proxy_protocol);
@@ -75,14 +75,14 @@ pub(in crate::routing) fn declare(
     }
 }
 
-/// Sets what the labels of the Mesh declare about a destination, where nobody else does.
+/// Sets what the labels of the Mesh declare about a destination, where nothing else does.
 pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
     for (_, read, said) in cluster.settings.sockets_mut() {
         *said = said.take().or_else(|| by_mesh(view, read));
     }
 }
 
-/// Writes no PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
+/// Removes the PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
 pub(in crate::routing) fn within_zone(cluster: &mut Cluster, warnings: &mut Vec<Warning>) {
     let is_behind = cluster.direct.is_none() && cluster.endpoints.iter().any(|e| e.via != Via::Direct);
     let said = &mut cluster.settings.proxy_protocol;

@@ -25,22 +25,23 @@ pub(super) struct Chains {
 }
 
 impl Chains {
-    /// None yet, in a proxy that has clusters of its own.
+    /// No chains yet, in a proxy that has clusters of its own.
     pub(super) fn beside(own: &BTreeMap<String, Cluster>) -> Self {
         Self { taken: own.keys().cloned().collect(), ..Self::default() }
     }
 
-    /// A name of a cluster. What the proxy dials for its own application has other terms, and keeps its name.
+    /// Returns a cluster name that is free. A cluster that the proxy dials for its own application has other
+    /// settings, and keeps its name.
     fn free(&self, name: String) -> String {
         if self.taken.contains(&name) { format!("zone:{name}") } else { name }
     }
 
-    /// Whether a server name leads somewhere already: the first route that claims it stays.
+    /// Returns `true` if a server name has a route already: the first route that claims it stays.
     pub(super) fn has(&self, server_name: &str) -> bool {
         self.routes.iter().any(|(claimed, _)| claimed.hostname() == server_name)
     }
 
-    /// A route for a server name; `by`: who made it.
+    /// Adds a route for a server name; `by`: the resource behind it.
     pub(super) fn add(
         &mut self,
         server_name: String,
@@ -61,8 +62,8 @@ impl Chains {
         self.routes.push((Match::server_name(server_name), route));
     }
 
-    /// The tag sets by which a service is dialled that is passed on; `by`: who offers it. They choose among its endpoints by
-    /// those tags that not all of these have.
+    /// Adds the tag sets by which a service that is passed on is dialled; `by`: the resource that offers it. They
+    /// choose among its endpoints by the tags that not all of them have.
     pub(super) fn pass_on(
         &mut self,
         facts: &Facts<'_>,
@@ -101,7 +102,7 @@ impl Chains {
         }
     }
 
-    /// A port of a real service that is passed on; `by`: the service.
+    /// Adds a port of a real service that is passed on; `by`: the service.
     pub(super) fn pass_on_service(
         &mut self,
         server_name: String,
@@ -118,8 +119,9 @@ impl Chains {
         self.add(server_name, Session::Passthrough, name, Tags::default(), by);
     }
 
-    /// A service outside the mesh, by its server names and who made each: TLS of the mesh ends here, and whoever may connect is
-    /// passed on. One that no server name is left for is not there, unless the egress knows of everything.
+    /// Adds a service outside the mesh, by its server names and the resource behind each: TLS of the mesh ends
+    /// here, and clients with permission are passed on. Without a free server name it has no cluster, unless the
+    /// profile's egresses have clusters for all services.
     pub(super) fn let_out(
         &mut self,
         profile: Profile,
@@ -140,7 +142,7 @@ impl Chains {
         }
     }
 
-    /// The listener of the routes.
+    /// Returns the listener of the routes.
     pub(super) fn listener(&mut self, name: String, unified: bool, address: &str, port: u16) -> Listener {
         Listener {
             name,
@@ -155,7 +157,7 @@ impl Chains {
         }
     }
 
-    /// The plan of a proxy that has this one listener, or none.
+    /// Returns the plan of a proxy with this one listener, or none.
     pub(super) fn plan(self, proxy: Proxy, profile: Profile, listener: Option<Listener>) -> Plan {
         let Self { routes: _, clusters, mut warnings, taken: _ } = self;
         warnings.sort();
@@ -177,7 +179,8 @@ fn keys(tags: &Tags) -> Vec<String> {
     tags.iter().map(|(key, _)| key.to_owned()).collect()
 }
 
-/// Whether an endpoint has a tag. One of this zone is in it, whether its Dataplane says so or not.
+/// Returns `true` if an endpoint has a tag. An endpoint of this zone has its zone tag, even if its Dataplane does
+/// not declare it.
 fn carries(facts: &Facts<'_>, endpoint: &Endpoint, key: &str, value: &str) -> bool {
     match endpoint.tags.get(key) {
         Some(own) => own == value,

@@ -1,4 +1,5 @@
-//! Which tag sets clients anywhere may dial. Nothing is matched or merged here: a superset does no harm (spec 04 §10.2).
+//! Tag sets that clients anywhere may dial. Nothing is matched or merged here: a superset does no harm (spec 04
+//! §10.2).
 
 use model::policy::LegacyDestination;
 use model::reference::{SERVICE_TAG, TargetRef};
@@ -8,21 +9,21 @@ use model::{BackendRef, Kind, RefKind, Resource, Spec, Tags};
 use crate::plan::PolicyOrigin;
 use crate::reader::Reader;
 
-/// A tag set that clients may dial.
+/// Tag set that clients may dial.
 pub(super) struct Destination {
-    /// The tags; `*` as the service stands for every one.
+    /// Tags; `*` as the service stands for every service.
     pub(super) tags: Tags,
-    /// The policy that speaks of it; absent: every service may be dialled by its name alone.
+    /// Policy that refers to it; absent: every service may be dialled by its name alone.
     pub(super) by: Option<PolicyOrigin>,
 }
 
 impl Destination {
-    /// Whether it stands for every service.
+    /// Returns `true` if it stands for every service.
     pub(super) fn is_for_all(&self) -> bool {
         self.tags.service() == Some("*")
     }
 
-    /// Those of a service: first those that name it.
+    /// Returns those of a service: first those that name it.
     pub(super) fn of_service<'d>(
         all: &'d [Destination],
         service: &'d str,
@@ -32,7 +33,7 @@ impl Destination {
     }
 }
 
-/// The tag sets, each once, in the order in which they are found.
+/// Returns the tag sets, each once, in the order in which they are found.
 pub(super) fn of_mesh(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> Vec<Destination> {
     let profile = reader.profile();
     let mut found: Vec<Destination> = Vec::new();
@@ -61,7 +62,7 @@ pub(super) fn of_mesh(reader: &Reader<'_>, mesh: &str, available: &[&Tags]) -> V
     add_all(of_gateway_routes(reader, mesh));
     add_all(of_cross_mesh_listeners(reader, mesh));
     add_all(of_virtual_outbounds(reader, mesh, available));
-    // where nobody wrote a TrafficRoute, the one that every mesh is made with is taken to be there
+    // if a mesh has no TrafficRoute, the default one of every mesh is assumed
     if traffic_routes.is_empty() {
         add(Tags::from_iter([(SERVICE_TAG, "*")]), None);
     }
@@ -91,7 +92,7 @@ fn is_legacy(kind: RefKind) -> bool {
     matches!(kind, RefKind::MeshService | RefKind::MeshServiceSubset | RefKind::Mesh | RefKind::MeshSubset)
 }
 
-/// `{kuma.io/service: name (or *)}` and the tags.
+/// Returns `{kuma.io/service: name (or *)}` and the tags.
 fn tags(target: &TargetRef) -> Tags {
     let service = match target.kind {
         RefKind::MeshService | RefKind::MeshServiceSubset => target.name.as_deref().unwrap_or("*"),
@@ -111,7 +112,7 @@ fn of_gateway_routes<'a>(reader: &Reader<'a>, mesh: &str) -> Vec<(Tags, &'a Reso
     found
 }
 
-/// The tags of the listeners of builtin gateways that proxies of other meshes dial.
+/// Returns the tags of the listeners of builtin gateways that proxies of other meshes dial.
 fn of_cross_mesh_listeners<'a>(reader: &Reader<'a>, mesh: &str) -> Vec<(Tags, &'a Resource)> {
     let mut found = Vec::new();
     for resource in reader.in_mesh(Kind::MeshGateway, mesh) {
@@ -124,7 +125,7 @@ fn of_cross_mesh_listeners<'a>(reader: &Reader<'a>, mesh: &str) -> Vec<(Tags, &'
     found
 }
 
-/// Each available service with the tags that a virtual outbound makes names of.
+/// Returns each available service with the tags that a virtual outbound makes names of.
 fn of_virtual_outbounds<'a>(
     reader: &Reader<'a>,
     mesh: &str,

@@ -1,7 +1,8 @@
-//! The egress of a zone (spec 08 §6): what leaves it, of every mesh that has a CA.
+//! Egress of a zone (spec 08 §6): all that leaves it, of every mesh that has a CA.
 //!
-//! Tag-based services of other zones are passed on to their ingresses, TLS as it came. For services outside the mesh TLS of the
-//! mesh ends here, by an identity of that mesh, `spiffe://<mesh>/zone-egress`; who may connect is asked, and the outside dialled.
+//! Tag-based services of other zones are passed on to their ingresses, TLS as it came. For services outside the
+//! mesh TLS of the mesh ends here, by an identity of that mesh, `spiffe://<mesh>/zone-egress`; permissions are
+//! checked, and the destination outside is dialled.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,12 +23,12 @@ use crate::routing::facts::Facts;
 use crate::routing::permissions::{self, Exits};
 use crate::routing::{names, protocol, sni};
 
-/// The service that the CA of a mesh names zone egresses.
+/// Service name of zone egresses in certificates of the mesh CA.
 const SERVICE: &str = "zone-egress";
-/// The tag by which the endpoints of several meshes are told apart.
+/// Tag that tells apart the endpoints of several meshes.
 const MESH: &str = "mesh";
 
-/// Plans a zone egress. `None` when there is none of that name.
+/// Plans a zone egress; `None`: there is none of that name.
 pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Plan> {
     let resource = reader.named(Kind::ZoneEgress, "", name.as_str())?;
     let Spec::ZoneEgress(ZoneEgress { zone, address, port }) = resource.spec() else { return None };
@@ -47,13 +48,13 @@ pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Pl
         true => format!("self_inbound_ze_{port}"),
         false => names::listener("inbound", address, *port),
     };
-    // where no mesh lets anything out there is nothing to listen for
+    // where no mesh lets anything out there are no connections to listen for
     let listener = Some(chains.listener(called, unified, address, *port)).filter(|it| !it.routes.is_empty());
     let proxy = Proxy { id, service: SERVICE.to_owned(), zone: zone.to_owned(), address: address.clone() };
     Some(chains.plan(proxy, reader.profile(), listener))
 }
 
-/// Who an egress is in a mesh; absent where the mesh has no CA, and nothing may leave it.
+/// Returns the identity of an egress in a mesh; absent: the mesh has no CA, and nothing may leave it.
 fn identity(mesh: &Mesh, mesh_name: &str, unified_names: bool) -> Option<Mtls> {
     let backend = mesh.mtls()?;
     Some(Mtls {
@@ -66,7 +67,7 @@ fn identity(mesh: &Mesh, mesh_name: &str, unified_names: bool) -> Option<Mtls> {
     })
 }
 
-/// The way out of one mesh.
+/// Way out of one mesh.
 struct Exit<'r, 'a> {
     reader: &'r Reader<'a>,
     facts: Facts<'a>,
@@ -94,7 +95,7 @@ impl Exit<'_, '_> {
         let services = seen.clone();
         let passes_on = facts.zone_egress || facts.profile.egress_knows_everything();
         for (tags, by) in offered.iter().filter(|_| passes_on) {
-            // what is outside the mesh is not elsewhere in it
+            // a service outside the mesh has no instances in other zones
             let Some(service) = tags.service().filter(|service| seen.insert(service)) else { continue };
             let endpoints = zones::of_egress(reader, facts, service).into_iter();
             let endpoints = endpoints.map(|endpoint| self.of_mesh(endpoint)).collect();
@@ -109,7 +110,7 @@ impl Exit<'_, '_> {
         }
     }
 
-    /// The ExternalServices of one name, each by TLS of its own.
+    /// Adds the ExternalServices of one name, each with TLS of its own.
     fn add_tags(
         &self,
         chains: &mut Chains,
@@ -148,7 +149,7 @@ impl Exit<'_, '_> {
         chains.let_out(facts.profile, server_names, cluster, self.ended(permissions, counted_as));
     }
 
-    /// A MeshExternalService; before 2.9 it is dialled as if it were known by tags.
+    /// Adds a MeshExternalService; before 2.9 it is dialled as a tag-based service.
     fn add_service(
         &self,
         chains: &mut Chains,
@@ -181,7 +182,7 @@ impl Exit<'_, '_> {
         chains.let_out(facts.profile, server_names, cluster, self.ended(permissions, None));
     }
 
-    /// What the cluster of a MeshExternalService is called, and the service behind it.
+    /// Returns the cluster name of a MeshExternalService, and the service behind it.
     fn names(&self, resource: &Resource, port: u32) -> (String, String) {
         let facts = &self.facts;
         let id = resource.id();
@@ -209,7 +210,7 @@ impl Exit<'_, '_> {
         Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
     }
 
-    /// TLS of the mesh that ends here.
+    /// Returns the termination of mesh TLS here.
     fn ended(&self, permissions: Permissions, counted_as: Option<String>) -> Terminated {
         Terminated {
             mtls: Arc::clone(&self.mtls),

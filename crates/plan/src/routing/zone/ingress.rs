@@ -1,4 +1,4 @@
-//! The ingress of a zone: every subset, and every real service, that any client elsewhere may dial (spec 08 §5).
+//! Ingress of a zone: every subset, and every real service, that any client elsewhere may dial (spec 08 §5).
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use crate::routing::endpoints::{self, external, local};
 use crate::routing::facts::Facts;
 use crate::routing::{names, sni};
 
-/// Plans a zone ingress: TLS of the mesh goes on to the proxies of the zone as it came. `None` when there is none of that name.
+/// Plans a zone ingress: TLS of the mesh goes on to the proxies of the zone as it came. `None`: there is none of
+/// that name.
 pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<Plan> {
     let resource = reader.named(Kind::ZoneIngress, "", name.as_str())?;
     let Spec::ZoneIngress(ingress) = resource.spec() else { return None };
@@ -45,7 +46,7 @@ pub(crate) fn plan_ingress(reader: &Reader<'_>, name: &ResourceName) -> Option<P
     Some(chains.plan(proxy, reader.profile(), Some(listener)))
 }
 
-/// The tag sets of the services of a mesh that the ingress announces.
+/// Adds the tag sets of the services of a mesh that the ingress announces.
 fn add_tags(
     chains: &mut Chains,
     reader: &Reader<'_>,
@@ -61,8 +62,8 @@ fn add_tags(
     }
 }
 
-/// Who offers a service in this zone: the proxies of its instances; the egresses, where it is outside the mesh and leaves by
-/// them; or builtin gateways that proxies of other meshes dial.
+/// Returns the endpoints of a service in this zone: the proxies of its instances; the egresses, if it is outside
+/// the mesh and leaves by them; or builtin gateways that proxies of other meshes dial.
 fn of_service(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> Vec<Endpoint> {
     let mut found = local::of_tag(reader, facts, service, 1);
     if facts.zone_egress {

@@ -1,4 +1,4 @@
-//! Zone proxies that are listeners of a Dataplane (spec 08 §8): for its own mesh, by readable server names.
+//! Zone proxies as listeners of a Dataplane (spec 08 §8): for its own mesh, by readable server names.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,16 @@ use crate::routing::{names, sni};
 use crate::rules::InboundKey;
 use crate::view::View;
 
-/// What a Dataplane carries across the border of its zone.
+/// Listeners and clusters of a Dataplane that carry connections across the border of its zone.
 #[derive(Default)]
 pub(in crate::routing) struct Carried {
     pub(in crate::routing) listeners: Vec<Listener>,
     pub(in crate::routing) clusters: BTreeMap<String, Cluster>,
 }
 
-/// The listeners of a Dataplane that carry across the border of its zone, in its order. One that has nothing to carry is not
-/// there. `dialled`: what the proxy dials for its own application, by other terms.
+/// Returns the listeners of a Dataplane that carry connections across the border of its zone, in its order. One
+/// without routes is left out. `dialled`: the clusters that the proxy dials for its own application, with other
+/// settings.
 pub(in crate::routing) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -83,7 +84,8 @@ fn add_port(chains: &mut Chains, resource: &Resource, port: &ServicePort, endpoi
     }
 }
 
-/// The services outside the mesh that are reached from this zone. Without an identity of its own the proxy ends no TLS.
+/// Adds the services outside the mesh that are reached from this zone. Without an identity of its own the proxy
+/// terminates no TLS.
 fn add_outside(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>, listener: &ZoneListener) {
     let called = called(listener);
     let Some(mtls) = facts.mtls.as_ref().filter(|mtls| mtls.has_workload_identity()) else {

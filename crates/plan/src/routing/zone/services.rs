@@ -1,4 +1,4 @@
-//! The real services that an ingress offers, by whatever names.
+//! Real services that an ingress offers, under any naming.
 
 use model::topology::ServicePort;
 use model::{Kind, Resource, Spec};
@@ -8,8 +8,8 @@ use crate::reader::Reader;
 use crate::routing::endpoints::{self, local};
 use crate::routing::facts::Facts;
 
-/// Calls `add` for each port of the real services of the zone, independent of routes, and then of those of several zones, with the
-/// endpoints that are here.
+/// Calls `add` for each port of the real services of the zone, independent of routes, and then of those of several
+/// zones, with their endpoints in this zone.
 pub(super) fn each(
     reader: &Reader<'_>,
     facts: &Facts<'_>,

@@ -1,9 +1,9 @@
-//! Streams apart from the rest: they are looked at from time to time, and wake nobody meanwhile.
+//! Streams, watched separately from other sockets: they are checked at intervals, and wake no worker meanwhile.
 //!
-//! A stream that is read as soon as something arrives is read in small pieces, and each piece wakes a sleeping worker:
-//! that costs the sender as much as the worker, and whoever sends small messages beside the stream waits for both. So
-//! the sockets of streams are watched by an epoll instance of their own. As long as they are busy the worker looks into
-//! it at intervals; when they are not, the first event wakes it as any other.
+//! A stream that is read as soon as something arrives is read in small pieces, and each piece wakes a sleeping
+//! worker: that costs the sender as much as the worker, and small messages beside the stream wait for both. So the
+//! sockets of streams are watched by an epoll instance of their own. As long as they are busy the worker checks it
+//! at intervals; when they are not, the first event wakes it like any other.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,23 +17,23 @@ use rustix::io::Errno;
 use crate::worker::deadlines::Micros;
 use crate::worker::token::Token;
 
-/// The first interval after a rest: what arrives in a burst is hardly held up.
+/// First interval after a rest: a burst is hardly delayed.
 const SHORTEST: Duration = Duration::from_micros(25);
-/// The interval of streams that stay busy: long enough for pieces worth a system call, and at 10 GB/s still less than
+/// Interval of streams that stay busy: long enough for pieces worth a system call, and at 10 GB/s still less than
 /// what the sockets hold.
 const LONGEST: Duration = Duration::from_micros(200);
 
-/// The outer instance hears of one event, and then no more until it is asked to.
+/// Events of the outer instance: it gets one event, and then no more until it is armed again.
 const ONE_EVENT: EventFlags = EventFlags::IN.union(EventFlags::ONESHOT);
 
-/// The streams of a worker, and the time of the next look at them.
+/// Streams of a worker, and the time of their next check.
 pub(in crate::worker) struct Streams {
-    /// Watches their sockets.
+    /// Epoll instance of their sockets.
     epoll: OwnedFd,
     pace: Pace,
 }
 
-/// The pace of looks at streams.
+/// Pace of the checks of streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
     /// The next event wakes the worker.
@@ -43,7 +43,7 @@ enum Pace {
 }
 
 impl Pace {
-    /// After a look that found something to do, or nothing.
+    /// Returns the pace after a check that found something to do, or nothing.
     fn after_look(self, found: bool, now: Micros) -> Self {
         if !found {
             return Self::Awaiting;
@@ -57,26 +57,26 @@ impl Pace {
 }
 
 impl Streams {
-    /// Nested in the worker's own instance.
+    /// Creates an instance nested in the worker's own.
     pub(in crate::worker) fn within(outer: &OwnedFd) -> io::Result<Self> {
         let inner = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(outer, &inner, Token::Streams.into(), ONE_EVENT)?;
         Ok(Self { epoll: inner, pace: Pace::Awaiting })
     }
 
-    /// The instance that watches the sockets of streams.
+    /// Epoll instance that watches the sockets of streams.
     pub(in crate::worker) fn epoll(&self) -> &OwnedFd {
         &self.epoll
     }
 
-    /// Has a look taken soon, if none is due anyway.
+    /// Schedules a check soon, if none is due anyway.
     pub(super) fn expect(&mut self, now: Micros) {
         if self.pace == Pace::Awaiting {
             self.pace = self.pace.after_look(true, now);
         }
     }
 
-    /// The time of the next look; `None`: something wakes the worker for it.
+    /// Time of the next check; `None`: an event wakes the worker for it.
     pub(in crate::worker) fn due(&self) -> Option<Micros> {
         match self.pace {
             Pace::Awaiting => None,
@@ -84,14 +84,14 @@ impl Streams {
         }
     }
 
-    /// Takes what happened since the last look, as far as `events` has room.
+    /// Takes the events since the last check, as far as `events` has room.
     pub(in crate::worker) fn look(&self, events: &mut Vec<epoll::Event>) {
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        // an error leaves no events, and the next look tries again
+        // an error leaves no events, and the next check tries again
         let _ = epoll::wait(&self.epoll, spare_capacity(events), Some(&at_once));
     }
 
-    /// Ends a look that found something to do, or nothing: then the next event wakes the worker.
+    /// Ends a check that found something to do, or nothing: then the next event wakes the worker.
     pub(in crate::worker) fn looked(
         &mut self,
         found: bool,

@@ -1,9 +1,9 @@
-//! MeshAccessLog.
+//! Reader of MeshAccessLog.
 
 use crate::draft::fields::Fields;
 use crate::policy::{AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget};
 
-/// A sort of backend: what makes a target of a place, in which section and field the place stands.
+/// Sort of backend: the constructor of a target, and the section and field of its address.
 type Sort = (fn(String) -> AccessLogTarget, &'static str, &'static str);
 
 const TCP: Sort = (AccessLogTarget::Tcp, "tcp", "address");
@@ -16,7 +16,7 @@ pub(super) fn read(mut conf: Fields<'_>) -> AccessLogConf {
     AccessLogConf { backends: is_said.then_some(backends) }
 }
 
-/// A backend; absent where its type and its body do not agree.
+/// Reads a backend; absent if its type and its body do not agree.
 fn backend(mut backend: Fields<'_>) -> Option<AccessLogBackend> {
     let sort = backend.choice("type", &[("Tcp", TCP), ("File", FILE), ("OpenTelemetry", OPEN_TELEMETRY)]);
     backend.known(&["tcp", "file", "openTelemetry"]);
@@ -24,7 +24,7 @@ fn backend(mut backend: Fields<'_>) -> Option<AccessLogBackend> {
         None if backend.has("type") => return None,
         None => {
             backend.error("type", "a backend needs a type", Some("add `type: File` or `type: Tcp`".into()));
-            // what is stored without one means what it has
+            // a stored backend without a type has that of its section
             [FILE, TCP, OPEN_TELEMETRY].into_iter().find(|(_, section, _)| backend.has(section))?
         }
         Some(sort) => sort,

@@ -1,4 +1,4 @@
-//! MeshLoadBalancingStrategy.
+//! Reader of MeshLoadBalancingStrategy.
 
 use super::{part, percent};
 use crate::draft::fields::Fields;
@@ -7,7 +7,7 @@ use crate::policy::{
     LocalZoneConf, LocalityConf,
 };
 
-/// Envoy's and ours.
+/// Limit on the ring size, of Envoy and ours.
 const LARGEST_RING: u64 = 8_000_000;
 const LARGEST_TABLE: u64 = 5_000_011;
 
@@ -35,7 +35,7 @@ fn load_balancer(mut conf: Fields<'_>) -> LoadBalancerConf {
     conf.object("roundRobin");
     conf.object("random");
     let mut least = conf.object("leastRequest");
-    // How strongly requests in flight count: connections have none.
+    // Weight of requests in flight: connections have none.
     least.known(&["activeRequestBias"]);
     let choice_count = least.number::<u32>("choiceCount");
     if choice_count.is_some_and(|count| count < 2) {
@@ -56,7 +56,7 @@ fn load_balancer(mut conf: Fields<'_>) -> LoadBalancerConf {
     LoadBalancerConf { rule, choice_count, table_size: size.and_then(small), ..said }
 }
 
-/// What is said of a ring alone.
+/// Reads the settings of a ring.
 fn ring(mut ring: Fields<'_>) -> LoadBalancerConf {
     ring.items("hashPolicies").into_iter().for_each(hash_policy);
     let murmur = ring.choice("hashFunction", &[("XXHash", false), ("MurmurHash2", true)]);

@@ -1,4 +1,4 @@
-//! MeshCircuitBreaker.
+//! Reader of MeshCircuitBreaker.
 
 use serde_json::Value;
 
@@ -55,7 +55,7 @@ fn detectors(mut detectors: Fields<'_>) -> DetectorsConf {
     }
 }
 
-/// A factor, written as a number or as text, in thousandths.
+/// Reads a factor, a number or text, in thousandths.
 fn thousandths(value: &Value) -> Option<u32> {
     let factor = match value {
         Value::String(text) => text.parse::<f64>().ok()?,

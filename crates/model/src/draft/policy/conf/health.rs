@@ -1,4 +1,4 @@
-//! MeshHealthCheck.
+//! Reader of MeshHealthCheck.
 
 use super::{above_zero, duration, part, percent};
 use crate::draft::fields::Fields;

@@ -1,4 +1,4 @@
-//! `default` of a MeshTCPMirror.
+//! Reader of `default` of a MeshTCPMirror.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::draft::policy::{route, route_conf};
 use crate::policy::MirrorConf;
 use crate::profile::Profile;
 
-/// Reads where copies go, of how many connections, and how much may wait.
+/// Reads the destination of copies, the share of connections, and the limit on bytes that wait.
 pub(super) fn read(mut conf: Fields<'_>, profile: Profile) -> MirrorConf {
     conf.choice("onSlow", &[("drop", ())]);
     MirrorConf {
@@ -32,7 +32,7 @@ fn backend(conf: &mut Fields<'_>, profile: Profile) -> Option<crate::reference::
     route_conf::backend_ref(&written)
 }
 
-/// A number of bytes, or of `Ki` or `Mi` of them.
+/// Reads a number of bytes, or of `Ki` or `Mi` of them.
 fn buffer(conf: &mut Fields<'_>) -> Option<u32> {
     let bytes = match conf.value("buffer")? {
         Value::String(text) => {

@@ -1,4 +1,4 @@
-//! `networking.inbound[]`: a port that the application offers.
+//! Reader of `networking.inbound[]`: a port that the application offers.
 
 use crate::draft::Fields;
 use crate::draft::topology::tags::TagRules;
@@ -37,7 +37,7 @@ pub(super) fn read(mut fields: Fields<'_>, own_address: &str, profile: Profile) 
     inbound
 }
 
-/// Reads whether a listener takes part.
+/// Reads the state of a listener.
 pub(super) fn state(fields: &mut Fields<'_>) -> InboundState {
     let words = [
         ("Ready", InboundState::Ready),
@@ -56,7 +56,7 @@ fn check_tags(fields: &Fields<'_>, tags: &Tags, profile: Profile) {
     }
 }
 
-/// Health checks of the application by its own proxy: how often, and how many results count.
+/// Reads the health checks of the application by its own proxy: interval, and thresholds.
 fn service_probe(fields: &mut Fields<'_>) {
     let mut probe = fields.object("serviceProbe");
     probe.known(&["tcp"]);

@@ -1,4 +1,4 @@
-//! `metrics`: what Prometheus scrapes. It has no effect on routing, and is only checked.
+//! Reader of `metrics`, which Prometheus scrapes. It has no effect on routing, and is only checked.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(crate) fn check(backend: &mut Fields<'_>) {
     }
 }
 
-/// Checks the metrics of a dataplane, where it has any.
+/// Checks the metrics of a dataplane, if it has any.
 pub(super) fn read(dataplane: &mut Fields<'_>) {
     let mut metrics = dataplane.object("metrics");
     if metrics.is_present() {

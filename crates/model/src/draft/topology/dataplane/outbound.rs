@@ -1,4 +1,4 @@
-//! `networking.outbound[]`: a destination that the application dials.
+//! Reader of `networking.outbound[]`: a destination that the application dials.
 
 use crate::draft::Fields;
 use crate::draft::topology::tags::TagRules;

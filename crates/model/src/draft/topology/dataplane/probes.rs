@@ -1,5 +1,5 @@
-//! `probes`: health checks of Kubernetes that pass through the proxy. They have no effect on routing, and are only
-//! checked.
+//! Reader of `probes`: health checks of Kubernetes that pass through the proxy. They have no effect on routing, and
+//! are only checked.
 
 use crate::draft::Fields;
 use crate::draft::topology::port;
@@ -27,7 +27,7 @@ pub(super) fn read(dataplane: &mut Fields<'_>, networking: &Fields<'_>, is_built
     }
 }
 
-/// Whether text may stand in the first line of an HTTP request: an absolute path or an absolute URL.
+/// Returns `true` if text is valid in the first line of an HTTP request: an absolute path or an absolute URL.
 fn is_request_uri(text: &str) -> bool {
     let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())

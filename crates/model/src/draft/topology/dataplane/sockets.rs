@@ -1,7 +1,7 @@
-//! No two listeners of one dataplane on one address and port: its proxy could open only one of them.
+//! Check for listeners of one dataplane with the same address and port: its proxy could open only one of them.
 //!
-//! The reference takes such a dataplane, and of two outbounds the last one counts. Dataplanes of their own may share an
-//! address: they may be on different hosts.
+//! The reference accepts such a dataplane, and of two outbounds uses the last one. Different dataplanes may share
+//! an address: they may be on different hosts.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::draft::{Fields, Note, NoteSort};
 use crate::topology::{Dataplane, InboundState};
 use crate::violation::FieldPath;
 
-/// Where an outbound listens that does not say.
+/// Default address of an outbound.
 const OUTBOUNDS: &str = "127.0.0.1";
 
 /// Refuses every listener whose address and port an earlier one has already.
@@ -34,7 +34,7 @@ pub(super) fn check(networking: &Fields<'_>, dataplane: &Dataplane) {
     }
 }
 
-/// What the proxy opens, in the order of the document. Behind a redirect by the kernel outbounds are not opened.
+/// Returns the listeners that the proxy opens, in the order of the document. Redirected outbounds are not opened.
 fn listeners<'a>(
     networking: &Fields<'_>,
     dataplane: &'a Dataplane,

@@ -1,11 +1,12 @@
-//! `networking.transparentProxying`: how connections are redirected to the proxy, and what may be dialled.
+//! Reader of `networking.transparentProxying`: the redirection of connections to the proxy, and the reachable
+//! services.
 
 use crate::draft::Fields;
 use crate::draft::topology::service_ref;
 use crate::profile::Profile;
 use crate::topology::TransparentProxying;
 
-/// Reads and checks transparent proxying, where it is set.
+/// Reads and checks transparent proxying, if it is set.
 pub(super) fn read(networking: &mut Fields<'_>, profile: Profile) -> Option<TransparentProxying> {
     let mut fields = networking.object("transparentProxying");
     if !fields.is_present() {

@@ -1,4 +1,4 @@
-//! `networking.listeners[]`: where a zone proxy takes connections (2.14, 3).
+//! Reader of `networking.listeners[]`: the listeners of a zone proxy (2.14, 3).
 
 use crate::draft::Fields;
 use crate::draft::topology::dataplane::inbound;

@@ -1,4 +1,4 @@
-//! `hostname`: which hosts a gateway listener serves: one, all below one, or `*`.
+//! Check of `hostname`: the hosts that a gateway listener serves: one, all below one, or `*`.
 
 use crate::draft::Fields;
 use crate::draft::topology::address::is_dns_name;
@@ -6,7 +6,7 @@ use crate::profile::Profile;
 
 const LONGEST: usize = 253;
 
-/// Checks a host name that is given.
+/// Checks a host name, if set.
 pub(super) fn check(fields: &Fields<'_>, name: &str, hostname: &str, profile: Profile) {
     let message = match hostname.strip_prefix("*.") {
         _ if hostname == "*" => return,

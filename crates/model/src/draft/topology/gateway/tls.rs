@@ -1,10 +1,10 @@
-//! `tls`: who ends the TLS sessions of a gateway listener.
+//! Reader of `tls`: the end of the TLS sessions of a gateway listener.
 
 use crate::draft::Fields;
 use crate::draft::topology::{CANNOT_BE_EMPTY, data_source};
 use crate::topology::{GatewayProtocol, GatewayTls, TlsMode};
 
-/// Reads and checks the TLS settings of a listener, where it has any. A TLS listener without any is accepted.
+/// Reads and checks the TLS settings of a listener, if it has any. A TLS listener without any is accepted.
 pub(super) fn read(
     listener: &mut Fields<'_>,
     protocol: Option<GatewayProtocol>,

@@ -1,10 +1,10 @@
-//! An authority that signs the mesh's certificates: `mtls.backends[]` (spec 07 §2.2).
+//! Check of an authority that signs the mesh's certificates: `mtls.backends[]` (spec 07 §2.2).
 
 use crate::draft::Fields;
 use crate::profile::NameRule;
 use crate::violation::FieldPath;
 
-/// Checks an authority of this name. `unchecked`: what it is configured by is not looked at, as the mesh asks.
+/// Checks an authority of this name. `unchecked`: its configuration is not checked, as the mesh asks.
 pub(super) fn check(fields: &mut Fields<'_>, mesh: &str, name: &str, unchecked: bool) {
     // paths without an index, and with one half twice: as the reference writes them
     let mtls = FieldPath::root().field("mtls");
@@ -58,7 +58,7 @@ fn builtin(conf: &mut Fields<'_>, mesh: &str, name: &str) {
     }
 }
 
-/// Checks that a data source says one place.
+/// Checks that a data source has exactly one place.
 fn data_source(mut source: Fields<'_>) {
     source.know_the_rest();
     let places = ["secret", "file", "inline", "inlineString"];
@@ -67,7 +67,7 @@ fn data_source(mut source: Fields<'_>) {
     }
 }
 
-/// Whether a text is one number and one unit, or `0`.
+/// Returns `true` if a text is one number and one unit, or `0`.
 fn is_lifetime(text: &str) -> bool {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let has_number = unit.len() < text.len();

@@ -1,8 +1,8 @@
-//! Backends of a mesh: a list of named things, and one that is chosen.
+//! Readers of the backends of a mesh: a list of named backends, and the chosen one.
 
 use crate::draft::Fields;
 
-/// Reads the names of backends, which must differ from each other.
+/// Reads the names of backends, which must be unique.
 pub(super) fn names(backends: &mut [Fields<'_>]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for backend in backends {
@@ -15,7 +15,7 @@ pub(super) fn names(backends: &mut [Fields<'_>]) -> Vec<String> {
     names
 }
 
-/// Reads which backend is chosen; it has to be one of them.
+/// Reads the chosen backend, which must be one of them.
 pub(super) fn chosen<'d>(
     fields: &mut Fields<'d>,
     name: &'d str,

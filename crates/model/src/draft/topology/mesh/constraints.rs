@@ -1,4 +1,4 @@
-//! `constraints`: which proxies may join a mesh. They have no effect on routing, and are only checked.
+//! Check of `constraints`: the proxies that may join a mesh. They have no effect on routing, and are only checked.
 
 use crate::draft::Fields;
 use crate::draft::topology::tags::{self, TagRules};

@@ -1,5 +1,5 @@
-//! `logging`, `tracing` and `metrics`: where a mesh reports to. They have no effect on routing;
-//! only where access logs go is kept, for TrafficLog.
+//! Readers of `logging`, `tracing` and `metrics` of a mesh. They have no effect on routing; only the destinations
+//! of access logs are kept, for TrafficLog.
 
 use crate::draft::Fields;
 use crate::draft::topology::CANNOT_BE_EMPTY;
@@ -8,7 +8,7 @@ use crate::draft::topology::mesh::backends;
 use crate::policy::{AccessLogBackend, AccessLogFormat, AccessLogTarget};
 use crate::topology::MeshLogging;
 
-/// Reads where access logs go.
+/// Reads the destinations of access logs.
 pub(super) fn logging(mut logging: Fields<'_>) -> MeshLogging {
     let mut items = logging.items("backends");
     let names = backends::names(&mut items);
@@ -41,7 +41,7 @@ pub(super) fn logging(mut logging: Fields<'_>) -> MeshLogging {
     MeshLogging { default_backend, backends: read }
 }
 
-/// Checks where traces go.
+/// Checks the destinations of traces.
 pub(super) fn check_tracing(mut tracing: Fields<'_>) {
     let mut items = tracing.items("backends");
     let names = backends::names(&mut items);
@@ -68,7 +68,7 @@ pub(super) fn check_tracing(mut tracing: Fields<'_>) {
     backends::chosen(&mut tracing, "defaultBackend", &names, message);
 }
 
-/// Checks what scrapes metrics.
+/// Checks the metrics backends.
 pub(super) fn check_metrics(mut metrics: Fields<'_>) {
     let mut items = metrics.items("backends");
     let names = backends::names(&mut items);

@@ -1,4 +1,4 @@
-//! `endpoints[]`: where an external service is.
+//! Reader of `endpoints[]`: the addresses of a service outside the mesh.
 
 use crate::draft::Fields;
 use crate::draft::topology::address::{is_dns_name, is_ip};

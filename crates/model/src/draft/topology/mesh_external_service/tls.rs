@@ -1,4 +1,4 @@
-//! `tls`: TLS from the egress to an external service.
+//! Reader of `tls`: TLS to a service outside the mesh.
 
 use crate::draft::Fields;
 use crate::draft::topology::address::is_dns_name;
@@ -8,10 +8,10 @@ use crate::policy::TlsVersion;
 use crate::profile::Profile;
 use crate::topology::{AltName, ExternalTls, Verification};
 
-/// In their order; the first means "whatever the library takes".
+/// TLS versions in order; the first is the library's default.
 const VERSIONS: [&str; 5] = ["TLSAuto", "TLS10", "TLS11", "TLS12", "TLS13"];
 
-/// Reads and checks the TLS settings. `None` when there are none, or they are not enabled.
+/// Reads and checks the TLS settings. `None`: there are none, or they are not enabled.
 pub(super) fn read(mut tls: Fields<'_>, profile: Profile) -> Option<ExternalTls> {
     tls.known(&["allowRenegotiation"]);
     let (min, max) = versions(tls.object("version"));

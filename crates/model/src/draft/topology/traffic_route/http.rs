@@ -1,4 +1,4 @@
-//! `conf.http[]`: what happens to requests that match. TCP does not feel it; it is only checked.
+//! Check of `conf.http[]`: routes of HTTP requests. They do not affect TCP, and are only checked.
 
 mod modify;
 
@@ -42,7 +42,7 @@ fn check_match(mut fields: Fields<'_>) {
     }
 }
 
-/// Checks how a text is matched, where that is given.
+/// Checks a string matcher, if set.
 fn check_matcher(mut matcher: Fields<'_>, path: &FieldPath) {
     let ways = ["prefix", "exact", "regex"];
     matcher.known(&ways);

@@ -1,8 +1,8 @@
-//! `conf.loadBalancer`: how endpoints are chosen. TCP does not feel it here; it is only checked.
+//! Check of `conf.loadBalancer`. It does not affect TCP here, and is only checked.
 
 use crate::draft::Fields;
 
-/// Checks the load balancer, where it is given.
+/// Checks the load balancer, if set.
 pub(super) fn check(mut fields: Fields<'_>) {
     fields.known(&["roundRobin", "random", "maglev"]);
     let mut least_request = fields.object("leastRequest");

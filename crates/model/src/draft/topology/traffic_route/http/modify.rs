@@ -1,9 +1,9 @@
-//! `modify`: how a request that matches is changed.
+//! Check of `modify`: changes of a request that matches.
 
 use crate::draft::Fields;
 use crate::draft::topology::CANNOT_BE_EMPTY;
 
-/// Checks the changes, where there are any.
+/// Checks the changes, if there are any.
 pub(super) fn check(mut fields: Fields<'_>) {
     check_rewrite(fields.object("path"), "rewritePrefix", "regex");
     check_rewrite(fields.object("host"), "value", "fromPath");
@@ -12,7 +12,7 @@ pub(super) fn check(mut fields: Fields<'_>) {
     }
 }
 
-/// Checks a change to a text: a constant, or a regular expression and what is put in place of what it matches.
+/// Checks a change to a text: a constant, or a regular expression and the replacement of its match.
 fn check_rewrite<'d>(mut fields: Fields<'d>, constant: &'d str, regex: &'d str) {
     if fields.is_present() && !fields.has(constant) && !fields.has(regex) {
         let message = format!("cannot be empty. Available options: \"{constant}\" or \"{regex}\"");
