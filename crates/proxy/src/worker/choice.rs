@@ -31,7 +31,7 @@ pub(super) struct Choice {
     pub(super) to: Rc<LocalBackend>,
     pub(super) cluster: Rc<LocalCluster>,
     /// If the original destination is dialled itself, the record of it; held while the connection is open.
-    pub(super) passed: Option<Passed>,
+    pub(super) passed: Option<Box<Passed>>,
 }
 
 /// Reason why an endpoint was not connected.

@@ -23,11 +23,12 @@ pub(super) struct Passed {
 }
 
 impl Passing {
-    /// Records a connection that is being made; `None`: the kernel does not provide its local address.
-    pub(super) fn note(&self, socket: &OwnedFd, to: SocketAddr) -> Option<Passed> {
+    /// Records a connection that is being made; `None`: the kernel does not provide its local address. Boxed, to keep other
+    /// connections small.
+    pub(super) fn note(&self, socket: &OwnedFd, to: SocketAddr) -> Option<Box<Passed>> {
         let ends = (getsockname(socket).ok()?.try_into().ok()?, to);
         self.lock().insert(ends);
-        Some(Passed { all: self.clone(), ends })
+        Some(Box::new(Passed { all: self.clone(), ends }))
     }
 
     /// Returns `true` if a connection from `peer` to `destination` is one of ours.
