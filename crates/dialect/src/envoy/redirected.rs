@@ -12,6 +12,7 @@ use super::split::{Forward, Target};
 use super::tcp_proxy;
 use super::words::{address, duration, extension, object, sanitised, url};
 use super::{EnvoyResources, Note, cluster};
+use crate::access_log_format::Placeholders;
 use crate::redirected::{EXTERNAL, Family, Way};
 
 /// Where connections to nowhere go: the reference has it, and nothing leads there.
@@ -23,7 +24,9 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     for family in Family::all(*ipv6) {
         let name = family.listener(Way::In, *unified);
-        let speaker = Speaker { proxy, listener: &name, service: "", direction: "INBOUND" };
+        let placeholders =
+            Placeholders { proxy, source: "unknown", destination: "", direction: "INBOUND" };
+        let speaker = Speaker { listener: &name, placeholders };
         let filters = filters(&name, &ConnectionSettings::default(), &speaker, &mut resources.notes);
         let chains: Vec<Value> = match only {
             None => vec![json!({ "filters": filters })],
@@ -82,7 +85,9 @@ fn leaving(
     Common { proxy, unified, unasked }: Common<'_>,
     resources: &mut EnvoyResources,
 ) -> Value {
-    let speaker = Speaker { proxy, listener: name, service: EXTERNAL, direction: "OUTBOUND" };
+    let placeholders =
+        Placeholders { proxy, source: &proxy.service, destination: EXTERNAL, direction: "OUTBOUND" };
+    let speaker = Speaker { listener: name, placeholders };
     let ways: Vec<Passed<'_>> = match passthrough {
         Passthrough::Everything => {
             resources.clusters.insert(name.to_owned(), original_destination(name, None, unasked));
