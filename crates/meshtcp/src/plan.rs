@@ -108,7 +108,9 @@ fn planned(
     let tags = source.rules.vips.ranges().tags;
     let tag_addresses =
         tags.map(|range| as_if_new(ledger.resources().map(|it| &**it), range)).unwrap_or_default();
-    let context = Context { zone, tag_addresses, ..Context::new(source.rules.profile) };
+    // as every proxy does that is new enough to know it
+    let unannounced = ProxyFeatures { strict_inbound_ports: true, ..ProxyFeatures::default() };
+    let context = Context { zone, tag_addresses, unannounced, ..Context::new(source.rules.profile) };
     Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 

@@ -23,6 +23,7 @@ mod mesh_tls;
 mod mirror;
 mod names;
 mod near;
+mod of_inbounds;
 mod outbound;
 mod owner;
 mod permissions;

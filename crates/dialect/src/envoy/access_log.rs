@@ -1,6 +1,6 @@
 //! Access logs as Envoy's loggers.
 
-use plan::{AccessLog, LogBackend, LogFormat, Proxy, Sourced};
+use plan::{AccessLog, LogBackend, LogFormat, Sourced};
 use serde_json::{Map, Value, json};
 
 use super::Note;
@@ -14,14 +14,10 @@ const DEFAULT_LINE: &str = "[%START_TIME%] %RESPONSE_FLAGS% %KUMA_MESH% \
 
 /// Listener that writes lines.
 pub(super) struct Speaker<'a> {
-    /// Proxy of the listener.
-    pub(super) proxy: &'a Proxy,
     /// Name of the listener.
     pub(super) listener: &'a str,
-    /// Service behind the listener.
-    pub(super) service: &'a str,
-    /// `OUTBOUND` or `INBOUND`.
-    pub(super) direction: &'a str,
+    /// Values of the mesh's placeholders in its lines.
+    pub(super) placeholders: Placeholders<'a>,
 }
 
 /// Returns the loggers; a backend that Envoy has no logger for becomes a note.
@@ -47,8 +43,7 @@ pub(super) fn loggers(
 }
 
 fn file(path: &str, format: Option<&LogFormat>, speaker: &Speaker<'_>) -> Value {
-    let Speaker { proxy, listener: _, service, direction } = *speaker;
-    let placeholders = Placeholders { proxy, destination: service, direction };
+    let Speaker { listener: _, placeholders } = speaker;
     let format = match format {
         None => json!({ "textFormatSource": { "inlineString": placeholders.fill(DEFAULT_LINE) } }),
         Some(LogFormat::Plain(line)) => {

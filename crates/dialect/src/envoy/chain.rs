@@ -1,12 +1,13 @@
 //! Filter chains of outbounds and gateways: one per route (spec 04 §6, §12.2), or several if routes have matches.
 
-use plan::{Accepts, Direction, Listener, Match, Naming, Owner, Proxy, Route};
+use plan::{Accepts, Listener, Match, Naming, Owner, Proxy, Route};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
 use super::split::{Splits, Target};
 use super::words::{extension, object, sanitised};
 use super::{EnvoyOptions, Note, cells, tcp_proxy, tls};
+use crate::access_log_format::Placeholders;
 
 /// Returns the filter chains of an outbound, or of one port of a gateway.
 pub(super) fn of_listener(
@@ -16,9 +17,8 @@ pub(super) fn of_listener(
     options: &EnvoyOptions,
     notes: &mut Vec<Note>,
 ) -> Vec<Value> {
-    let Listener { name, direction, service, accepts, settings, routes, naming, .. } = listener;
-    let direction = if *direction == Direction::Gateway { "INBOUND" } else { "OUTBOUND" };
-    let speaker = Speaker { proxy, listener: name, service, direction };
+    let Listener { name, service, accepts, settings, routes, naming, .. } = listener;
+    let speaker = Speaker { listener: name, placeholders: Placeholders::of(listener, proxy) };
     let stat_prefix = sanitised(service);
     let waits = |(claimed, _): &(Match, Route)| claimed.server_name.is_some();
     let decided_at_once =
@@ -70,7 +70,7 @@ pub(super) fn chain(filters: Vec<Value>) -> Value {
 }
 
 /// Returns the filter that counts Kafka requests.
-fn kafka(naming: &Naming, stat_prefix: &str, to: &Target) -> Option<Value> {
+pub(super) fn kafka(naming: &Naming, stat_prefix: &str, to: &Target) -> Option<Value> {
     // Without a tcp_proxy behind it the filter would end the chain, which Envoy rejects (spec 04 §6).
     let counts = naming.counts_kafka && *to != Target::Nowhere;
     counts.then(|| {

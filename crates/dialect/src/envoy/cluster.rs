@@ -72,8 +72,9 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
             let socket = external_tls::to_outside(tls);
             tree["transportSocketMatches"] = json!([{ "name": first.address, "transportSocket": socket }]);
         }
-        (Ok(Some(tls)), _) => tree["transportSocket"] = external_tls::to_outside(tls),
-        (Err(Mixed), _) => tree["transportSocketMatches"] = external_tls::to_each(outside, endpoints),
+        (Ok(Some(_)) | Err(Mixed), _) => {
+            tree["transportSocketMatches"] = external_tls::to_each(outside, endpoints)
+        }
     }
     settings::choose(&mut tree, treatment);
     settings::add(&mut tree, treatment, destinations.unasked);

@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
-use plan::{Accepts, Backend, Bind, ConnectionSettings, Endpoint, Listener, Naming, Proxy};
+use plan::{Accepts, Backend, Bind, Cluster, ConnectionSettings, Endpoint, Listener, Naming, Proxy};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
-use super::chain::chain;
+use super::chain::{chain, kafka};
 use super::destinations::Destinations;
 use super::reference::Unasked;
 use super::split::{Forward, Target};
 use super::words::{address, duration, sanitised};
 use super::{EnvoyResources, cluster, inbound_tls, rbac, redirected, tcp_proxy};
+use crate::access_log_format::Placeholders;
 use crate::redirected::Family;
 
 /// Returns the filter chains of an inbound; adds the cluster of the application's port.
@@ -21,28 +22,36 @@ pub(super) fn chains(
     destinations: Destinations<'_>,
     resources: &mut EnvoyResources,
 ) -> Vec<Value> {
-    let Listener { name, bind, settings, service, naming: Naming { unified, .. }, .. } = listener;
-    let speaker = Speaker { proxy, listener: name, service, direction: "INBOUND" };
+    let Listener { name, bind, settings, naming, .. } = listener;
+    let speaker = Speaker { listener: name, placeholders: Placeholders::of(listener, proxy) };
     let backends = listener.routes().flat_map(|route| &route.split);
     let applications = backends.filter_map(Backend::cluster).filter_map(|name| destinations.get(name));
     let mut chains = Vec::new();
-    for application in applications.flat_map(|application| &application.endpoints) {
-        let local = if *unified { name.clone() } else { format!("localhost:{}", application.port) };
-        let plain = filters(&local, settings, &speaker, resources);
+    for (application, endpoint) in applications
+        .flat_map(|application| application.endpoints.iter().map(move |endpoint| (application, endpoint)))
+    {
+        let local = if naming.unified { name.clone() } else { format!("localhost:{}", endpoint.port) };
+        let plain = filters(&local, naming, settings, &speaker, resources);
         chains.extend(accepted(listener, plain));
-        resources.clusters.insert(local.clone(), at(&local, application, bind, destinations.unasked));
+        resources
+            .clusters
+            .insert(local.clone(), at(&local, application, endpoint, bind, destinations.unasked));
     }
     chains
 }
 
 fn filters(
     local: &str,
+    naming: &Naming,
     settings: &ConnectionSettings,
     speaker: &Speaker<'_>,
     resources: &mut EnvoyResources,
 ) -> Vec<Value> {
     let forward = Forward { to: Target::Cluster(local.to_owned()), by_client: false };
-    tcp_proxy::filter(&sanitised(local), &forward, settings, speaker, &mut resources.notes)
+    let stat_prefix = sanitised(local);
+    let kafka = kafka(naming, &stat_prefix, &forward.to);
+    let proxy = tcp_proxy::filter(&stat_prefix, &forward, settings, speaker, &mut resources.notes);
+    kafka.into_iter().chain(proxy).collect()
 }
 
 /// Returns the chains for all clients that the listener accepts.
@@ -71,17 +80,18 @@ fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec
 }
 
 /// Returns a cluster whose only endpoint is the application.
-fn at(local: &str, application: &Endpoint, bind: &Bind, unasked: Unasked) -> Value {
+fn at(local: &str, application: &Cluster, endpoint: &Endpoint, bind: &Bind, unasked: Unasked) -> Value {
     let mut tree = cluster::base(local);
-    let ip = application.address.parse::<IpAddr>().ok();
+    let ip = endpoint.address.parse::<IpAddr>().ok();
     tree["type"] = if ip.is_some() { "STATIC" } else { "STRICT_DNS" }.into();
     // connections that the kernel redirects to the proxy must not come back to it
     if let Some(ip) = ip.filter(|ip| bind.captured && !ip.is_loopback()) {
         tree["upstreamBindConfig"] = redirected::from_address(Family::of(ip));
     }
-    tree["connectTimeout"] = duration(unasked.connect_timeout).into();
-    cluster::settings::limit(&mut tree, None, None, unasked);
-    let endpoint = json!({ "endpoint": { "address": address(&application.address, application.port) } });
+    let connect = application.connect_timeout.as_ref().map_or(unasked.connect_timeout, |said| said.value);
+    tree["connectTimeout"] = duration(connect).into();
+    cluster::settings::add(&mut tree, &application.settings, unasked);
+    let endpoint = json!({ "endpoint": { "address": address(&endpoint.address, endpoint.port) } });
     tree["loadAssignment"] = json!({ "clusterName": local, "endpoints": [{ "lbEndpoints": [endpoint] }] });
     tree
 }

@@ -1,5 +1,6 @@
 //! Connections that the kernel redirects to the proxy and that match no other listener (spec 07 §9.5, §16).
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use model::policy::{PassthroughMatch, PassthroughProtocol, PassthroughTo};
@@ -12,6 +13,7 @@ use super::split::{Forward, Target};
 use super::tcp_proxy;
 use super::words::{address, duration, extension, object, sanitised, url};
 use super::{EnvoyResources, Note, cluster};
+use crate::access_log_format::Placeholders;
 use crate::redirected::{EXTERNAL, Family, Way};
 
 /// Cluster of connections to nowhere: the reference has it, and no route leads there.
@@ -23,7 +25,8 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     for family in Family::all(*ipv6) {
         let name = family.listener(Way::In, *unified);
-        let speaker = Speaker { proxy, listener: &name, service: "", direction: "INBOUND" };
+        let placeholders = Placeholders { proxy, source: "unknown", destination: "", direction: "INBOUND" };
+        let speaker = Speaker { listener: &name, placeholders };
         let filters = filters(&name, &ConnectionSettings::default(), &speaker, &mut resources.notes);
         let chains: Vec<Value> = match only {
             None => vec![json!({ "filters": filters })],
@@ -82,7 +85,9 @@ fn leaving(
     Common { proxy, unified, unasked }: Common<'_>,
     resources: &mut EnvoyResources,
 ) -> Value {
-    let speaker = Speaker { proxy, listener: name, service: EXTERNAL, direction: "OUTBOUND" };
+    let placeholders =
+        Placeholders { proxy, source: &proxy.service, destination: EXTERNAL, direction: "OUTBOUND" };
+    let speaker = Speaker { listener: name, placeholders };
     let ways: Vec<Passed<'_>> = match passthrough {
         Passthrough::Everything => {
             resources.clusters.insert(name.to_owned(), original_destination(name, None, unasked));
@@ -103,16 +108,39 @@ fn leaving(
         return listener(name, Way::Out, family, *port, vec![json!({ "filters": filters })], unified);
     }
     let mut tree = listener(name, Way::Out, family, *port, chains, unified);
-    let inspector = |filter: &str, message: &str| {
+    // a client that waits for its server is not waited for; the reference says so of both families
+    let silent: BTreeSet<NonZeroU16> = match passthrough {
+        Passthrough::Only(matches) => {
+            let waits = |it: &&PassthroughMatch| it.protocol == PassthroughProtocol::Mysql;
+            matches.iter().filter(waits).filter_map(|it| it.port).collect()
+        }
+        Passthrough::Everything | Passthrough::Nothing => BTreeSet::new(),
+    };
+    let silent: Vec<Value> = silent.into_iter().map(at_port).collect();
+    let filter = |filter: &str, message: &str| {
         let message = format!("extensions.filters.listener.{filter}.v3.{message}");
         extension(&format!("envoy.filters.listener.{filter}"), &message, object(json!({})))
     };
+    let inspector = |name: &str, message: &str| {
+        let mut filter = filter(name, message);
+        match silent.as_slice() {
+            [] => {}
+            [one] => filter["filterDisabled"] = one.clone(),
+            several => filter["filterDisabled"] = json!({ "orMatch": { "rules": several } }),
+        }
+        filter
+    };
     tree["listenerFilters"] = json!([
-        inspector("original_dst", "OriginalDst"),
+        filter("original_dst", "OriginalDst"),
         inspector("tls_inspector", "TlsInspector"),
         inspector("http_inspector", "HttpInspector"),
     ]);
     tree
+}
+
+/// Predicate of a listener filter: connections to a port.
+fn at_port(port: NonZeroU16) -> Value {
+    json!({ "destinationPortRange": { "start": port, "end": u32::from(port.get()) + 1 } })
 }
 
 /// Connections that are passed on.
@@ -132,6 +160,8 @@ fn passed<'a>(
     notes: &mut Vec<Note>,
 ) -> Vec<Passed<'a>> {
     let mut found: Vec<Passed<'a>> = Vec::new();
+    // Envoy looks for the port first, and then goes back to no chain for any port: they are told of each port as well
+    let ports: BTreeSet<NonZeroU16> = matches.iter().filter_map(|it| it.port).collect();
     for PassthroughMatch { to, written, port, protocol } in matches {
         match to {
             PassthroughTo::Network { address, .. } if Family::of(*address) != family => continue,
@@ -147,9 +177,12 @@ fn passed<'a>(
             }
             PassthroughTo::Network { .. } | PassthroughTo::Domain(_) => {}
         }
-        let way = Passed { to, written, port: *port, protocol: *protocol };
-        if found.iter().all(|other| other.condition() != way.condition()) {
-            found.push(way);
+        let others = ports.iter().filter(|_| port.is_none()).map(|port| Some(*port));
+        for port in [*port].into_iter().chain(others) {
+            let way = Passed { to, written, port, protocol: *protocol };
+            if found.iter().all(|other| other.condition() != way.condition()) {
+                found.push(way);
+            }
         }
     }
     found
@@ -159,7 +192,11 @@ impl Passed<'_> {
     /// Name of the chain, and of the cluster behind it.
     fn name(&self) -> String {
         let port = self.port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-        format!("meshpassthrough_{}_{}_{port}", self.protocol.as_str(), self.written)
+        let protocol = match self.protocol {
+            PassthroughProtocol::Mysql => PassthroughProtocol::Tcp,
+            said => said,
+        };
+        format!("meshpassthrough_{}_{}_{port}", protocol.as_str(), self.written)
     }
 
     fn condition(&self) -> Value {
@@ -173,9 +210,8 @@ impl Passed<'_> {
         }
         match self.protocol {
             PassthroughProtocol::Tls => condition["transportProtocol"] = "tls".into(),
-            // the client waits for the server: its protocol cannot be detected
-            PassthroughProtocol::Mysql => {}
             PassthroughProtocol::Tcp
+            | PassthroughProtocol::Mysql
             | PassthroughProtocol::Http
             | PassthroughProtocol::Http2
             | PassthroughProtocol::Grpc => condition["transportProtocol"] = "raw_buffer".into(),

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::destinations::Destinations;
 use super::reference::Unasked;
 use super::words::{duration, extension, object, sanitised};
-use super::{EnvoyResources, chain, cluster, endpoint, external_tls, inbound_tls, rbac};
+use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
 
 /// Returns the filter chains of a zone proxy. Envoy rejects a listener without any; an ingress that offers nothing
 /// reports its identity.
@@ -159,13 +159,7 @@ fn outside(destination: &Cluster, is_egress: bool, destinations: Destinations<'_
     if !is_egress {
         return tree;
     }
-    if destination.resource.is_none() {
-        if tree.as_object_mut().and_then(|tree| tree.shift_remove("transportSocket")).is_some()
-            && let Some(tls) = destination.to_outside()
-        {
-            tree["transportSocketMatches"] = external_tls::to_each(tls, &destination.endpoints);
-        }
-    } else if destinations.unasked.external_services_are_real {
+    if destination.resource.is_some() && destinations.unasked.external_services_are_real {
         let groups = tree["loadAssignment"].get_mut("endpoints").and_then(Value::as_array_mut);
         for group in groups.into_iter().flatten() {
             let priority = group.get("priority").and_then(Value::as_u64).unwrap_or_default();

@@ -34,10 +34,10 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
     if !is_bindable(name, address, resources) {
         return;
     }
-    let (says, words) = match direction {
-        Direction::Inbound => (Says::Inbound, "INBOUND"),
-        Direction::Outbound(_) => (Says::Outbound, "OUTBOUND"),
-        Direction::Gateway | Direction::Zone => (Says::Gateway, "INBOUND"),
+    let says = match direction {
+        Direction::Inbound => Says::Inbound,
+        Direction::Outbound(_) => Says::Outbound,
+        Direction::Gateway | Direction::Zone => Says::Gateway,
     };
     let mut message = Listener {
         name: name.to_owned(),
@@ -104,7 +104,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             });
         }
     }
-    let placeholders = Placeholders { proxy, destination: service, direction: words };
+    let placeholders = Placeholders::of(listener, proxy);
     resources.listeners.insert(name.clone(), with_settings(message, settings, &placeholders));
 }
 

@@ -21,7 +21,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, resources: &mut L4Reso
     let Redirected { port, only, ipv6, outbound, naming } = redirected;
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     let Some(leaving) = outbound else { return };
-    let fill = Placeholders { proxy, destination: EXTERNAL, direction: "OUTBOUND" };
+    let fill = Placeholders { proxy, source: &proxy.service, destination: EXTERNAL, direction: "OUTBOUND" };
     for family in Family::all(*ipv6) {
         if *port != 0 {
             let name = family.listener(Way::In, *unified);

@@ -1,5 +1,6 @@
 //! Clusters: the destinations behind backends, and their endpoints.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -153,6 +154,16 @@ pub struct Endpoint {
     pub offered_by: String,
     /// Listener at the address: the destination itself or a zone proxy.
     pub via: Via,
+}
+
+impl Endpoint {
+    /// Order of endpoints: by priority, zone, address and port. Those at one place are equal.
+    pub(crate) fn by_place(&self, other: &Self) -> Ordering {
+        fn place(it: &Endpoint) -> (u32, Option<&str>, &str, u32) {
+            (it.priority, it.zone.as_deref(), &it.address, it.port)
+        }
+        place(self).cmp(&place(other))
+    }
 }
 
 /// Listener at the address of an endpoint.

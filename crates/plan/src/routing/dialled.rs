@@ -56,6 +56,8 @@ fn written(view: &View<'_>, facts: &Facts<'_>, warnings: &mut Vec<Warning>) -> V
             }
         };
         let marked = match written {
+            // a MeshExternalService has one port, which need not be written
+            OutboundTarget::BackendRef { port: 0, .. } => Some(String::new()),
             OutboundTarget::BackendRef { port, .. } => Some(port.to_string()),
             OutboundTarget::Tags(_) => None,
         };

@@ -123,7 +123,7 @@ pub(super) fn protocol_of(offer: &Offer, facts: &Facts<'_>) -> Protocol {
 /// Returns the endpoints whose tags contain all of a subset with exactly equal values, sorted (spec 04 §11).
 pub(super) fn subset(mut endpoints: Vec<Endpoint>, subset: &Tags) -> Vec<Endpoint> {
     endpoints.retain(|endpoint| subset.iter().all(|(key, value)| endpoint.tags.get(key) == Some(value)));
-    endpoints.sort();
+    endpoints.sort_by(Endpoint::by_place);
     endpoints.dedup();
     endpoints
 }

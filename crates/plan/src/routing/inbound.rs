@@ -8,6 +8,7 @@ use model::topology::{Inbound as Written, InboundState, MtlsMode, Protocol};
 
 use super::facts::Facts;
 use super::mesh_tls::{MeshTls, TlsOfInbound};
+use super::of_inbounds::Treating;
 use super::permissions::Permitting;
 use super::{names, protocol, settings};
 use crate::plan::{
@@ -35,13 +36,20 @@ pub(super) fn of_proxy(
     warnings: &mut Vec<Warning>,
 ) -> Vec<Offered> {
     let permitting = Permitting::of(view, facts.mtls.as_deref(), warnings);
+    let treating = Treating::of(view);
     let listening = view.dataplane().inbound.iter().filter(|inbound| inbound.state != InboundState::Ignored);
     let mut offered: Vec<Offered> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for inbound in listening {
-        let next = self::offered(view, facts, inbound, |key, tags| {
-            accepts(facts, mesh_tls.about(key), || permitting.to(key, tags, warnings))
-        });
+        let mut next = self::offered(view, facts, inbound);
+        let key = &InboundKey { address: next.listener.bind.address.clone(), port: inbound.port };
+        next.listener.accepts =
+            accepts(facts, mesh_tls.about(key), || permitting.to(key, &inbound.tags, warnings));
+        next.listener.settings = ConnectionSettings {
+            accept_proxy_protocol: settings::of_dataplane(view),
+            ..treating.connections(key, &next.listener.name, warnings)
+        };
+        treating.limit(key, &mut next.application);
         match places.get(&next.listener.name) {
             Some(at) => {
                 let text = format!(
@@ -87,12 +95,8 @@ fn peer_prefixes(mtls: &Mtls) -> Vec<String> {
     domains.into_iter().map(|domain| format!("spiffe://{domain}/")).collect()
 }
 
-fn offered(
-    view: &View<'_>,
-    facts: &Facts<'_>,
-    inbound: &Written,
-    accepts: impl FnOnce(&InboundKey, &Tags) -> Accepts,
-) -> Offered {
+/// An inbound about which nobody says anything.
+fn offered(view: &View<'_>, facts: &Facts<'_>, inbound: &Written) -> Offered {
     let dataplane = view.dataplane();
     let Written { address, port, service_address, service_port, name, tags, protocol: field, .. } = inbound;
     let address = address.as_deref().unwrap_or(&dataplane.address);
@@ -120,19 +124,18 @@ fn offered(
         true => Tags::from_iter([(UNIFIED_NAME.to_owned(), names::inbound(name.as_deref(), *port))]),
         false => tags.clone(),
     };
+    let protocol = if by_tag == Protocol::Unknown { field.unwrap_or(by_tag) } else { by_tag };
+    let counts_kafka = protocol == Protocol::Kafka && view.profile().has_kafka_filter();
     let listener = Listener {
         name: called,
         bind: Bind { address: address.to_owned(), port: *port, captured: facts.captures_inbounds() },
         direction: Direction::Inbound,
         service: service.to_owned(),
-        protocol: if by_tag == Protocol::Unknown { field.unwrap_or(by_tag) } else { by_tag },
-        accepts: accepts(&InboundKey { address: address.to_owned(), port: *port }, tags),
-        settings: ConnectionSettings {
-            accept_proxy_protocol: settings::of_dataplane(view),
-            ..ConnectionSettings::default()
-        },
+        protocol,
+        accepts: Accepts::Plaintext,
+        settings: ConnectionSettings::default(),
         routes: vec![(Match::EVERYTHING, Route::to(backend))],
-        naming: Naming { unified: facts.unified, marks, ..Naming::default() },
+        naming: Naming { unified: facts.unified, marks, counts_kafka, ..Naming::default() },
     };
     Offered { listener, application }
 }

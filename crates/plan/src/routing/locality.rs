@@ -74,7 +74,7 @@ fn arrange<'v>(
         }
     }
     without_gaps(&mut endpoints);
-    endpoints.sort();
+    endpoints.sort_by(Endpoint::by_place);
     endpoints
 }
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::Kind;
-use model::policy::{MeshTlsConf, Spoken as _, TlsVersion, TlsVersionsConf, merged};
+use model::policy::{MeshTlsConf, TlsVersion, TlsVersionsConf};
 use model::topology::MtlsMode;
 
+use super::of_inbounds::OfInbound;
 use crate::matching::Matched;
-use crate::merge::{SourceRule, plain_rules};
 use crate::plan::{Cluster, ClusterKind, Destination, Listener, Sourced, TlsParams, Warning};
 use crate::rules::InboundKey;
 use crate::view::View;
@@ -42,23 +42,21 @@ impl<'a> MeshTls<'a> {
 
     /// Returns the settings of an inbound: each field from the most important policy that sets it.
     pub(super) fn about(&self, inbound: &InboundKey) -> TlsOfInbound {
-        let policies = self.matched.inbounds.get(inbound).map(Vec::as_slice).unwrap_or_default();
-        let rules = plain_rules(policies);
-        let confs = rules.iter().filter_map(|rule| MeshTlsConf::of(rule.conf.as_ref()?));
-        let Some(MeshTlsConf { mode, versions, ciphers }) = merged(confs) else {
+        let said = OfInbound::of(&self.matched, inbound);
+        let Some(MeshTlsConf { mode, versions, ciphers }) = said.said() else {
             return TlsOfInbound::default();
         };
         let TlsVersionsConf { min, max } = versions.unwrap_or_default();
         let version = |version: Option<TlsVersion>, is: fn(&TlsVersionsConf) -> bool| {
             let version = version.filter(|version| *version != TlsVersion::Auto);
-            sourced(&rules, version, |said| said.versions.as_ref().is_some_and(is))
+            said.sourced(version, |said: &MeshTlsConf| said.versions.as_ref().is_some_and(is))
         };
         TlsOfInbound {
-            mode: sourced(&rules, mode, |said| said.mode.is_some()),
+            mode: said.sourced(mode, |said: &MeshTlsConf| said.mode.is_some()),
             params: TlsParams {
                 min: version(min, |versions| versions.min.is_some()),
                 max: version(max, |versions| versions.max.is_some()),
-                ciphers: sourced(&rules, ciphers, |said| said.ciphers.is_some()),
+                ciphers: said.sourced(ciphers, |said: &MeshTlsConf| said.ciphers.is_some()),
             },
         }
     }
@@ -93,15 +91,4 @@ impl<'a> MeshTls<'a> {
             }
         }
     }
-}
-
-/// Returns a value with the most important rule that sets it.
-fn sourced<T>(
-    rules: &[SourceRule],
-    value: Option<T>,
-    says: impl Fn(&MeshTlsConf) -> bool,
-) -> Option<Sourced<T>> {
-    let says = |rule: &&SourceRule| rule.conf.as_ref().and_then(MeshTlsConf::of).is_some_and(&says);
-    let origin = rules.iter().rev().find(says)?.origin.clone();
-    Some(Sourced { value: value?, origin })
 }

@@ -8,7 +8,9 @@ mod declared;
 use std::time::Duration;
 
 use model::Spec;
-use model::policy::{AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf};
+use model::policy::{
+    AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf,
+};
 
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
 use crate::rules::Merged;
@@ -38,7 +40,9 @@ pub(super) fn of_listener(
     ConnectionSettings {
         idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
         max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
-        access_logs: access_logs(view, access_log, listener, warnings),
+        access_logs: sourced(view, access_log, |said: &AccessLogConf| said.backends.clone())
+            .map(|backends| access_logs(backends, listener, warnings))
+            .unwrap_or_default(),
         ..ConnectionSettings::default()
     }
 }
@@ -70,14 +74,12 @@ fn together<C: Spoken, T>(
     Some(Sourced { value, origin: who_said(view, merged, has_a_word)? })
 }
 
-fn access_logs(
-    view: &View<'_>,
-    merged: Option<&Merged>,
+/// Where lines go; what cannot be done becomes a warning.
+pub(super) fn access_logs(
+    Sourced { value: backends, origin }: Sourced<Vec<AccessLogBackend>>,
     listener: &str,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Sourced<AccessLog>> {
-    let read = |said: &AccessLogConf| said.backends.clone();
-    let Some(Sourced { value: backends, origin }) = sourced(view, merged, read) else { return Vec::new() };
     let mut logs = Vec::new();
     for backend in backends {
         let target = match backend.target {

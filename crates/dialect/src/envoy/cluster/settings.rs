@@ -26,12 +26,11 @@ pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
         Some(LoadBalancer::Random) => ("RANDOM", "", Value::Null),
         Some(LoadBalancer::RingHash { min_size, max_size, murmur }) => {
             let function = if murmur { "MURMUR_HASH_2" } else { "XX_HASH" };
-            let config =
-                json!({ "minimumRingSize": min_size, "maximumRingSize": max_size, "hashFunction": function });
+            let config = json!({ "minimumRingSize": min_size.map(long), "maximumRingSize": max_size.map(long), "hashFunction": function });
             ("RING_HASH", "ringHashLbConfig", config)
         }
         Some(LoadBalancer::Maglev { table_size }) => {
-            ("MAGLEV", "maglevLbConfig", json!({ "tableSize": table_size }))
+            ("MAGLEV", "maglevLbConfig", json!({ "tableSize": table_size.map(long) }))
         }
     };
     tree["lbPolicy"] = word.into();
@@ -39,6 +38,11 @@ pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
     if !config.is_empty() {
         tree[member] = config.into();
     }
+}
+
+/// Number of 64 bits, which protobuf JSON writes as text.
+fn long(number: u32) -> String {
+    number.to_string()
 }
 
 /// Returns the slow start window, if the load balancer supports it.

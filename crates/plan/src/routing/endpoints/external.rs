@@ -12,8 +12,8 @@ use crate::routing::facts::Facts;
 use crate::routing::protocol;
 use crate::routing::service::Service;
 
-/// Tag that tells apart the endpoints of ExternalServices with TLS.
-pub(in crate::routing) const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
+/// Tag of the endpoints of an ExternalService with TLS, by which a transport socket is matched to them.
+const EXTERNAL_SERVICE: &str = "kuma.io/external-service-name";
 
 /// Returns the endpoints of a MeshExternalService: through the egresses of the zone; before 2.9 only if the mesh
 /// says so, and directly elsewhere; also directly, for proxies that may, where there is no egress.
@@ -125,20 +125,7 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> O
         }
         offer.endpoints.extend(by_egress);
     }
-    if let Some(outside) = &offer.outside {
-        tell_apart(&mut offer.endpoints, &outside.tls);
-    }
     offer
-}
-
-/// Adds a tag with the service to endpoints whose TLS differs.
-pub(in crate::routing) fn tell_apart(endpoints: &mut [Endpoint], tls: &OutsideTls) {
-    if tls.to_all().is_err() {
-        for endpoint in endpoints {
-            let name = endpoint.offered_by.rsplit('/').next().unwrap_or_default().to_owned();
-            endpoint.tags.insert(EXTERNAL_SERVICE, name);
-        }
-    }
 }
 
 /// Returns the ExternalServices with this value of `kuma.io/service`, by name.
@@ -181,13 +168,17 @@ pub(in crate::routing) fn of_external_service(
     spec: &ExternalService,
 ) -> Endpoint {
     let (zone, priority) = facts.locality(&spec.tags, None);
+    let mut tags = spec.tags.clone();
+    if spec.tls.is_some() {
+        tags.insert(EXTERNAL_SERVICE, resource.meta().name.as_str());
+    }
     Endpoint {
         priority,
         zone,
         address: spec.host.clone(),
         port: u32::from(spec.port),
         weight: 1,
-        tags: spec.tags.clone(),
+        tags,
         labels: Labels::default(),
         offered_by: resource.describe(),
         via: Via::Direct,
@@ -240,6 +231,6 @@ fn real_endpoints(facts: &Facts<'_>, resource: &Resource, spec: &MeshExternalSer
             via: Via::Direct,
         })
         .collect();
-    endpoints.sort();
+    endpoints.sort_by(Endpoint::by_place);
     endpoints
 }

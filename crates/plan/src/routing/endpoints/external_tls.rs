@@ -50,8 +50,10 @@ pub(in crate::routing) fn of_external_service(
     let ExternalService { tags: _, host, port: _, tls } = spec;
     let Written { server_name, verification, alt_names: _, authority, client, min, max } = tls.as_ref()?;
     let name = server_name.as_ref().unwrap_or(host);
+    // an address is no server name
+    let is_name = server_name.is_some() || host.parse::<IpAddr>().is_err();
     Some(ExternalTls {
-        server_name: Some(name.clone()),
+        server_name: is_name.then(|| name.clone()),
         verify: ExternalPeer::Certified {
             by: self::authority(authority.as_ref(), || secret(resource, ExternalPart::Authority)),
             names: if *verification == Verification::SkipSan { Vec::new() } else { names(name, &[]) },

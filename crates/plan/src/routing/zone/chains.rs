@@ -95,7 +95,7 @@ impl Chains {
         }
         if self.routes.len() > before {
             subsets.retain(|keys| !keys.is_empty());
-            endpoints.sort();
+            endpoints.sort_by(Endpoint::by_place);
             let kind = ClusterKind::Zone { subsets };
             let cluster = Cluster::plain(name.clone(), service.to_owned(), kind, endpoints);
             self.clusters.insert(name, cluster);
@@ -111,7 +111,7 @@ impl Chains {
         mut endpoints: Vec<Endpoint>,
         by: PolicyOrigin,
     ) {
-        endpoints.sort();
+        endpoints.sort_by(Endpoint::by_place);
         let name = self.free(name);
         let kind = ClusterKind::Zone { subsets: BTreeSet::new() };
         let cluster = Cluster::plain(name.clone(), name.clone(), kind, endpoints);

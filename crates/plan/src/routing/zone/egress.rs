@@ -124,14 +124,11 @@ impl Exit<'_, '_> {
         let mut endpoints = Vec::new();
         for (resource, other) in named {
             let wants = external_tls::of_external_service(resource, other);
-            let mut endpoint = external::of_external_service(facts, resource, other);
-            if wants.is_some() {
-                endpoint.tags.insert(external::EXTERNAL_SERVICE, resource.meta().name.as_str());
-            }
+            let endpoint = external::of_external_service(facts, resource, other);
             tls.add(endpoint.offered_by.clone(), wants);
             endpoints.push(self.of_mesh(endpoint));
         }
-        endpoints.sort();
+        endpoints.sort_by(Endpoint::by_place);
         let spoken = named.iter().map(|(_, spec)| protocol::of_tags(&spec.tags, facts.profile));
         let kind = ClusterKind::External { protocol: protocol::common(spoken), tls };
         let name = format!("{}:{service}", facts.mesh_name);
