@@ -31,7 +31,7 @@ pub struct Direct {
     /// The process that dialled, by its number outside of all containers.
     pub process: u32,
     /// What that process calls itself, up to 15 bytes.
-    pub command: String,
+    pub command: Arc<str>,
 }
 
 impl Direct {

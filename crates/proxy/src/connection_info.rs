@@ -61,7 +61,7 @@ pub struct DirectInfo {
     /// The process, by its number outside of all containers.
     pub process: u32,
     /// What it calls itself.
-    pub command: String,
+    pub command: Arc<str>,
     /// Whether the bytes that moved so far are known; they are 0 otherwise.
     pub counts: bool,
 }
