@@ -66,6 +66,7 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u32 icsk_user_timeout;
 } __attribute__((preserve_access_index));
 
 struct tcp_sock {
@@ -201,7 +202,7 @@ static __always_inline void count(__u32 outcome)
 /* Waking whoever reads costs more than everything else here: it looks by itself, unless the ring is filling up. */
 static __always_inline __u64 wake(void)
 {
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > RING / 4 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > RING / 2 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline void take_address(__u8 to[16], const __u32 from[4])
@@ -366,10 +367,9 @@ static __always_inline void set_number(struct bpf_sock_addr *ctx, int level, int
 	bpf_setsockopt(ctx, level, option, &value, sizeof(value));
 }
 
-static __always_inline void set_options(struct bpf_sock_addr *ctx, const struct cluster *cluster, struct birth *birth)
+static __always_inline void set_options(struct bpf_sock_addr *ctx, const struct cluster *cluster, __u32 user_timeout,
+					struct birth *birth)
 {
-	int user_timeout = 0;
-
 	if (cluster->keepalive)
 		set_number(ctx, SOL_SOCKET, SO_KEEPALIVE, 1);
 	if (cluster->keepalive_idle)
@@ -379,7 +379,6 @@ static __always_inline void set_options(struct bpf_sock_addr *ctx, const struct 
 	if (cluster->keepalive_probes)
 		set_number(ctx, IPPROTO_TCP, TCP_KEEPCNT, cluster->keepalive_probes);
 	/* while it is dialled it bounds how long the endpoint may take; afterwards it is what it was */
-	bpf_getsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof(user_timeout));
 	birth->user_timeout = cluster->user_timeout ? cluster->user_timeout : user_timeout;
 	birth->connect_timeout = cluster->connect_timeout;
 	set_number(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, cluster->connect_timeout);
@@ -410,7 +409,7 @@ static __always_inline void tell_refused(const struct birth *birth, __u8 full)
 		count(OUTCOME_LOST);
 		return;
 	}
-	__builtin_memset(record, 0, sizeof(*record));
+	__builtin_memset(record, 0, __builtin_offsetof(struct record, birth));
 	record->kind = RECORD_REFUSED;
 	record->full = full;
 	record->now = birth->started;
@@ -545,7 +544,7 @@ static __always_inline int decide(struct bpf_sock_addr *ctx, __u32 to[4], const 
 	birth.hold = cluster->hold;
 	take_address(birth.at, there);
 	birth.at_port = endpoint->port;
-	set_options(ctx, cluster, &birth);
+	set_options(ctx, cluster, tcp->inet_conn.icsk_user_timeout, &birth);
 	*kept = birth;
 	__builtin_memcpy(to, there, 16);
 	ctx->user_port = endpoint->port;
@@ -697,7 +696,7 @@ static __always_inline void tell(struct bpf_sock_ops *ctx, const struct birth *b
 		count(OUTCOME_LOST);
 		return;
 	}
-	__builtin_memset(record, 0, sizeof(*record));
+	__builtin_memset(record, 0, __builtin_offsetof(struct record, birth));
 	record->kind = kind;
 	record->last = last;
 	record->now = bpf_ktime_get_ns();
@@ -717,10 +716,10 @@ static __always_inline void tell(struct bpf_sock_ops *ctx, const struct birth *b
 
 static __always_inline void established(struct bpf_sock_ops *ctx, struct birth *birth)
 {
-	int now = 0;
+	struct tcp_sock *tcp = ctx->sk ? bpf_skc_to_tcp_sock(ctx->sk) : 0;
 
 	/* whoever set it meanwhile meant it */
-	if (!bpf_getsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &now, sizeof(now)) && now == birth->connect_timeout) {
+	if (tcp && tcp->inet_conn.icsk_user_timeout == birth->connect_timeout) {
 		int before = birth->user_timeout;
 
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &before, sizeof(before));
@@ -761,8 +760,13 @@ int mesh_ops(struct bpf_sock_ops *ctx)
 	struct bpf_sock *sk;
 	struct birth *birth;
 
-	if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_STATE_CB)
+	if (op == BPF_SOCK_OPS_STATE_CB) {
+		/* of all states only who leaves first is told, and the end */
+		if (ctx->args[0] != BPF_TCP_ESTABLISHED && ctx->args[1] != BPF_TCP_CLOSE)
+			return 1;
+	} else if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB) {
 		return 1;
+	}
 	sk = ctx->sk;
 	if (!sk)
 		return 1;

@@ -65,6 +65,7 @@ struct destination {
 struct listener {
 	__u32 slot;   /* of its route */
 	__u32 number; /* of its draws */
+	__u64 name;   /* for whoever adopts the tables: by what it knows the listener */
 };
 
 struct interval {
@@ -79,6 +80,7 @@ struct route {
 	__u32 limit;     /* of the listener's connections; 0: none */
 	__u32 by_client; /* whether the table is that of clients on loopback */
 	__u32 zero;
+	__u64 meaning; /* for whoever adopts the tables: whether intervals and endpoints are called as it calls them */
 	struct interval intervals[INTERVALS];
 };
 
@@ -106,6 +108,7 @@ struct cluster {
 	__u64 hold;          /* nanoseconds */
 	__u64 total;
 	__u64 stride;
+	__u64 name; /* for whoever adopts the tables: by what it knows the cluster */
 	struct place places[PLACES];
 	__u32 addresses[ADDRESSES];
 };

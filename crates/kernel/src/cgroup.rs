@@ -28,6 +28,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Err(io::Error::other("it is no folder of a cgroup of version 2"))
 }
 
+/// Number of a cgroup, from its folder.
+pub(crate) fn number(folder: &File) -> io::Result<u64> {
+    Ok(folder.metadata()?.ino())
+}
+
 /// What a network namespace is known by, by a path to it: the number of its file.
 pub(crate) fn network(path: &Path) -> io::Result<u32> {
     let number = std::fs::metadata(path)?.ino();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +25,15 @@ const FAMILY_6: u8 = 10;
 const TCP: u8 = 6;
 /// `struct tcp_info`, as a bit of a request and as an attribute type.
 const INFO: u16 = 2;
+/// Attributes about what programs keep of a socket: in a question, by a table; in an answer; and in that, the value of one
+/// table.
+const ASKS_KEPT: u16 = 2;
+const OF_TABLE: u16 = 1;
+const KEPT: u16 = 20;
+const KEPT_IN_TABLE: u16 = 1;
+const VALUE: u16 = 3;
+/// Flag of an attribute that contains others.
+const NESTED: u16 = 1 << 15;
 /// Established, closing from either end, or waiting for the last of it.
 const LIVE: u32 = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 11;
 const HEADER: usize = 16;
@@ -100,7 +109,23 @@ impl Diag {
         Ok(moved)
     }
 
-    fn ask(&self, kind: u16, flags: u16, question: &[u8; 56]) -> Result<(), Errno> {
+    /// Values that a table of programs has of live sockets, each with the socket's own address.
+    pub(crate) fn kept(&self, table: BorrowedFd<'_>) -> Result<Vec<(SocketAddr, Vec<u8>)>, Errno> {
+        let mut kept = Vec::new();
+        for family in [FAMILY_4, FAMILY_6] {
+            let mut asked = question(family, 0, None).to_vec();
+            for (length, kind) in [(12u16, NESTED | ASKS_KEPT), (8, OF_TABLE)] {
+                asked.extend(length.to_ne_bytes());
+                asked.extend(kind.to_ne_bytes());
+            }
+            asked.extend(table.as_raw_fd().to_ne_bytes());
+            self.ask(BY_FAMILY, REQUEST | ALL, &asked)?;
+            self.read_all(|body| kept.extend(kept_of(body)))?;
+        }
+        Ok(kept)
+    }
+
+    fn ask(&self, kind: u16, flags: u16, question: &[u8]) -> Result<(), Errno> {
         let mut message = Vec::with_capacity(HEADER + question.len());
         message.extend(((HEADER + question.len()) as u32).to_ne_bytes());
         message.extend(kind.to_ne_bytes());
@@ -172,15 +197,30 @@ fn failed(body: &[u8]) -> Result<(), Errno> {
 /// Cookie of a socket, and its activity.
 fn moved_of(body: &[u8]) -> Option<(u64, Moved)> {
     let cookie = u64::from(word(body, COOKIE)?) | u64::from(word(body, COOKIE + 4)?) << 32;
-    let mut attributes = body.get(SOCKET..)?;
-    while let [length, high, kind, ..] = *attributes {
+    let info = attribute(body.get(SOCKET..)?, INFO)?;
+    let [sent, received] = LAST.map(|at| word(info, at));
+    let quiet = Duration::from_millis(sent?.min(received?).into());
+    let [to_us, sent, again] = BYTES.map(|at| long(info, at).unwrap_or(0));
+    Some((cookie, Moved { quiet, bytes: [sent.saturating_sub(again), to_us] }))
+}
+
+/// Own address of a socket, and the value kept of it; `None`: there is none.
+fn kept_of(body: &[u8]) -> Option<(SocketAddr, Vec<u8>)> {
+    let value = attribute(attribute(attribute(body.get(SOCKET..)?, KEPT)?, KEPT_IN_TABLE)?, VALUE)?;
+    let port = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
+    let ip = match body.first() {
+        Some(&FAMILY_4) => IpAddr::from(<[u8; 4]>::try_from(body.get(8..12)?).ok()?),
+        Some(_) | None => IpAddr::from(<[u8; 16]>::try_from(body.get(8..24)?).ok()?).to_canonical(),
+    };
+    Some((SocketAddr::new(ip, port), value.to_vec()))
+}
+
+/// Value of the first attribute of a kind.
+fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    while let [length, high, kind, nests, ..] = *attributes {
         let length = usize::from(u16::from_ne_bytes([length, high]));
-        if u16::from(kind) == INFO {
-            let info = attributes.get(4..length)?;
-            let [sent, received] = LAST.map(|at| word(info, at));
-            let quiet = Duration::from_millis(sent?.min(received?).into());
-            let [to_us, sent, again] = BYTES.map(|at| long(info, at).unwrap_or(0));
-            return Some((cookie, Moved { quiet, bytes: [sent.saturating_sub(again), to_us] }));
+        if u16::from_ne_bytes([kind, nests]) & !NESTED == wanted {
+            return attributes.get(4..length);
         }
         attributes = attributes.get(length.next_multiple_of(4).max(4)..)?;
     }

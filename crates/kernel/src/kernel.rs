@@ -1,6 +1,7 @@
 //! Programs with their tables: the inputs of their decisions, and the state of connections that they decided.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +16,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::cgroup;
 use crate::diag::{Diag, Moved};
-use crate::edition::Edition;
+use crate::edition::{self, Edition};
+use crate::inherited::Inherited;
 use crate::layout::{self, Destination, Gauge};
+use crate::left::Left;
 use crate::limits::{Limited, Limits};
 use crate::lives::{Change, Due, Lives};
 use crate::path::{Means, Path, Reason};
-use crate::pins::Pins;
+use crate::pins::{Pins, Replaced};
 use crate::program::{Attaching, Programs, Records, Trouble, load};
 use crate::record::{Kind, Record};
 use crate::serving::Serving;
@@ -31,23 +34,6 @@ use crate::tables::{Table, Turns, Verdict};
 const OWN_NETWORK: &str = "/proc/self/ns/net";
 /// Lowest id of a connection; an id less this is the cookie of the socket.
 const FIRST_ID: u64 = 1 << 40;
-
-/// How many connections of listeners in the tables were left to the relay after all, and records lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Left {
-    /// Records that nobody read in time.
-    pub lost_records: u64,
-    /// What could be dialled had no address.
-    pub no_address: u64,
-    /// Endpoints failed a moment ago.
-    pub held: u64,
-    /// The socket is bound to loopback, and the endpoint is elsewhere.
-    pub bound_to_loopback: u64,
-    /// The socket does not speak the endpoint's family.
-    pub other_family: u64,
-    /// The socket is bound to an address of its own, where the choice depends on that.
-    pub other_client: u64,
-}
 
 /// The programs, loaded and attached. Dropping it detaches them: connections go on, and new ones meet what they dial.
 pub struct Kernel {
@@ -62,6 +48,10 @@ pub struct Kernel {
     editions: BTreeMap<u32, Edition>,
     /// Entries of listeners in the kernel's table.
     written: BTreeMap<Destination, layout::Listener>,
+    /// Contents of adopted tables; `None`: none, or the first configuration has claimed them.
+    inherited: Option<Inherited>,
+    /// `true`: live connections of an earlier process are still to be found.
+    looks_for_living: bool,
     paths: Vec<(Arc<Listener>, Path)>,
     limits: Limits,
     lives: Lives,
@@ -75,7 +65,8 @@ struct Network {
 }
 
 impl Kernel {
-    /// Loads and attaches the programs. Nothing is decided by them before [`Kernel::serve`].
+    /// Loads and attaches the programs, or adopts those of a killed process. Before [`Kernel::serve`] they decide nothing,
+    /// or by the tables of that process.
     ///
     /// # Errors
     /// Returns the step at which the kernel, or this process' capabilities, do not suffice. Nothing stays attached.
@@ -90,16 +81,21 @@ impl Kernel {
             });
         }
         let (programs, records) = load(attaching)?;
+        let inherited = programs.adopted.then(|| Inherited::read(&programs.maps)).transpose();
+        let inherited = inherited.map_err(|error| Trouble::Table("listeners", error.to_string()))?;
+        let used = inherited.as_ref().map(|inherited| inherited.used).unwrap_or_default();
         let kernel = Self {
             programs,
             networks,
-            endpoints: Shelf::of(layout::ENDPOINTS),
-            numbers: Shelf::of(layout::CLUSTERS),
-            clusters: Shelf::of(layout::CLUSTERS),
-            listeners: Shelf::of(layout::LISTENERS),
-            routes: Shelf::of(layout::ROUTES),
+            endpoints: Shelf::of(layout::ENDPOINTS, used.endpoints),
+            numbers: Shelf::of(layout::CLUSTERS, used.numbers),
+            clusters: Shelf::of(layout::CLUSTERS, used.clusters),
+            listeners: Shelf::of(layout::LISTENERS, used.listeners),
+            routes: Shelf::of(layout::ROUTES, used.routes),
             editions: BTreeMap::new(),
-            written: BTreeMap::new(),
+            written: inherited.iter().flat_map(|inherited| inherited.written.clone()).collect(),
+            looks_for_living: inherited.is_some(),
+            inherited,
             paths: Vec::new(),
             limits: Limits::default(),
             lives: Lives::new(Instant::now()),
@@ -127,12 +123,17 @@ impl Kernel {
         let _ = self.programs.pins.as_ref().map(Pins::remove);
     }
 
-    /// Detaches programs that a process before this one left attached: from now on these decide.
+    /// Detaches programs of earlier processes that were not adopted: from now on these decide.
     ///
     /// # Errors
     /// The files that keep them attached cannot be removed.
-    pub fn replace_predecessors(&self) -> std::io::Result<usize> {
-        self.programs.pins.as_ref().map_or(Ok(0), Pins::replace_others)
+    pub fn replace_predecessors(&self) -> std::io::Result<Replaced> {
+        self.programs.pins.as_ref().map_or(Ok(Replaced::default()), Pins::replace_others)
+    }
+
+    /// True if programs and tables were adopted from an earlier process that was killed.
+    pub fn is_adopted(&self) -> bool {
+        self.programs.adopted
     }
 
     /// Applies a configuration from the next connection on.
@@ -184,6 +185,7 @@ impl Kernel {
         self.clusters.end(now);
         self.listeners.end(now);
         self.routes.end(now);
+        self.inherited = None;
     }
 
     /// Path of each served listener, with the reason if the relay carries its connections.
@@ -199,31 +201,37 @@ impl Kernel {
 
     /// Numbers of connections left to the relay, and of lost records.
     pub fn left(&self) -> Left {
-        let count = |outcome: u32| self.programs.maps.outcomes.get(&outcome, 0).unwrap_or(0);
-        Left {
-            lost_records: count(0),
-            no_address: count(1),
-            held: count(2),
-            bound_to_loopback: count(3),
-            other_family: count(4),
-            other_client: count(5),
-        }
+        Left::of(&self.programs.maps)
     }
 
     /// Reads records written since the last call, then frees slots that are no longer needed.
     pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(Seen)) {
+        if self.inherited.is_some() {
+            // what is told there is of listeners that are not known yet
+            return;
+        }
         let (now, instant) = (monotonic(), Instant::now());
         // read before the records: connections that end meanwhile are in records of the next call
         let live = &self.programs.maps.live;
         let is_dead = |slot: &u32| live.get(slot, 0).is_ok_and(|live| live == 0);
         let dead: BTreeSet<u32> = self.routes.resting().filter(is_dead).collect();
-        while let Some(record) = records.next() {
-            let Some(record) = record else { continue };
-            let Some(seen) = self.seen(&record, now) else { continue };
+        let mut take_in = |kernel: &mut Self, record: &Record| {
+            if record.kind == Kind::Opened && kernel.lives.has(record.birth.cookie) {
+                return;
+            }
+            let Some(seen) = kernel.seen(record, now) else { return };
             let ago = seen.ago + record.connect_time().unwrap_or_default();
             let since = instant.checked_sub(ago).unwrap_or(instant);
-            self.lives.note(record.birth.cookie, &seen.connection, &seen.news, since);
+            kernel.lives.note(record.birth.cookie, &seen.connection, &seen.news, since);
             visit(seen);
+        };
+        while let Some(record) = records.next() {
+            record.into_iter().for_each(|record| take_in(self, &record));
+        }
+        // behind what was told meanwhile: who ended is not found any more
+        for record in std::mem::take(&mut self.looks_for_living).then(|| self.living()).into_iter().flatten()
+        {
+            take_in(self, &record);
         }
         self.end_what_is_due();
         let now = Instant::now();
@@ -257,6 +265,14 @@ impl Kernel {
     /// Forgets connections whose end was never reported: they no longer exist.
     pub fn forget_living(&mut self) {
         self.lives.forget();
+    }
+
+    /// Live connections as records of their opening, from what programs keep of their sockets.
+    fn living(&self) -> Vec<Record> {
+        let table = self.programs.maps.births.fd().as_fd();
+        let diags = self.networks.iter().filter_map(|network| network.diag.as_ref());
+        let kept = diags.flat_map(|diag| diag.kept(table).unwrap_or_default());
+        kept.filter_map(|(client, kept)| Record::of_living(&kept, client)).collect()
     }
 
     /// Has the connections that live follow what has changed.
@@ -315,7 +331,7 @@ impl Kernel {
             endpoint: goes.then_some(Dial { endpoint: record.birth.endpoint, address: record.birth.at }),
             client: record.client,
             process: record.birth.process,
-            command: record.birth.command.clone(),
+            command: Arc::clone(&record.birth.command),
         };
         let news = match (record.kind, record.connect_time()) {
             (Kind::Opened, Some(time)) => News::Opened(time),
@@ -333,7 +349,7 @@ impl Kernel {
             && !matches!(error, MapError::KeyNotFound)
         {
             // as long as it is there, it is decided by what rests no more
-            self.written.insert(*destination, [0; 8]);
+            self.written.insert(*destination, [0; 16]);
         }
     }
 
@@ -348,39 +364,40 @@ impl Kernel {
             }
         }
         let slot_of = |turns: &Turns| slots.get(&Arc::as_ptr(&turns.cluster)).copied().unwrap_or(0);
-        let bytes = layout::route(&table, listener.max_connections, slot_of);
+        let meaning = edition::meaning(listener, &table.intervals);
+        let bytes = layout::route(&table, listener.max_connections, meaning, slot_of);
         let edition = Edition {
             bytes: bytes.into(),
             listener: Arc::clone(listener),
             generation: serving.generation,
             intervals: table.intervals.into(),
         };
-        let slot = match self.routes.put(edition.clone()).ok_or(Reason::Full)? {
-            Put::There(slot) => slot,
-            Put::New(slot) => {
-                self.programs.maps.routes.set(slot, bytes, 0).map_err(not_written)?;
-                self.editions.insert(slot, edition);
-                slot
-            }
-        };
-        let name = (listener.proxy.clone(), Arc::clone(&listener.name));
-        let number = match self.listeners.put(name).ok_or(Reason::Full)? {
-            Put::There(number) => number,
-            Put::New(number) => {
-                self.programs.maps.draws.set(number, fastrand::u64(..), 0).map_err(not_written)?;
-                number
-            }
-        };
-        self.limits.listener(number, listener);
-        Ok(layout::listener(slot, number))
+        let inherited = self.inherited.as_ref();
+        let before = inherited.and_then(|inherited| inherited.routes.get(bytes.as_slice()));
+        let slot = self.routes.put(edition.clone(), before).ok_or(Reason::Full)?;
+        if let Put::New(slot) = slot {
+            self.programs.maps.routes.set(slot, bytes, 0).map_err(not_written)?;
+        }
+        // one that was inherited has none yet
+        self.editions.entry(slot.place()).or_insert(edition);
+        let name = edition::name(&listener.proxy, &listener.name);
+        let before = inherited.and_then(|inherited| inherited.listeners.get(&name));
+        let number = self.listeners.put((listener.proxy.clone(), Arc::clone(&listener.name)), before);
+        let number = number.ok_or(Reason::Full)?;
+        if let Put::New(number) = number {
+            self.programs.maps.draws.set(number, fastrand::u64(..), 0).map_err(not_written)?;
+        }
+        self.limits.listener(number.place(), listener);
+        Ok(layout::listener(slot.place(), number.place(), name))
     }
 
     /// Writes the turns of a cluster, and returns their slot.
     fn write_turns(&mut self, proxy: &ProxyName, turns: &Turns) -> Result<u32, Reason> {
-        let maps = &mut self.programs.maps;
+        let (maps, inherited) = (&mut self.programs.maps, self.inherited.as_ref());
         let mut numbers = Vec::new();
         for address in turns.places.iter().flat_map(|place| &place.addresses) {
-            let put = self.endpoints.put(*address).ok_or(Reason::Full)?;
+            let before = inherited.and_then(|inherited| inherited.endpoints.get(address));
+            let put = self.endpoints.put(*address, before).ok_or(Reason::Full)?;
             if let Put::New(number) = put {
                 maps.holds.set(number, 0, 0).map_err(not_written)?;
                 maps.loads.set(number, 0, 0).map_err(not_written)?;
@@ -388,15 +405,18 @@ impl Kernel {
             }
             numbers.push(put.place());
         }
-        let name = (proxy.clone(), Arc::clone(&turns.cluster.name));
-        let put = self.numbers.put(name).ok_or(Reason::Full)?;
+        let name = edition::name(proxy, &turns.cluster.name);
+        let before = inherited.and_then(|inherited| inherited.numbers.get(&name));
+        let put = self.numbers.put((proxy.clone(), Arc::clone(&turns.cluster.name)), before);
+        let put = put.ok_or(Reason::Full)?;
         if let Put::New(number) = put {
             // far from where turn numbers wrap
             maps.turns.set(number, fastrand::u64(..) >> 8, 0).map_err(not_written)?;
         }
         self.limits.cluster(put.place(), proxy, &turns.cluster);
-        let bytes = layout::turns(turns, put.place(), &numbers);
-        let slot = self.clusters.put(bytes.as_slice().into()).ok_or(Reason::Full)?;
+        let bytes = layout::turns(turns, put.place(), name, &numbers);
+        let before = inherited.and_then(|inherited| inherited.clusters.get(bytes.as_slice()));
+        let slot = self.clusters.put(bytes.as_slice().into(), before).ok_or(Reason::Full)?;
         if let Put::New(slot) = slot {
             maps.clusters.set(slot, bytes, 0).map_err(not_written)?;
         }

@@ -1,6 +1,6 @@
 //! Values of the maps as bytes: the layout of `bpf/mesh.h`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -21,12 +21,15 @@ const HOLD: Duration = Duration::from_secs(1);
 
 pub(crate) type Destination = [u8; 24];
 pub(crate) type Endpoint = [u8; 20];
-pub(crate) type Listener = [u8; 8];
-pub(crate) type Route = [u8; 16 + INTERVALS * 16];
+pub(crate) type Listener = [u8; 16];
+pub(crate) type Route = [u8; 24 + INTERVALS * 16];
 /// How many connections a listener or a cluster has, and how many of them are being established.
 pub(crate) type Gauge = [u8; 16];
-pub(crate) type ClusterTurns = [u8; 72 + PLACES * 16 + ADDRESSES * 4];
+pub(crate) type ClusterTurns = [u8; TURNS + PLACES * 16 + ADDRESSES * 4];
 pub(crate) type Settings = [u8; 8];
+
+/// Size of what precedes the places of a cluster.
+const TURNS: usize = 80;
 
 /// Writes values one after the other.
 struct Writer<const SIZE: usize> {
@@ -68,6 +71,37 @@ impl<const SIZE: usize> Writer<SIZE> {
     }
 }
 
+/// Reads values one after the other.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl Reader<'_> {
+    pub(crate) fn take<const SIZE: usize>(&mut self) -> Option<[u8; SIZE]> {
+        let (taken, rest) = self.0.split_first_chunk::<SIZE>()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn short(&mut self) -> Option<u16> {
+        self.take().map(u16::from_ne_bytes)
+    }
+
+    pub(crate) fn word(&mut self) -> Option<u32> {
+        self.take().map(u32::from_ne_bytes)
+    }
+
+    pub(crate) fn long(&mut self) -> Option<u64> {
+        self.take().map(u64::from_ne_bytes)
+    }
+
+    pub(crate) fn ip(&mut self) -> Option<IpAddr> {
+        self.take::<16>().map(|octets| Ipv6Addr::from(octets).to_canonical())
+    }
+}
+
 fn ip(ip: IpAddr) -> [u8; 16] {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
@@ -90,17 +124,30 @@ pub(crate) fn endpoint(address: SocketAddr) -> Endpoint {
     writer.bytes
 }
 
-pub(crate) fn listener(slot: u32, number: u32) -> Listener {
+pub(crate) fn read_endpoint(endpoint: &Endpoint) -> Option<SocketAddr> {
+    let mut reader = Reader(endpoint);
+    Some(SocketAddr::new(reader.ip()?, u16::from_be_bytes(reader.take()?)))
+}
+
+pub(crate) fn listener(slot: u32, number: u32, name: u64) -> Listener {
     let mut writer = Writer::new();
     writer.word(slot);
     writer.word(number);
+    writer.long(name);
     writer.bytes
+}
+
+/// Route slot, number and name digest of a listener.
+pub(crate) fn read_listener(listener: &Listener) -> Option<(u32, u32, u64)> {
+    let mut reader = Reader(listener);
+    Some((reader.word()?, reader.word()?, reader.long()?))
 }
 
 /// The route of a listener that may have so many connections, where `slot` tells the slot of a cluster's turns.
 pub(crate) fn route(
     Table { intervals, by_client }: &Table,
     limit: Option<NonZeroU32>,
+    meaning: u64,
     mut slot: impl FnMut(&Turns) -> u32,
 ) -> Route {
     let mut writer = Writer::new();
@@ -108,6 +155,7 @@ pub(crate) fn route(
     writer.word(limit.map_or(0, NonZeroU32::get));
     writer.word((*by_client).into());
     writer.skip(4);
+    writer.long(meaning);
     for Interval { end, first_backend: _, backend: _, verdict } in intervals {
         writer.long(*end);
         let (cluster, verdict) = match verdict {
@@ -122,8 +170,22 @@ pub(crate) fn route(
     writer.bytes
 }
 
+/// Slots of the clusters that a route leads to.
+pub(crate) fn read_route(route: &Route) -> Option<Vec<u32>> {
+    let mut reader = Reader(route);
+    let length = reader.word()? as usize;
+    reader.take::<20>()?;
+    let mut slots = Vec::new();
+    for _ in 0..length.min(INTERVALS) {
+        reader.long()?;
+        let (slot, [verdict, ..]) = (reader.word()?, reader.take::<4>()?);
+        slots.extend((verdict == 1).then_some(slot));
+    }
+    Some(slots)
+}
+
 /// The turns of a cluster, where `numbers` are those of all its addresses, place by place.
-pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns {
+pub(crate) fn turns(turns: &Turns, number: u32, name: u64, numbers: &[u32]) -> ClusterTurns {
     let Turns { cluster, order, places } = turns;
     let Cluster { connect_timeout, user_timeout, keepalive, max_connections, max_pending, .. } = &**cluster;
     let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX >> 1);
@@ -156,6 +218,7 @@ pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns
     };
     writer.long(total);
     writer.long(stride);
+    writer.long(name);
     let mut at = 0;
     for place in places {
         writer.long(place.end);
@@ -165,9 +228,26 @@ pub(crate) fn turns(turns: &Turns, number: u32, numbers: &[u32]) -> ClusterTurns
         writer.skip(2);
         at += place.addresses.len();
     }
-    writer.at = 72 + PLACES * 16;
+    writer.at = TURNS + PLACES * 16;
     numbers.iter().for_each(|number| writer.word(*number));
     writer.bytes
+}
+
+/// Number and name digest of a cluster, and the numbers of its addresses.
+pub(crate) fn read_turns(turns: &ClusterTurns) -> Option<(u32, u64, Vec<u32>)> {
+    let mut reader = Reader(turns);
+    let (number, length) = (reader.word()?, reader.word()? as usize);
+    reader.take::<{ TURNS - 16 }>()?;
+    let name = reader.long()?;
+    let mut addresses = 0;
+    for place in 0..PLACES {
+        reader.long()?;
+        let (_, of) = (reader.short()?, reader.short()?);
+        reader.word()?;
+        addresses += if place < length { usize::from(of) } else { 0 };
+    }
+    let numbers = (0..addresses.min(ADDRESSES)).map_while(|_| reader.word());
+    Some((number, name, numbers.collect()))
 }
 
 /// How many connections a listener or a cluster has, and how many of them are being established.

@@ -19,8 +19,10 @@
 mod cgroup;
 mod diag;
 mod edition;
+mod inherited;
 mod kernel;
 mod layout;
+mod left;
 mod limits;
 mod lives;
 pub mod path;
@@ -30,10 +32,12 @@ mod record;
 mod serving;
 mod shelf;
 pub mod tables;
+mod types;
 
-pub use kernel::{Kernel, Left};
+pub use kernel::Kernel;
+pub use left::Left;
 pub use limits::Limited;
 pub use path::{Means, Path, Reason};
-pub use pins::{Attached, attached, detach};
+pub use pins::{Attached, Replaced, attached, detach};
 pub use program::{Attaching, Records, Trouble};
 pub use serving::Serving;

@@ -25,7 +25,8 @@ enum Owned {
 /// Listeners and clusters with a limit, by the index of their gauge.
 #[derive(Default)]
 pub(crate) struct Limits {
-    limited: BTreeMap<u32, (Owned, Gauge)>,
+    /// Limited listeners and clusters by number, each with the relay's count that programs were told last.
+    limited: BTreeMap<u32, (Owned, Option<Gauge>)>,
 }
 
 impl Limits {
@@ -37,7 +38,7 @@ impl Limits {
     /// Adds a listener with its number, if it has a limit.
     pub(crate) fn listener(&mut self, number: u32, listener: &Arc<Listener>) {
         if listener.max_connections.is_some() {
-            self.limited.insert(number, (Owned::Listener(Arc::clone(listener)), Gauge::default()));
+            self.limited.insert(number, (Owned::Listener(Arc::clone(listener)), None));
         }
     }
 
@@ -45,7 +46,7 @@ impl Limits {
     pub(crate) fn cluster(&mut self, number: u32, proxy: &ProxyName, cluster: &Arc<Cluster>) {
         if cluster.max_connections.is_some() || cluster.max_pending.is_some() {
             let owned = Owned::Cluster(proxy.clone(), Arc::clone(cluster));
-            self.limited.insert(LISTENERS + number, (owned, Gauge::default()));
+            self.limited.insert(LISTENERS + number, (owned, None));
         }
     }
 
@@ -64,8 +65,8 @@ impl Limits {
                 Owned::Cluster(proxy, cluster) => Limited::Cluster(proxy, cluster),
             };
             let theirs = gauge(exchange(whose, read_gauge(&ours)));
-            if theirs != *told && relayed.set(*number, theirs, 0).is_ok() {
-                *told = theirs;
+            if *told != Some(theirs) && relayed.set(*number, theirs, 0).is_ok() {
+                *told = Some(theirs);
             }
         }
     }

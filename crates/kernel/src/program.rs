@@ -2,18 +2,24 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
+use aya::pin::PinError;
 use aya::programs::links::{FdLink, LinkError};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, SockOps};
-use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
+use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
+use l4::balance::hash::{mix_both, position};
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 use crate::cgroup;
 use crate::layout::{ClusterTurns, Destination, Endpoint, Gauge, Listener, Route, Settings};
 use crate::pins::Pins;
 use crate::record::Record;
+use crate::types;
 
 /// Object that `cargo xtask bpf` builds from `bpf/mesh.bpf.c`.
 const OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bpf/mesh.bpf.o"));
@@ -32,8 +38,8 @@ pub struct Attaching {
     pub spares_own: bool,
     /// Paths of other network namespaces whose connections are decided, too. No relay is there.
     pub networks: Vec<PathBuf>,
-    /// A folder of a bpffs, for this process alone, that keeps the programs attached if it ends without a word; `None`: they
-    /// go with it.
+    /// A folder of a bpffs, for this process alone, that keeps the programs attached if it ends without a word, for the next one
+    /// that adopts them; `None`: they go with it.
     pub pins: Option<PathBuf>,
 }
 
@@ -84,69 +90,134 @@ pub(crate) struct Maps {
     pub(crate) relayed: Array<MapData, Gauge>,
     pub(crate) loads: Array<MapData, u64>,
     pub(crate) outcomes: Array<MapData, u64>,
+    settings: Array<MapData, Settings>,
+    /// What programs keep of each connection, by its socket.
+    pub(crate) births: MapData,
 }
 
 /// Attached programs, which are detached when it is dropped, or the process ends.
 pub(crate) struct Programs {
     pub(crate) maps: Maps,
+    /// `true`: an earlier process left them, with their contents.
+    pub(crate) adopted: bool,
     pub(crate) pins: Option<Pins>,
-    _loaded: Ebpf,
+    _loaded: Option<Ebpf>,
 }
 
 /// Records of connections written by the programs, for one reader.
 pub struct Records {
     ring: RingBuf<MapData>,
+    woken: OwnedFd,
 }
 
-/// Loads and attaches the programs; nothing is decided until listeners are written.
+/// Source of tables.
+enum Tables<'a> {
+    /// Made for programs that are loaded, and pinned if there are pins.
+    New(&'a mut Ebpf, Option<&'a Pins>),
+    /// Left by an earlier process.
+    Left(&'a Pins),
+}
+
+/// Loads and attaches the programs, or adopts those of an earlier process; until listeners are written nothing is decided,
+/// or by the tables of that process.
 pub(crate) fn load(attaching: &Attaching) -> Result<(Programs, Records), Trouble> {
     let path = attaching.cgroup.clone().or_else(cgroup::root).ok_or(Trouble::NoCgroups)?;
-    let folder = cgroup::open(&path).map_err(|error| Trouble::Cgroup(path, error))?;
-    let types = Btf::from_sys_fs().map_err(|_| Trouble::NoTypes)?;
+    let opened = cgroup::open(&path).and_then(|folder| Ok((cgroup::number(&folder)?, folder)));
+    let (number, folder) = opened.map_err(|error| Trouble::Cgroup(path, error))?;
+    let edition = mix_both(position(OBJECT), number);
+    if let Some(mut pins) = attaching.pins.as_deref().and_then(|above| Pins::of_before(above, edition))
+        && let Ok((maps, records)) = adopt(&mut pins, attaching)
+    {
+        return Ok((Programs { maps, adopted: true, pins: Some(pins), _loaded: None }, records));
+    }
+    let types = types::of_kernel().ok_or(Trouble::NoTypes)?;
     let loaded = EbpfLoader::new().btf(Some(&types)).load(OBJECT);
     let mut loaded = loaded.map_err(|error| Trouble::Load(in_words(&error)))?;
-    let maps = Maps {
-        listeners: table(&mut loaded, "listeners")?,
-        routes: table(&mut loaded, "routes")?,
-        clusters: table(&mut loaded, "clusters")?,
-        endpoints: table(&mut loaded, "endpoints")?,
-        holds: table(&mut loaded, "holds")?,
-        draws: table(&mut loaded, "draws")?,
-        turns: table(&mut loaded, "turns")?,
-        live: table(&mut loaded, "live")?,
-        gauges: table(&mut loaded, "gauges")?,
-        relayed: table(&mut loaded, "relayed")?,
-        loads: table(&mut loaded, "loads")?,
-        outcomes: table(&mut loaded, "outcomes")?,
-    };
-    let mut settings: Array<MapData, Settings> = table(&mut loaded, "settings")?;
-    // nobody has the number 0
-    let process = if attaching.spares_own { std::process::id() } else { 0 };
-    let own = crate::layout::settings(process, attaching.names_peers);
-    settings.set(0, own, 0).map_err(|error| Trouble::Table("settings", in_words(&error)))?;
-    let ring = table(&mut loaded, "events")?;
-    let unpinned = |error: &dyn std::error::Error| {
-        Trouble::Pin(attaching.pins.clone().unwrap_or_default(), in_words(error))
-    };
-    let pins = attaching.pins.as_deref().map(Pins::in_folder).transpose();
-    let mut pins = pins.map_err(|error| unpinned(&error))?;
-    for (name, link) in attach(&mut loaded, &folder, pins.is_some())? {
-        let pinned = pins.as_mut().map(|pins| pins.add(name, link)).transpose();
-        if let Err(error) = pinned {
-            // what is kept already would stay
-            let _ = pins.as_ref().map(Pins::remove);
-            return Err(unpinned(&error));
+    let pins = attaching.pins.as_deref().map(|above| {
+        Pins::new(above, edition).map_err(|error| Trouble::Pin(above.to_owned(), error.to_string()))
+    });
+    let mut pins = pins.transpose()?;
+    let made = Tables::New(&mut loaded, pins.as_ref()).open(attaching).and_then(|(maps, records)| {
+        for (name, link) in attach(&mut loaded, &folder, pins.is_some())? {
+            if let Some(pins) = &mut pins {
+                pins.add(name, link).map_err(|error| unpinned(pins, &error))?;
+            }
         }
+        Ok((maps, records))
+    });
+    if made.is_err() {
+        // what is kept already would stay
+        let _ = pins.as_ref().map(Pins::remove);
     }
-    Ok((Programs { maps, pins, _loaded: loaded }, Records { ring }))
+    let (maps, records) = made?;
+    Ok((Programs { maps, adopted: false, pins, _loaded: Some(loaded) }, records))
 }
 
-fn table<T>(loaded: &mut Ebpf, name: &'static str) -> Result<T, Trouble>
-where
-    T: TryFrom<Map, Error = MapError>,
-{
-    let map = loaded.take_map(name).ok_or_else(|| Trouble::Table(name, "it is not there".to_owned()))?;
-    T::try_from(map).map_err(|error| Trouble::Table(name, in_words(&error)))
+fn unpinned(pins: &Pins, error: &PinError) -> Trouble {
+    Trouble::Pin(pins.above().to_owned(), in_words(error))
+}
+
+/// Adopts what an earlier process left.
+fn adopt(pins: &mut Pins, attaching: &Attaching) -> Result<(Maps, Records), Trouble> {
+    for program in ADDRESS_PROGRAMS.into_iter().chain([SOCKET_PROGRAM]) {
+        pins.take_over(program).map_err(|error| Trouble::Attach(program, in_words(&error)))?;
+    }
+    Tables::Left(pins).open(attaching)
+}
+
+impl Tables<'_> {
+    fn open(mut self, attaching: &Attaching) -> Result<(Maps, Records), Trouble> {
+        let mut maps = Maps {
+            listeners: self.table("listeners")?,
+            routes: self.table("routes")?,
+            clusters: self.table("clusters")?,
+            endpoints: self.table("endpoints")?,
+            holds: self.table("holds")?,
+            draws: self.table("draws")?,
+            turns: self.table("turns")?,
+            live: self.table("live")?,
+            gauges: self.table("gauges")?,
+            relayed: self.table("relayed")?,
+            loads: self.table("loads")?,
+            outcomes: self.table("outcomes")?,
+            settings: self.table("settings")?,
+            births: match self.take("births")? {
+                Map::SkStorage(births) => births,
+                _ => return Err(Trouble::Table("births", "it is of another kind".to_owned())),
+            },
+        };
+        // nobody has the number 0
+        let process = if attaching.spares_own { std::process::id() } else { 0 };
+        let own = crate::layout::settings(process, attaching.names_peers);
+        maps.settings.set(0, own, 0).map_err(|error| Trouble::Table("settings", in_words(&error)))?;
+        let records = Records::of(self.table("events")?);
+        let records = records.map_err(|error| Trouble::Table("events", error.to_string()))?;
+        Ok((maps, records))
+    }
+
+    fn table<T>(&mut self, name: &'static str) -> Result<T, Trouble>
+    where
+        T: TryFrom<Map, Error = MapError>,
+    {
+        T::try_from(self.take(name)?).map_err(|error| Trouble::Table(name, in_words(&error)))
+    }
+
+    fn take(&mut self, name: &'static str) -> Result<Map, Trouble> {
+        let unusable = |why| Trouble::Table(name, why);
+        match self {
+            Self::New(loaded, pins) => {
+                let map = loaded.take_map(name).ok_or_else(|| unusable("it is not there".to_owned()))?;
+                if let Some(pins) = pins {
+                    pins.add_table(name, &map).map_err(|error| unpinned(pins, &error))?;
+                }
+                Ok(map)
+            }
+            Self::Left(pins) => {
+                let map = pins.table(name).and_then(Map::from_map_data);
+                map.map_err(|error| unusable(in_words(&error)))
+            }
+        }
+    }
 }
 
 /// Attaches the programs; `takes`: returns their links, which `loaded` owns otherwise.
@@ -211,9 +282,20 @@ fn in_words(error: &dyn std::error::Error) -> String {
 }
 
 impl Records {
-    /// Becomes readable when somebody should read at once, as there is little room left.
-    pub fn filling(&self) -> impl AsFd {
-        &self.ring
+    fn of(ring: RingBuf<MapData>) -> io::Result<Self> {
+        let woken = epoll::create(CreateFlags::CLOEXEC)?;
+        // a ring in which there is anything is readable at all times: only what wakes is waited for
+        epoll::add(&woken, &ring, EventData::new_u64(0), EventFlags::IN | EventFlags::ET)?;
+        Ok(Self { ring, woken })
+    }
+
+    /// Waits for `patience`, or until the ring is half full.
+    pub fn wait(&self, patience: Duration) {
+        let patience =
+            Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: patience.subsec_nanos().into() };
+        let mut events = [Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
+        // interrupted: then it is read a little earlier
+        let _ = epoll::wait(&self.woken, &mut events[..], Some(&patience));
     }
 
     pub(crate) fn next(&mut self) -> Option<Option<Record>> {

@@ -1,6 +1,6 @@
 //! Records of connections written by the programs: `struct record` of `bpf/mesh.h`.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use l4::ending::{Ending, Side};
 use l4::health::Full;
 use rustix::io::Errno;
 
+use crate::layout::Reader;
 use crate::tables::{Interval, Verdict};
 
 /// Record as written by a program.
@@ -52,44 +53,13 @@ pub(crate) struct Birth {
     pub(crate) started: u64,
     established: u64,
     pub(crate) draw: u64,
-    pub(crate) command: String,
+    pub(crate) command: Arc<str>,
     pub(crate) at: SocketAddr,
     pub(crate) slot: u32,
     pub(crate) process: u32,
     pub(crate) interval: usize,
     pub(crate) endpoint: usize,
     first: Option<Side>,
-}
-
-/// Reads values one after the other.
-struct Reader<'a>(&'a [u8]);
-
-impl Reader<'_> {
-    fn take<const SIZE: usize>(&mut self) -> Option<[u8; SIZE]> {
-        let (taken, rest) = self.0.split_first_chunk::<SIZE>()?;
-        self.0 = rest;
-        Some(*taken)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn short(&mut self) -> Option<u16> {
-        self.take().map(u16::from_ne_bytes)
-    }
-
-    fn word(&mut self) -> Option<u32> {
-        self.take().map(u32::from_ne_bytes)
-    }
-
-    fn long(&mut self) -> Option<u64> {
-        self.take().map(u64::from_ne_bytes)
-    }
-
-    fn ip(&mut self) -> Option<IpAddr> {
-        self.take::<16>().map(|octets| Ipv6Addr::from(octets).to_canonical())
-    }
 }
 
 impl Record {
@@ -136,6 +106,25 @@ impl Record {
             birth,
         };
         Some(record)
+    }
+
+    /// Record of the opening of a live connection, from what programs keep of it; `None`: it is not established.
+    pub(crate) fn of_living(kept: &[u8], client: SocketAddr) -> Option<Self> {
+        let birth = Birth::read(&mut Reader(kept))?;
+        (birth.established > 0).then_some(Self {
+            kind: Kind::Opened,
+            state: State::Established,
+            finished: false,
+            full: None,
+            error: 0,
+            now: birth.established,
+            sent: 0,
+            received: 0,
+            round_trip: 0,
+            sent_again: 0,
+            client,
+            birth,
+        })
     }
 
     /// How long establishing it took; `None`: it is not established.
@@ -227,7 +216,7 @@ impl Birth {
             _ => None,
         };
         let end = command.iter().position(|byte| *byte == 0).unwrap_or(command.len());
-        let command = String::from_utf8_lossy(command.get(..end).unwrap_or_default()).into_owned();
+        let command = String::from_utf8_lossy(command.get(..end).unwrap_or_default()).into();
         Some(Self {
             cookie,
             started,

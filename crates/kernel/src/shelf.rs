@@ -3,7 +3,7 @@
 //! A slot of such a table is never changed while programs may read it. A slot that is no longer wanted rests for a
 //! moment before it is reused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Time after which no program that began before still reads a slot.
@@ -17,6 +17,8 @@ pub(crate) struct Shelf<T> {
     next: u32,
     places: u32,
     resting: Vec<(Instant, u32)>,
+    /// Places that an earlier process gave away, until the first round has shown which of them are wanted.
+    inherited: BTreeSet<u32>,
     round: u64,
 }
 
@@ -45,9 +47,17 @@ impl Put {
 }
 
 impl<T: Ord> Shelf<T> {
-    /// An empty one.
-    pub(crate) fn of(places: u32) -> Self {
-        Self { taken: BTreeMap::new(), free: Vec::new(), next: 0, places, resting: Vec::new(), round: 0 }
+    /// Makes a shelf of `places`, the first `used` of which an earlier process gave away.
+    pub(crate) fn of(places: u32, used: u32) -> Self {
+        Self {
+            taken: BTreeMap::new(),
+            free: Vec::new(),
+            next: used,
+            places,
+            resting: Vec::new(),
+            inherited: (0..used).collect(),
+            round: 0,
+        }
     }
 
     /// Begins a round: contents that are not put in it are no longer wanted.
@@ -55,12 +65,16 @@ impl<T: Ord> Shelf<T> {
         self.round += 1;
     }
 
-    /// The place of something that is wanted in this round; `None`: there is no room.
-    pub(crate) fn put(&mut self, content: T) -> Option<Put> {
+    /// Place of something that is wanted in this round; `None`: there is no room. `before`: its place in an earlier process.
+    pub(crate) fn put(&mut self, content: T, before: Option<&u32>) -> Option<Put> {
         let round = self.round;
         if let Some(taken) = self.taken.get_mut(&content) {
             taken.wanted = round;
             return Some(Put::There(taken.place));
+        }
+        if let Some(place) = before.and_then(|place| self.inherited.take(place)) {
+            self.taken.insert(content, Taken { place, wanted: round });
+            return Some(Put::There(place));
         }
         let place = self.free.pop().or_else(|| {
             let fresh = (self.next < self.places).then_some(self.next)?;
@@ -74,6 +88,7 @@ impl<T: Ord> Shelf<T> {
     /// Ends a round: slots of contents that were not wanted in it start to rest.
     pub(crate) fn end(&mut self, now: Instant) {
         let (round, resting) = (self.round, &mut self.resting);
+        resting.extend(std::mem::take(&mut self.inherited).into_iter().map(|place| (now, place)));
         self.taken.retain(|_, taken| {
             let wanted = taken.wanted == round;
             if !wanted {
@@ -109,18 +124,32 @@ mod tests {
 
     #[test]
     fn a_place_rests_before_it_is_something_elses() {
-        let mut shelf = Shelf::of(2);
+        let mut shelf = Shelf::of(2, 0);
         let now = Instant::now();
-        assert_eq!(shelf.put("a"), Some(Put::New(0)));
-        assert_eq!(shelf.put("b"), Some(Put::New(1)));
-        assert_eq!(shelf.put("c"), None, "full");
+        assert_eq!(shelf.put("a", None), Some(Put::New(0)));
+        assert_eq!(shelf.put("b", None), Some(Put::New(1)));
+        assert_eq!(shelf.put("c", None), None, "full");
         shelf.begin();
-        assert_eq!(shelf.put("b"), Some(Put::There(1)));
+        assert_eq!(shelf.put("b", None), Some(Put::There(1)));
         shelf.end(now);
-        assert_eq!(shelf.put("c"), None, "programs may still read the other");
+        assert_eq!(shelf.put("c", None), None, "programs may still read the other");
         assert_eq!(shelf.reclaim(now, |_| true), []);
         assert_eq!(shelf.reclaim(now + REST, |_| false), [], "a connection of it lives");
         assert_eq!(shelf.reclaim(now + REST, |_| true), [0]);
-        assert_eq!(shelf.put("c"), Some(Put::New(0)));
+        assert_eq!(shelf.put("c", None), Some(Put::New(0)));
+    }
+    #[test]
+    fn what_somebody_before_gave_away_is_kept_or_rests() {
+        let mut shelf = Shelf::of(4, 3);
+        let now = Instant::now();
+        shelf.begin();
+        assert_eq!(shelf.put("b", Some(&1)), Some(Put::There(1)));
+        assert_eq!(shelf.put("c", Some(&1)), Some(Put::New(3)), "it is another's");
+        assert_eq!(shelf.put("d", None), None, "the others are not free before they have rested");
+        shelf.end(now);
+        assert_eq!(shelf.reclaim(now + REST, |_| true), [0, 2]);
+        shelf.begin();
+        assert_eq!(shelf.put("b", Some(&0)), Some(Put::There(1)));
+        assert_eq!(shelf.put("d", Some(&0)), Some(Put::New(2)), "nothing is inherited any more");
     }
 }

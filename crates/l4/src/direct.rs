@@ -31,7 +31,7 @@ pub struct Direct {
     /// Process that dialled: its PID in the initial namespace.
     pub process: u32,
     /// Name of that process (`comm`), up to 15 bytes.
-    pub command: String,
+    pub command: Arc<str>,
 }
 
 impl Direct {

@@ -20,11 +20,10 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use control::guard::caught;
-use kernel::{Attaching, Kernel, Left, Path, Reason, Records, Serving};
+use kernel::{Attaching, Kernel, Left, Path, Reason, Records, Replaced, Serving};
 use l4::Config;
 use l4::config::{DataPath as Wish, Direction, Listener};
 use proxy::{ApplyReport, Books, ConnectionInfo, FailedListener, ListenerId, Proxy};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::output::{complain, print};
 use parts::Parts;
@@ -55,7 +54,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "PID|PATH", value_parser = network)]
     kernel_netns: Vec<PathBuf>,
     /// Keep deciding in the kernel if this process ends without a word, by files in this folder of a bpffs, which is for this process
-    /// alone: the next one replaces them, `meshtcp kernel detach` removes them
+    /// alone: the next one adopts them, `meshtcp kernel detach` removes them
     #[arg(long, value_name = "FOLDER")]
     kernel_pin: Option<PathBuf>,
 }
@@ -167,6 +166,9 @@ impl DataPath {
         }
         let attached = Kernel::attach(attaching).map_err(|trouble| trouble.to_string());
         let running = attached.and_then(|(kernel, records)| {
+            if kernel.is_adopted() {
+                print("programs that a process before left in the kernel are adopted, with their tables\n");
+            }
             Running::start(kernel, records, &proxy).map_err(|error| error.to_string())
         });
         let running = running.map_err(|why| {
@@ -196,9 +198,12 @@ impl DataPath {
         // connections decided where they are dialled need no listening socket
         report.failed.retain(|failed| !state.decides(&failed.listener));
         match state.kernel.replace_predecessors() {
-            Ok(0) => {}
-            Ok(count) => {
-                print(&format!("{count} programs that a process before left in the kernel are replaced\n"))
+            Ok(Replaced { programs: 0, others: _ }) => {}
+            Ok(Replaced { programs, others }) => {
+                let why = if others { ", as they are of another version or for another cgroup" } else { "" };
+                print(&format!(
+                    "{programs} programs that a process before left in the kernel are replaced{why}\n"
+                ));
             }
             Err(error) => {
                 complain(&format!("warning: programs of a process before stay in the kernel: {error}\n"))
@@ -346,6 +351,8 @@ struct Reader<'a> {
     shared: &'a Shared,
     proxy: &'a Proxy,
     books: Books,
+    /// Generation of the configuration at the last look.
+    generation: u64,
     /// Number of roster changes, and the addresses, at the last look.
     rosters: u64,
     addresses: Arc<l4::decide::Addresses>,
@@ -358,17 +365,20 @@ impl<'a> Reader<'a> {
     fn new(records: Records, shared: &'a Shared, proxy: &'a Proxy) -> Self {
         let books = proxy.books();
         let (rosters, addresses) = (proxy.roster_changes(), proxy.addresses());
-        Self { records, shared, proxy, books, rosters, addresses, lost: 0, misses: false }
+        Self { records, shared, proxy, books, generation: 0, rosters, addresses, lost: 0, misses: false }
     }
 
     /// Waits for records or the next look, then takes them in. Returns `true` if there may be more.
     fn look(&mut self) -> bool {
         let leaves = self.shared.stop.load(Relaxed);
         if !leaves {
-            self.wait();
+            self.records.wait(LOOK);
         }
         let mut state = self.shared.lock();
         let books = &mut self.books;
+        if !state.changing && std::mem::replace(&mut self.generation, state.generation) != state.generation {
+            books.follow(state.kernel.paths().iter().map(|(listener, _)| Arc::clone(listener)));
+        }
         state.kernel.read(&mut self.records, |seen| books.note(seen));
         let (rosters, addresses) = (self.proxy.roster_changes(), self.proxy.addresses());
         let is_news = rosters != self.rosters || !Arc::ptr_eq(&addresses, &self.addresses);
@@ -388,13 +398,5 @@ impl<'a> Reader<'a> {
         drop(state);
         self.books.flush();
         !leaves
-    }
-
-    fn wait(&self) {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
-        let filling = self.records.filling();
-        let mut descriptors = [PollFd::new(&filling, PollFlags::IN)];
-        // an interrupted wait only makes the look a little earlier
-        let _ = poll(&mut descriptors, Some(&timeout));
     }
 }

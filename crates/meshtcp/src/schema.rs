@@ -85,17 +85,25 @@ fn of_kind(kind: Kind, shape: &Shape) -> Value {
 /// Schema of labels: any, and our own with their values.
 fn labels(kind: Kind) -> Value {
     use model::declared::{DECLARATIONS, Values};
-    let ours = DECLARATIONS.iter().filter(|declared| declared.on.contains(&kind)).map(|declared| {
+    let (mut ours, mut of_ports) = (Map::new(), Map::new());
+    for declared in DECLARATIONS.iter().filter(|declared| declared.on.contains(&kind)) {
         let value = match declared.values {
             Values::Words(words) => json!({ "enum": words }),
             Values::Duration { .. } => {
                 json!({ "type": "string", "description": "a duration, e.g. 30s; 0s: off" })
             }
         };
-        (declared.label.to_owned(), value)
-    });
-    let ours: Map<String, Value> = ours.collect();
-    json!({ "type": "object", "properties": ours, "additionalProperties": { "type": "string" } })
+        match declared.before_port() {
+            None => ours.insert(declared.label.to_owned(), value),
+            Some(before) => of_ports.insert(format!("^{}[1-9][0-9]*$", before.replace('.', "\\.")), value),
+        };
+    }
+    let mut schema =
+        json!({ "type": "object", "properties": ours, "additionalProperties": { "type": "string" } });
+    if !of_ports.is_empty() {
+        schema["patternProperties"] = of_ports.into();
+    }
+    schema
 }
 
 fn of_shape(shape: &Shape) -> Value {

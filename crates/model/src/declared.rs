@@ -32,6 +32,10 @@ const TCP_KEEPALIVE_INTERVAL: &str = "meshtcp.io/tcp-keepalive-interval";
 const TCP_USER_TIMEOUT: &str = "meshtcp.io/tcp-user-timeout";
 const SLOW_START: &str = "meshtcp.io/slow-start";
 const DATA_PATH: &str = "meshtcp.io/data-path";
+const DATA_PATH_OF_OUTBOUND: &str = "meshtcp.io/data-path.PORT";
+
+/// Placeholder for a port in keys.
+const PORT: &str = "PORT";
 
 const ROUTES: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute];
 const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Mesh];
@@ -39,7 +43,7 @@ const ROUTES_AND_MESH: &[Kind] = &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind
 /// Declaration of one label: its values, and the kinds that it applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Declaration {
-    /// Key of the label.
+    /// Its key; where it ends in `PORT`, one for each port.
     pub label: &'static str,
     /// Values that it may have.
     pub values: Values,
@@ -100,7 +104,29 @@ pub const DECLARATIONS: &[Declaration] = &[
         values: Values::Words(DataPath::WORDS),
         on: &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Dataplane, Kind::Mesh],
     },
+    Declaration {
+        label: DATA_PATH_OF_OUTBOUND,
+        values: Values::Words(DataPath::WORDS),
+        on: &[Kind::Dataplane],
+    },
 ];
+
+impl Declaration {
+    /// Prefix of its keys, which a port follows; `None`: it has one key.
+    pub fn before_port(&self) -> Option<&'static str> {
+        self.label.strip_suffix(PORT)
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.label == key && self.before_port().is_none() || self.port(key).is_some()
+    }
+
+    fn port(&self, key: &str) -> Option<u16> {
+        let written = key.strip_prefix(self.before_port()?)?;
+        // each port has one spelling
+        written.parse().ok().filter(|port: &u16| *port > 0 && port.to_string() == written)
+    }
+}
 
 /// Treatment of the share of a backend that cannot be used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -265,6 +291,18 @@ impl<'l> Declared<'l> {
         self.word(DATA_PATH, DataPath::ALL)
     }
 
+    /// `meshtcp.io/data-path.PORT`, on a Dataplane: for its outbounds with this port.
+    pub fn data_path_at(self, port: u16) -> Option<DataPath> {
+        self.word(&DATA_PATH_OF_OUTBOUND.replace(PORT, &port.to_string()), DataPath::ALL)
+    }
+
+    /// Ports of outbounds for which [`Declared::data_path_at`] has a value.
+    pub fn ports_with_data_path(self) -> impl Iterator<Item = u16> + use<'l> {
+        let of_outbounds = |label: &&Declaration| label.label == DATA_PATH_OF_OUTBOUND;
+        let of_outbounds = DECLARATIONS.iter().find(of_outbounds);
+        self.0.iter().filter_map(move |(key, _)| of_outbounds?.port(key))
+    }
+
     /// Returns the meaning of a word: the meanings are in the order of the words of the declaration.
     fn word<T: Copy>(self, label: &str, meanings: &[T]) -> Option<T> {
         let text = self.0.get(label)?;
@@ -281,8 +319,8 @@ impl<'l> Declared<'l> {
 }
 
 /// Returns the declaration of a label, if it is one of ours.
-pub fn declaration(label: &str) -> Option<&'static Declaration> {
-    DECLARATIONS.iter().find(|declaration| declaration.label == label)
+pub fn declaration(key: &str) -> Option<&'static Declaration> {
+    DECLARATIONS.iter().find(|declaration| declaration.has(key))
 }
 
 impl Values {
@@ -310,7 +348,8 @@ mod tests {
             assert!(label.starts_with(PREFIX) && !on.is_empty());
             let Values::Words(words) = values else { continue };
             for word in *words {
-                let labels = Labels::from_iter([(*label, *word)]);
+                let key = label.replace(PORT, "80");
+                let labels = Labels::from_iter([(key.as_str(), *word)]);
                 let declared = Declared::by(&labels);
                 let meanings = [
                     declared.on_unavailable().is_some(),
@@ -320,10 +359,26 @@ mod tests {
                     declared.accept_proxy_protocol().is_some(),
                     declared.proxy_protocol().is_some(),
                     declared.data_path().is_some(),
+                    declared.data_path_at(80).is_some(),
                 ];
                 assert_eq!(meanings.iter().filter(|has| **has).count(), 1, "{label}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn a_port_has_one_spelling() {
+        let of = |key: &str| declaration(key).map(|declaration| declaration.label);
+        assert_eq!(of("meshtcp.io/data-path"), Some(DATA_PATH));
+        assert_eq!(of("meshtcp.io/data-path.13306"), Some(DATA_PATH_OF_OUTBOUND));
+        for key in ["PORT", "0", "070", "+7", "65536", "redis", ""] {
+            assert_eq!(of(&format!("meshtcp.io/data-path.{key}")), None, "{key}");
+        }
+        let labels =
+            Labels::from_iter([("meshtcp.io/data-path.80", "relay"), ("meshtcp.io/data-path", "kernel")]);
+        let declared = Declared::by(&labels);
+        assert_eq!((declared.data_path_at(80), declared.data_path_at(81)), (Some(DataPath::Relay), None));
+        assert_eq!(declared.ports_with_data_path().collect::<Vec<_>>(), [80]);
     }
 
     #[test]

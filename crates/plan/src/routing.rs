@@ -114,6 +114,8 @@ impl View<'_> {
         warnings.extend(facts.mtls.as_deref().and_then(identity::warning).map(Warning::from));
         let mesh_tls = MeshTls::of(self, &mut warnings);
         let dialled = dialled::of_proxy(self, &facts, &mut warnings);
+        let ports = dialled.iter().map(|dialled| dialled.port).collect();
+        warnings.extend(settings::data_path_of_nobody(self, &ports));
         let of_listeners = [tcp_route, http_route, timeout, retry, access_log, mirror];
         for rules in of_listeners.into_iter().chain([load_balancing, health_check, circuit_breaker]) {
             warnings.extend(rules.warnings.iter().cloned().map(Warning::from));

@@ -61,7 +61,7 @@ pub struct DirectInfo {
     /// Process id outside of all containers.
     pub process: u32,
     /// Command name of the process.
-    pub command: String,
+    pub command: Arc<str>,
     /// `true`: the bytes moved so far are known; they are 0 otherwise.
     pub counts: bool,
 }

@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use l4::config::{Backend, Host, Listener, Target};
 use l4::direct::{Direct, Ended, News, Seen};
 use l4::ending::Ending;
+use l4::existing::Shares;
 
 use crate::connection_info::{ConnectionInfo, DirectInfo};
-use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters, WorkerCounters};
+use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters, ListenerKey, WorkerCounters};
 use crate::health::{Board, Cell};
 use crate::log::{Format, LogBuffer, Output, Record};
 use crate::resolve::Doubts;
@@ -23,6 +24,8 @@ pub(crate) struct Living(Mutex<BTreeMap<u64, Life>>);
 struct Life {
     connection: Direct,
     since: Instant,
+    /// `true`: decided by weights that are no longer those of its route.
+    outdated: bool,
 }
 
 impl Living {
@@ -38,7 +41,7 @@ impl Living {
 
 impl Life {
     fn info(&self) -> ConnectionInfo {
-        let Self { connection, since } = self;
+        let Self { connection, since, outdated: _ } = self;
         let Direct { id, listener, generation, draw, endpoint, client, process, command, .. } = connection;
         let names = Names::of(connection);
         ConnectionInfo {
@@ -62,7 +65,7 @@ impl Life {
             bytes_from_client: 0,
             bytes_to_client: 0,
             mirror: None,
-            direct: Some(DirectInfo { process: *process, command: command.clone(), counts: false }),
+            direct: Some(DirectInfo { process: *process, command: Arc::clone(command), counts: false }),
         }
     }
 }
@@ -90,6 +93,8 @@ pub struct Books {
     doubts: Doubts,
     log: LogBuffer,
     kept: BTreeMap<*const Listener, Kept>,
+    /// Listeners in force.
+    now: BTreeMap<ListenerKey, Arc<Listener>>,
 }
 
 /// State that belongs to a listener.
@@ -108,7 +113,7 @@ impl Books {
         doubts: Doubts,
         log: LogBuffer,
     ) -> Self {
-        Self { board, counters, living, doubts, log, kept: BTreeMap::new() }
+        Self { board, counters, living, doubts, log, kept: BTreeMap::new(), now: BTreeMap::new() }
     }
 
     /// Records an event of a connection.
@@ -116,23 +121,28 @@ impl Books {
         let Seen { connection, news, ago } = seen;
         self.keep(&connection.listener);
         let Some(kept) = self.kept.get(&Arc::as_ptr(&connection.listener)) else { return };
+        let endpoint = kept.endpoint(&connection);
+        let endpoint = endpoint.as_deref();
         match news {
             News::Opened(time) => {
                 kept.begin(&connection);
-                kept.open(&connection, time);
-                kept.add_active(&connection);
+                kept.open(&connection, endpoint, time);
+                kept.add_active(&connection, endpoint);
                 let since = Instant::now().checked_sub(ago + time).unwrap_or_else(Instant::now);
-                self.living.lock().insert(connection.id, Life { connection, since });
+                let outdated = is_outdated(&self.now, &connection);
+                kept.mark_outdated(&connection, false, outdated);
+                self.living.lock().insert(connection.id, Life { connection, since, outdated });
             }
             News::Ended(ended) => {
-                if self.living.lock().remove(&connection.id).is_some() {
-                    kept.subtract_active(&connection);
+                if let Some(Life { outdated, .. }) = self.living.lock().remove(&connection.id) {
+                    kept.subtract_active(&connection, endpoint);
+                    kept.mark_outdated(&connection, outdated, false);
                 } else {
                     // the event that it was opened may have been lost
                     kept.begin(&connection);
-                    ended.connect_time.into_iter().for_each(|time| kept.open(&connection, time));
+                    ended.connect_time.into_iter().for_each(|time| kept.open(&connection, endpoint, time));
                 }
-                kept.end(&connection, &ended);
+                kept.end(&connection, endpoint, &ended);
                 if ended.ending == Ending::ConnectRefused || ended.ending == Ending::ConnectTimeout {
                     doubt(&self.doubts, &connection);
                 }
@@ -140,6 +150,16 @@ impl Books {
                     self.log.write(&record(&connection, &ended, ago), &kept.outputs);
                 }
             }
+        }
+    }
+
+    /// Takes `listeners` as those in force, and counts the live connections that other weights decided.
+    pub fn follow(&mut self, listeners: impl Iterator<Item = Arc<Listener>>) {
+        self.now = listeners.map(|it| ((it.proxy.clone(), Arc::clone(&it.name)), it)).collect();
+        for life in self.living.lock().values_mut() {
+            let Some(kept) = self.kept.get(&Arc::as_ptr(&life.connection.listener)) else { continue };
+            let before = std::mem::replace(&mut life.outdated, is_outdated(&self.now, &life.connection));
+            kept.mark_outdated(&life.connection, before, life.outdated);
         }
     }
 
@@ -153,7 +173,9 @@ impl Books {
         let mut living = self.living.lock();
         for life in std::mem::take(&mut *living).into_values() {
             if let Some(kept) = self.kept.get(&Arc::as_ptr(&life.connection.listener)) {
-                kept.subtract_active(&life.connection);
+                let endpoint = kept.endpoint(&life.connection);
+                kept.subtract_active(&life.connection, endpoint.as_deref());
+                kept.mark_outdated(&life.connection, life.outdated, false);
             }
         }
     }
@@ -204,7 +226,7 @@ impl Kept {
         }
     }
 
-    fn open(&self, connection: &Direct, time: Duration) {
+    fn open(&self, connection: &Direct, endpoint: Option<&EndpointCounters>, time: Duration) {
         self.counters.connect_times.observe_connect(time);
         if let Some((backend, cell)) = self.backend(connection.backend) {
             backend.opened.add(1);
@@ -212,25 +234,34 @@ impl Kept {
                 cell.connected(dialled.endpoint);
             }
         }
-        if let Some(endpoint) = self.endpoint(connection) {
+        if let Some(endpoint) = endpoint {
             endpoint.opened.add(1);
             endpoint.connect_times.observe_connect(time);
         }
     }
 
-    fn add_active(&self, connection: &Direct) {
+    fn add_active(&self, connection: &Direct, endpoint: Option<&EndpointCounters>) {
         self.counters.active.add(1);
         self.backend(connection.backend).into_iter().for_each(|(backend, _)| backend.active.add(1));
-        self.endpoint(connection).into_iter().for_each(|endpoint| endpoint.active.add(1));
+        endpoint.into_iter().for_each(|endpoint| endpoint.active.add(1));
     }
 
-    fn subtract_active(&self, connection: &Direct) {
+    fn subtract_active(&self, connection: &Direct, endpoint: Option<&EndpointCounters>) {
         self.counters.active.subtract(1);
         self.backend(connection.backend).into_iter().for_each(|(backend, _)| backend.active.subtract(1));
-        self.endpoint(connection).into_iter().for_each(|endpoint| endpoint.active.subtract(1));
+        endpoint.into_iter().for_each(|endpoint| endpoint.active.subtract(1));
     }
 
-    fn end(&self, connection: &Direct, ended: &Ended) {
+    fn mark_outdated(&self, connection: &Direct, before: bool, now: bool) {
+        let Some((backend, _)) = self.backend(connection.backend) else { return };
+        match (before, now) {
+            (false, true) => backend.outdated.add(1),
+            (true, false) => backend.outdated.subtract(1),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    fn end(&self, connection: &Direct, endpoint: Option<&EndpointCounters>, ended: &Ended) {
         let Ended { ending, bytes, connect_time, duration, .. } = ended;
         self.counters.ended[*ending as usize].add(1);
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -238,7 +269,7 @@ impl Kept {
         let Some((backend, cell)) = self.backend(connection.backend) else { return };
         backend.ended[*ending as usize].add(1);
         let Some(dialled) = connection.endpoint else { return };
-        let (endpoint, cell) = (self.endpoint(connection), cell.as_ref());
+        let cell = cell.as_ref();
         if connect_time.is_none() {
             endpoint.into_iter().for_each(|endpoint| endpoint.failed.add(1));
             // a client that gives up says nothing about the endpoint
@@ -264,6 +295,15 @@ impl Kept {
             (_, Some(_) | None) => {}
         }
     }
+}
+
+/// True if the weights that decided about a connection are no longer those of its route.
+fn is_outdated(now: &BTreeMap<ListenerKey, Arc<Listener>>, connection: &Direct) -> bool {
+    let born = &connection.listener;
+    let now = now.get(&(born.proxy.clone(), Arc::clone(&born.name))).filter(|now| !Arc::ptr_eq(now, born));
+    let shares = now.and_then(|now| now.route_at(Direct::ROUTE)).map(|route| Shares::of(route));
+    let before = connection.route().map(|route| Shares::of(route));
+    shares.zip(before).is_some_and(|(shares, before)| !before.equal(&shares))
 }
 
 /// Requests another resolution of the host name of an endpoint that could not be dialled.

@@ -63,6 +63,7 @@ mod host_authorities;
 mod limits;
 mod listen;
 mod log;
+mod loopback;
 mod metrics;
 pub mod own_socket;
 mod part;

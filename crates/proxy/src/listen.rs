@@ -7,6 +7,8 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, ipproto, listen, socket_with, sockopt};
 
+use crate::loopback::unpace;
+
 /// Limit on connections that wait to be accepted; the kernel's own limit (`net.core.somaxconn`) applies too.
 const BACKLOG: i32 = 4096;
 
@@ -47,6 +49,7 @@ pub(crate) fn open(address: SocketAddr, workers: usize, claim: Claim) -> io::Res
         }
         // inherited by what is accepted
         sockopt::set_tcp_nodelay(&socket, true)?;
+        unpace(&socket, address.ip());
         sockets.push(socket);
     }
     for socket in &sockets {

@@ -19,7 +19,9 @@ pub(crate) fn report(data_path: &DataPath) -> Value {
     });
     json!({
         "kernel": match &data_path.running {
-            Ok(_) => json!({ "attached": true }),
+            Ok(running) => {
+                json!({ "attached": true, "adopted": running.shared.lock().kernel.is_adopted() })
+            }
             Err(reason) => json!({ "attached": false, "why": reason.to_string() }),
         },
         "left": data_path.left().map(left),

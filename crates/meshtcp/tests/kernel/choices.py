@@ -83,4 +83,11 @@ assert "relay: meshtcp.io/data-path: relay" in planned, planned
 [plan] = [it for it in up.json("/plan")["plans"] if it["proxy"]["name"] == "web-1"]
 assert plan["paths"]["outbound:127.0.0.1:13306"]["why"] == "meshtcp.io/data-path: relay", plan["paths"]
 assert plan["paths"]["outbound:127.0.0.1:13307"] == {"path": "kernel", "why": None}
+
+# a label has one outbound relayed, another has it go straight whatever its route says
+text = Path("mesh/mesh.yaml").read_text()
+said = "labels: { meshtcp.io/data-path.13306: kernel, meshtcp.io/data-path.13307: relay }"
+save("mesh.yaml", text.replace("name: web-1\n", f"name: web-1\n{said}\n", 1))
+paths = lambda: [up.paths()[f"outbound:127.0.0.1:{port}"][0] for port in (13306, 13307)]
+eventually("each has its own", lambda: paths() == ["kernel", "relay"])
 assert up.ends() == 0

@@ -67,12 +67,14 @@ assert all(it.lives() for it in busy), "the idle ones go first"
 
 # keep closes none
 up.change("route.yaml", labelled({"v1": 0, "v2": 1}, existing="keep"))
-time.sleep(0.5)
+outdated = lambda: up.metric("meshtcp_backend_connections_outdated{")
+eventually("all of them are on old weights", lambda: outdated() == born["v1"] + 4)
 assert Counter(it.name for it in held if it.lives()) == {"v1": born["v1"], "v2": 4}
 
 # close closes those that would go elsewhere
 up.change("route.yaml", labelled({"v1": 1, "v2": 0}, existing="close"))
 eventually("they are closed", lambda: Counter(it.name for it in held if it.lives()) == {"v1": born["v1"]})
+eventually("who stays is on old weights still", lambda: outdated() == born["v1"])
 moved = lambda: [line for line in up.lines() if line["ended"] == "moved"]
 eventually("their lines", lambda: len(moved()) == 4)
 assert "its route now sends it to " in moved()[0]["why"], moved()
@@ -84,5 +86,5 @@ eventually("the grace is over", lambda: not any(it.lives() for it in held))
 eventually("their lines", lambda: len(drained()) == above + born["v1"])
 lines = drained()[above:]
 assert "the grace is over" in lines[0]["why"], lines[:1]
-assert eventually("nobody lives", lambda: up.metric("meshtcp_connections_active{") == 0)
+eventually("nobody lives", lambda: up.metric("meshtcp_connections_active{") + outdated() == 0)
 assert up.ends() == 0

@@ -1,6 +1,6 @@
 //! Checks of our own labels: they must be known, on the right kind, and with a valid value.
 
-use crate::declared::{DECLARATIONS, Declaration, PREFIX, Values};
+use crate::declared::{DECLARATIONS, Declaration, PREFIX, Values, declaration};
 use crate::draft::envelope::{Envelope, Format};
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::nearest;
@@ -13,8 +13,7 @@ pub(crate) fn check(envelope: &Envelope<'_>, findings: &Findings<'_>) {
         let path = written_at(key, envelope.format, findings);
         let error =
             |message, help| findings.note(Note { sort: NoteSort::Error, path: path.clone(), message, help });
-        let Some(Declaration { label, values, on }) = DECLARATIONS.iter().find(|known| known.label == key)
-        else {
+        let Some(Declaration { label: _, values, on }) = declaration(key) else {
             let known = DECLARATIONS.iter().map(|known| known.label);
             let all = || {
                 format!("there are {}", DECLARATIONS.iter().map(|d| d.label).collect::<Vec<_>>().join(", "))
@@ -31,7 +30,7 @@ pub(crate) fn check(envelope: &Envelope<'_>, findings: &Findings<'_>) {
             findings.note(Note {
                 sort: NoteSort::Warning,
                 path: path.clone(),
-                message: format!("`{label}` has no effect on a {}", envelope.kind),
+                message: format!("`{key}` has no effect on a {}", envelope.kind),
                 help: Some(format!("it is for {}", kinds.join(", "))),
             });
         }

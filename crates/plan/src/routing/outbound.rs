@@ -59,7 +59,7 @@ pub(super) fn plan(
     let mut settings =
         connections(view, owners, &target, &known, &route.owner, &route.split, &name, splitter);
     settings.max_age = settings::by_route_or_mesh(view, policy.as_ref(), Declared::max_connection_age);
-    settings.data_path = settings::data_path(view, policy.as_ref());
+    settings.data_path = settings::data_path(view, port, policy.as_ref());
     let naming = Naming {
         unified,
         marks: known.marks,

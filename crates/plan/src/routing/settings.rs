@@ -18,7 +18,8 @@ use crate::view::View;
 
 pub(super) use cluster::{SaidOfCluster, of_cluster};
 pub(super) use declared::{
-    by_route_or_mesh, data_path, declare, of_dataplane, of_destination, of_mesh, of_split, within_zone,
+    by_route_or_mesh, data_path, data_path_of_nobody, declare, of_dataplane, of_destination, of_mesh,
+    of_split, within_zone,
 };
 
 /// Rules of each policy kind about one listener.

@@ -11,6 +11,7 @@ use rustix::net::{
 
 use super::connection::Connection;
 use super::vanished::notice;
+use crate::loopback::unpace;
 
 /// Begins to connect; an event of the socket reports the result.
 pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<OwnedFd, Errno> {
@@ -18,6 +19,7 @@ pub(super) fn start_connect(address: SocketAddr, cluster: &Cluster) -> Result<Ow
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let backend = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     sockopt::set_tcp_nodelay(&backend, true)?;
+    unpace(&backend, address.ip());
     let Cluster { keepalive, user_timeout, source, .. } = cluster;
     notice(&backend, *keepalive, *user_timeout)?;
     if let Some(source) = source {

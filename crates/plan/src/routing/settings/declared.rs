@@ -1,5 +1,7 @@
 //! Settings declared by labels: of a route, of a destination, of the proxy itself, and of the Mesh as a fallback.
 
+use std::collections::BTreeSet;
+
 use model::declared::{DataPath, Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
@@ -32,16 +34,29 @@ pub(in crate::routing) fn of_dataplane(view: &View<'_>) -> Option<Sourced<bool>>
     of_destination(view.resource(), Declared::accept_proxy_protocol)
 }
 
-/// Returns the data path of connections to an outbound: by the labels of its route, or else of the proxy's
-/// Dataplane, or else of the Mesh.
+/// Data path of the outbound at a port: by the label of the proxy's Dataplane for that port, or else of its route, or else of
+/// the Dataplane for all of its outbounds, or else of the Mesh.
 pub(in crate::routing) fn data_path(
     view: &View<'_>,
+    port: u16,
     route: Option<&ResourceId>,
 ) -> Option<Sourced<DataPath>> {
-    let read = Declared::data_path;
-    by_route(view, route, read)
-        .or_else(|| of_destination(view.resource(), read))
+    let (read, own) = (Declared::data_path, view.resource());
+    let at_port = Declared::by(&own.meta().labels).data_path_at(port);
+    at_port
+        .map(|value| Sourced { value, origin: PolicyOrigin::of(own) })
+        .or_else(|| by_route(view, route, read))
+        .or_else(|| of_destination(own, read))
         .or_else(|| by_mesh(view, read))
+}
+
+/// Warnings about labels for ports that no outbound of the proxy has.
+pub(in crate::routing) fn data_path_of_nobody(view: &View<'_>, ports: &BTreeSet<u16>) -> Vec<Warning> {
+    let said = Declared::by(&view.resource().meta().labels).ports_with_data_path();
+    let nobodys = said.filter(|port| !ports.contains(port));
+    let warning =
+        |port| format!("label meshtcp.io/data-path.{port} does nothing: no outbound has port {port}");
+    nobodys.map(|port| Warning::from(warning(port))).collect()
 }
 
 /// Returns the settings that the labels of a route declare about its split.
