@@ -39,7 +39,7 @@ pub(super) fn of_proxy(
         unified_names,
     };
     let (reader, mesh_name) = (view.reader(), view.mesh_name());
-    if let Some((resource, identity)) = initialised(view, mesh) {
+    if let Some((resource, identity)) = workload_identity(view, mesh) {
         let provider = provider(identity);
         let trust = trust_of(reader, mesh, mesh_name, provider, zone);
         let uris = spiffe_id(profile, view.resource(), resource, identity, zone).map(|id| vec![id]);
@@ -106,14 +106,20 @@ pub(crate) fn best<'a>(
         .map(|(_, found)| found)
 }
 
-/// The best MeshIdentity of the proxy, if certificates are issued by it.
-fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
+/// The best MeshIdentity of the proxy, if certificates are issued by it. One that cannot issue any yet counts where the mesh has no CA
+/// of its own: the proxy is told nothing new until it has a certificate, and never to speak plaintext (docs/adr/0041).
+fn workload_identity<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
     let profile = view.profile();
     if !profile.has_workload_identities() {
         return None;
     }
     let found = best(view.reader(), view.mesh_name(), &view.resource().meta().labels)?;
-    is_initialised(profile, mesh, found.1).then_some(found)
+    let has_other = profile.has_mesh_mtls() && mesh.mtls().is_some();
+    let is_awaited = !has_other
+        && is_in_force(profile, mesh)
+        && found.1.provider.is_some()
+        && found.1.readiness == Some(IdentityReadiness::Failed);
+    (is_awaited || is_initialised(profile, mesh, found.1)).then_some(found)
 }
 
 /// Whether certificates are issued by a MeshIdentity (spec 07 §12.7). Where no control plane has said anything yet, by
@@ -128,12 +134,15 @@ pub(super) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdent
 
 /// Whether the names that a MeshIdentity gives count: before certificates are issued clients learn them (spec 07 §12.4).
 pub(super) fn is_published(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
-    let is_exclusive = mesh.mesh_services == MeshServicesMode::Exclusive;
-    let has_services = profile.always_exclusive_mesh_services() || is_exclusive;
-    has_services
+    is_in_force(profile, mesh)
         && profile.has_workload_identities()
         && identity.provider != Some(IdentityProvider::Extension)
         && identity.readiness != Some(IdentityReadiness::Failed)
+}
+
+/// Whether MeshIdentities of a mesh do anything (spec 07 §12.2).
+fn is_in_force(profile: Profile, mesh: &Mesh) -> bool {
+    profile.always_exclusive_mesh_services() || mesh.mesh_services == MeshServicesMode::Exclusive
 }
 
 /// Who issues the certificates of a MeshIdentity that is initialised.
