@@ -5,7 +5,7 @@
 //!
 //! | the plan wants | the message says |
 //! |---|---|
-//! | mesh TLS with an identity of SPIRE, TLS 1.1 at most | `Cluster.undialable` |
+//! | TLS 1.1 at most | `Cluster.undialable` |
 //! | a share that nobody takes | `Backend.unavailable` |
 //! | an ended TLS session that is not of the mesh, HTTP rules, no backend at all | `Route.refusal` |
 //!

@@ -1,7 +1,9 @@
 //! What proxies announce about themselves.
 
+use std::sync::Arc;
+
 /// What a proxy announced when it connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyFeatures {
     /// It takes KRIs as names where its mesh is `Exclusive` (2.12+; spec 01 §3).
     pub unified_naming: bool,
@@ -13,6 +15,8 @@ pub struct ProxyFeatures {
     pub workload_identity: bool,
     /// It closes what is redirected to it for ports that are no inbounds (2.13+; spec 07 §9.5).
     pub strict_inbound_ports: bool,
+    /// Socket of the SPIRE agent beside it (2.12+; spec 07 §12.6); `None`: the default of agents.
+    pub spire_socket: Option<Arc<str>>,
 }
 
 /// How the kernel redirects connections to a proxy.

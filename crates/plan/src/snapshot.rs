@@ -99,7 +99,7 @@ impl Context {
 
     /// What a proxy is able to do.
     pub fn features(&self, proxy: &ProxyId) -> ProxyFeatures {
-        self.proxies.get(proxy).copied().unwrap_or(self.unannounced)
+        self.proxies.get(proxy).unwrap_or(&self.unannounced).clone()
     }
 }
 

@@ -70,6 +70,7 @@ mod proxy;
 mod published;
 mod relay;
 mod resolve;
+pub mod spire;
 pub mod takeover;
 mod telemetry;
 mod worker;

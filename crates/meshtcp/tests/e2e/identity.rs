@@ -9,6 +9,7 @@ mod meshtls;
 pub(crate) mod neighbours;
 mod outside;
 mod permissions;
+mod spire;
 mod stranger;
 mod strangers;
 mod workload;

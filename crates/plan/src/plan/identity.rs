@@ -44,7 +44,7 @@ pub enum Identity {
 }
 
 /// Who issues the certificates of a MeshIdentity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// The control plane.
     Bundled,
@@ -52,6 +52,8 @@ pub enum Provider {
     Spire {
         /// How long connecting to the agent may take.
         timeout: Duration,
+        /// Socket of the agent, as the proxy announced it; `None`: the default of agents.
+        socket: Option<Arc<str>>,
     },
 }
 

@@ -40,8 +40,11 @@ pub(super) fn of_proxy(
     };
     let (reader, mesh_name) = (view.reader(), view.mesh_name());
     if let Some((resource, identity)) = workload_identity(view, mesh) {
-        let provider = provider(identity);
-        let trust = trust_of(reader, mesh, mesh_name, provider, zone);
+        let mut provider = provider(identity);
+        let trust = trust_of(reader, mesh, mesh_name, &provider, zone);
+        if let Provider::Spire { timeout: _, socket } = &mut provider {
+            *socket = view.features().spire_socket;
+        }
         let uris = spiffe_id(profile, view.resource(), resource, identity, zone).map(|id| vec![id]);
         return Some(in_mesh(false, Identity::Workload { by: resource.id(), provider }, uris, trust));
     }
@@ -55,7 +58,7 @@ pub(super) fn of_proxy(
             name: nobody(),
             section: nobody(),
         };
-        let trust = trust_of(reader, mesh, mesh_name, Provider::Bundled, zone);
+        let trust = trust_of(reader, mesh, mesh_name, &Provider::Bundled, zone);
         let identity = Identity::Workload { by, provider: Provider::Bundled };
         return Some(in_mesh(false, identity, Ok(Vec::new()), trust));
     }
@@ -148,7 +151,7 @@ fn is_in_force(profile: Profile, mesh: &Mesh) -> bool {
 /// Who issues the certificates of a MeshIdentity that is initialised.
 pub(super) fn provider(identity: &MeshIdentity) -> Provider {
     match identity.provider {
-        Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout },
+        Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout, socket: None },
         Some(IdentityProvider::Bundled { .. } | IdentityProvider::Extension) | None => Provider::Bundled,
     }
 }
@@ -158,11 +161,11 @@ pub(super) fn trust_of(
     reader: &Reader<'_>,
     mesh: &Mesh,
     mesh_name: &str,
-    provider: Provider,
+    provider: &Provider,
     zone: Option<&str>,
 ) -> Trust {
     match provider {
-        Provider::Spire { timeout: _ } => Trust::Spire,
+        Provider::Spire { .. } => Trust::Spire,
         Provider::Bundled => domains(reader, mesh, mesh_name, zone),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> Me
 }
 
 /// An error with what it says is behind it: tonic's own words alone are `transport error`.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
