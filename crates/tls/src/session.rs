@@ -26,7 +26,7 @@ pub struct Session {
     ended: bool,
     /// The alert of a peer at TLS 1.2, and what came behind it.
     withheld: Vec<u8>,
-    /// The server name that was asked for, since the handshake is done: the library looks it up in what is freed then.
+    /// Server name that was asked for, once the handshake is done: the library would look it up in freed memory.
     server_name: Option<Box<str>>,
 }
 
