@@ -5,8 +5,8 @@
 //!
 //! | plan | message |
 //! |---|---|
-//! | mesh TLS with an identity of SPIRE, TLS 1.1 at most | `Cluster.undialable` |
-//! | a share without endpoints | `Backend.unavailable` |
+//! | TLS 1.1 at most | `Cluster.undialable` |
+//! | a share that nobody takes | `Backend.unavailable` |
 //! | an ended TLS session that is not of the mesh, HTTP rules, no backend at all | `Route.refusal` |
 //!
 //! What it refuses although the plan does not is in [`L4Resources::refusals`] too, and in the notes: nothing that a

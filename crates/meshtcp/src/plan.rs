@@ -139,6 +139,7 @@ fn assumed(features: ProxyFeatures) -> Value {
         transparent,
         workload_identity,
         strict_inbound_ports,
+        spire_socket,
     } = features;
     let redirection = |Redirection { inbound, outbound, ipv6 }: Redirection| json!({ "inbound": inbound, "outbound": outbound, "ipv6": ipv6 });
     json!({
@@ -147,6 +148,7 @@ fn assumed(features: ProxyFeatures) -> Value {
         "transparentProxy": transparent.map(redirection),
         "workloadIdentity": workload_identity,
         "strictInboundPorts": strict_inbound_ports,
+        "spireSocket": spire_socket.as_deref(),
     })
 }
 

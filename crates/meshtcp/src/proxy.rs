@@ -8,10 +8,12 @@
 //! The running configuration stays whatever happens to the control plane, which may also be started later.
 
 mod admin;
+mod agent;
 mod follower;
 mod redirected;
 mod state;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -21,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use ::proxy::discovery::{Discovery, Link, Lost};
 use ::proxy::{ConnectionLog, Options, Proxy};
+use agent::AtSocket;
 use control::guard::{caught_task, task_again};
 use follower::{Carried, Follower};
 use jiff::Timestamp;
@@ -73,6 +76,9 @@ pub(crate) struct Args {
     /// Say who it is with the dataplane token in this file; it is read again whenever the proxy attaches
     #[arg(long, value_name = "FILE", env = "MESHTCP_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// Ask the SPIRE agent at this Unix socket who this proxy is and whom to believe, where a MeshIdentity says so
+    #[arg(long, value_name = "SOCKET", env = "MESHTCP_SPIRE_AGENT")]
+    spire_agent: Option<PathBuf>,
     /// Keep the last good configuration in this file, and start from it when the control plane is away
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -125,6 +131,8 @@ struct Way {
     token_file: Option<PathBuf>,
     /// Redirection of connections to the proxy; `None`: as its Dataplane says.
     redirection: Option<Redirection>,
+    /// SPIRE agent; `None`: none is asked.
+    agent: Option<AtSocket>,
     /// Time at which the proxy began to count.
     started: Timestamp,
 }
@@ -162,6 +170,7 @@ fn start(arguments: Args) -> Result<(), String> {
         control_plane: control_planes,
         ca_file,
         token_file,
+        spire_agent,
         state,
         admin,
         names,
@@ -185,7 +194,9 @@ fn start(arguments: Args) -> Result<(), String> {
     let control_planes = control_planes.iter().map(ToString::to_string).collect();
     let trusted = watch::Sender::new(trusted);
     let started = Timestamp::now();
-    let way = Way { control_planes, trusted, ca_file, token_file, redirection, started };
+    let agent = spire_agent.map(AtSocket::new);
+    let shown_agent = agent.as_ref().map(AtSocket::shown);
+    let way = Way { control_planes, trusted, ca_file, token_file, redirection, agent, started };
     let exporter = otlp::start("proxy");
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let connection_lines = otlp::connection_lines(&exporter);
@@ -194,7 +205,7 @@ fn start(arguments: Args) -> Result<(), String> {
         Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
     );
     let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
-    let registry = Arc::new(admin::registry(&proxy, &data_path, &exporter));
+    let registry = Arc::new(admin::registry(&proxy, &data_path, &exporter, shown_agent.as_ref()));
     otlp::print(&exporter, &registry);
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let dns = dns.serve(&proxy, succession.as_mut().and_then(Succession::dns))?;
@@ -215,7 +226,7 @@ fn start(arguments: Args) -> Result<(), String> {
             let serve = admin::serve(
                 (listener, seat.clone()),
                 (Arc::clone(&proxy), Arc::clone(&data_path)),
-                link.subscribe(),
+                (link.subscribe(), shown_agent),
                 follower.carried(),
                 (names.known_as(), registry),
             );
@@ -274,14 +285,23 @@ async fn succeed(
 /// Follows the control plane. When an address becomes free that could not be bound before, the stream is restarted, so
 /// that the control plane offers the refused resources again.
 async fn follow(
-    mut follower: Follower,
+    follower: Follower,
     proxy: &Arc<Proxy>,
     key: &ProxyId,
-    Way { control_planes, trusted, ca_file: _, token_file, redirection, started }: &Way,
+    Way { control_planes, trusted, ca_file: _, token_file, redirection, agent, started }: &Way,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
-    let carried = follower.carried();
+    let (carried, agent_spoke) = (follower.carried(), follower.agent_spoke());
     let mut renewals = trusted.subscribe();
+    // it is told something by two of those who are polled below, by turns
+    let follower = RefCell::new(follower);
+    let heed_agent = async {
+        match agent {
+            Some(agent) => agent.heed(&follower).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(heed_agent);
     loop {
         let trusted = renewals.borrow_and_update().clone();
         let discovery = Discovery::any_of(control_planes, &key.node_id());
@@ -311,11 +331,15 @@ async fn follow(
             std::future::pending().await
         };
         tokio::select! {
-            ended = caught_task("control-plane-link", discovery.run(|set| follower.offer(set))) => match ended {
+            ended = caught_task("control-plane-link", discovery.run(|set| follower.borrow_mut().offer(set))) => match ended {
                 Some(never) => match never {},
                 None => tokio::time::sleep(PAUSE).await,
             },
             () = pass_on => {}
+            () = &mut heed_agent => {}
+            () = agent_spoke.notified() => {
+                print("the SPIRE agent has said who this proxy is: asking the control plane again\n");
+            }
             Ok(()) = renewals.changed() => {
                 print("the certificates that control planes are signed by have changed: attaching again\n");
             }

@@ -1,7 +1,9 @@
 //! Features that proxies announce about themselves.
 
+use std::sync::Arc;
+
 /// Features that a proxy announced when it connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyFeatures {
     /// `true`: it takes KRIs as names where its mesh is `Exclusive` (2.12+; spec 01 §3).
     pub unified_naming: bool,
@@ -13,6 +15,8 @@ pub struct ProxyFeatures {
     pub workload_identity: bool,
     /// `true`: it closes redirected connections for ports that are not inbounds (2.13+; spec 07 §9.5).
     pub strict_inbound_ports: bool,
+    /// Socket of the SPIRE agent beside it (2.12+; spec 07 §12.6); `None`: the default of agents.
+    pub spire_socket: Option<Arc<str>>,
 }
 
 /// Redirection of connections to a proxy by the kernel.

@@ -133,7 +133,7 @@ fn mtls(mtls: &Mtls) -> Value {
         Identity::Workload { by, provider } => {
             let provider = match provider {
                 Provider::Bundled => "Bundled",
-                Provider::Spire { timeout: _ } => "Spire",
+                Provider::Spire { timeout: _, socket: _ } => "Spire",
             };
             json!({ "meshIdentity": by.to_string(), "provider": provider })
         }

@@ -101,7 +101,7 @@ impl Context {
 
     /// Features of a proxy.
     pub fn features(&self, proxy: &ProxyId) -> ProxyFeatures {
-        self.proxies.get(proxy).copied().unwrap_or(self.unannounced)
+        self.proxies.get(proxy).unwrap_or(&self.unannounced).clone()
     }
 }
 

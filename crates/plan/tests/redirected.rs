@@ -74,7 +74,7 @@ fn what_a_proxy_announces_counts_before_its_dataplane() {
     assert_eq!(planned(&text, None).redirected, None);
     let redirection = Redirection { inbound: 25006, outbound: 25001, ipv6: false };
     let announced = ProxyFeatures { transparent: Some(redirection), ..ProxyFeatures::default() };
-    let plan = planned(&format!("{text}{REDIRECTED}"), Some(announced));
+    let plan = planned(&format!("{text}{REDIRECTED}"), Some(announced.clone()));
     let redirected = plan.redirected.as_ref().unwrap();
     assert_eq!((redirected.port, redirected.ipv6), (25006, false));
     assert_eq!(redirected.outbound.as_ref().unwrap().port, 25001);

@@ -113,7 +113,7 @@ fn tag_services_elsewhere_weigh_as_their_instances_and_go_by_the_egress_where_th
 fn a_service_that_is_in_other_zones_alone_is_dialled_by_tls_where_the_mesh_takes_plaintext_too() {
     let permissive = MESH.replace("type: builtin", "type: builtin, mode: PERMISSIVE");
     for profile in until(V2_14) {
-        for (here, by_tls) in [("", true), (REDIS, false)] {
+        for (here, by_tls, wanted) in [("", true, ("203.0.113.1", 3)), (REDIS, false, ("10.0.0.2", 1))] {
             let text = permissive.clone() + WEST + here + &client("tags: {kuma.io/service: redis}");
             let before = snapshot(profile, "east", &text);
             // no proxy here has a certificate yet
@@ -122,6 +122,8 @@ fn a_service_that_is_in_other_zones_alone_is_dialled_by_tls_where_the_mesh_takes
             let key: model::ProxyKey = "default/web-1".parse().unwrap();
             let plan = plan(&after, &key.into()).unwrap();
             assert_eq!(dialled(&plan).tls.is_some(), by_tls, "{profile} {here}");
+            // and in plaintext nobody is dialled who would refuse it
+            assert_eq!(places(dialled(&plan)), [(wanted.0, wanted.1, 0)], "{profile} {here}");
         }
     }
 }

@@ -51,7 +51,8 @@ use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, MetadataValue, Node};
 use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
 
-use self::dial::{chain, endpoint, introduction, open};
+pub(crate) use self::dial::chain;
+use self::dial::{endpoint, introduction, open};
 use self::tls::Tls;
 use crate::guard::{Part, caught};
 use crate::telemetry::Telemetry;

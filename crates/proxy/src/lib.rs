@@ -71,6 +71,7 @@ mod proxy;
 mod published;
 mod relay;
 mod resolve;
+pub mod spire;
 pub mod takeover;
 mod telemetry;
 mod worker;

@@ -11,7 +11,7 @@ use crate::context::{Context, Judged};
 use crate::failure::Failure;
 use crate::records::{ALERT, HANDSHAKE, Records};
 use crate::rule::Peer;
-use crate::wire::{Wire, attach, with_wire};
+use crate::wire::{Wire, attach, free_handshake, with_wire};
 
 /// TLS session of one connection: bytes in, bytes out.
 ///
@@ -26,6 +26,8 @@ pub struct Session {
     ended: bool,
     /// Alert of a peer at TLS 1.2, and the bytes after it.
     withheld: Vec<u8>,
+    /// Server name that was asked for, once the handshake is done: the library would look it up in freed memory.
+    server_name: Option<Box<str>>,
 }
 
 /// Progress of a handshake.
@@ -99,7 +101,14 @@ impl Session {
         connection.set_config(context.config.clone())?;
         connection.prefer_throughput()?;
         attach(&mut connection)?;
-        Ok(Self { connection, begun: false, records: Records::default(), ended: false, withheld: Vec::new() })
+        Ok(Self {
+            connection,
+            begun: false,
+            records: Records::default(),
+            ended: false,
+            withheld: Vec::new(),
+            server_name: None,
+        })
     }
 
     /// Advances the handshake as far as the given bytes allow. A client begins without bytes.
@@ -123,6 +132,8 @@ impl Session {
         match polled {
             Ok(Poll::Pending) => Ok(Progress { taken, done: false }),
             Ok(Poll::Ready(Ok(()))) => {
+                self.server_name = self.connection.server_name().map(Into::into);
+                free_handshake(&mut self.connection);
                 self.rest();
                 Ok(Progress { taken, done: true })
             }
@@ -210,7 +221,7 @@ impl Session {
             version: self.version()?,
             cipher: self.connection.cipher_suite().ok()?.to_owned(),
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-            server_name: self.connection.server_name().map(ToOwned::to_owned),
+            server_name: self.server_name.as_deref().map(ToOwned::to_owned),
             peer,
         })
     }

@@ -3,7 +3,7 @@
 //! The library reads and writes by callbacks that get a pointer. It points to a [`Wire`] on the stack of the caller,
 //! and is cleared before [`with_wire`] returns; a callback without one finds nothing to read and no room to write.
 //!
-//! The other `unsafe` call of the library is here, too.
+//! Beside it stand two other calls that the library has as unsafe, or for C only.
 #![allow(unsafe_code)] // the callbacks are C functions: there is no other way to lend the library a buffer
 
 use std::ffi::{c_int, c_void};
@@ -11,6 +11,7 @@ use std::ffi::{c_int, c_void};
 use s2n_tls::config::Builder;
 use s2n_tls::connection::Connection;
 use s2n_tls::error::Error;
+use s2n_tls_sys::{s2n_connection, s2n_connection_free_handshake};
 
 /// Buffers of a call.
 pub(crate) struct Wire<'a> {
@@ -44,6 +45,18 @@ pub(crate) fn believe_anybody(builder: &mut Builder) -> Result<(), Error> {
     // SAFETY: the call sets a flag of the configuration, and touches no other memory: the library marks it as unsafe
     // since its caller gives up security, which an operator asked for here, and is warned of.
     unsafe { builder.disable_x509_verification() }.map(drop)
+}
+
+/// Gives back what only a handshake needs, more than all the rest: a buffer of the largest record, transcripts, the client's hello.
+/// For a connection whose handshake is done, and of which nobody asks what stood in the hello any more.
+pub(crate) fn free_handshake(connection: &mut Connection) {
+    const { assert!(size_of::<Connection>() == size_of::<*mut s2n_connection>()) };
+    // SAFETY: a `Connection` is the pointer to the library's own and nothing else: it has one field, which is a `NonNull` of that, and
+    // is as large as one, as asserted; the version of the library is fixed for that. The pointer is valid as long as it is borrowed.
+    // The library keeps what it needs after the handshake elsewhere; should it fail, it has freed less.
+    unsafe {
+        s2n_connection_free_handshake(std::ptr::from_mut(connection).cast::<*mut s2n_connection>().read())
+    };
 }
 
 fn lend(connection: &mut Connection, context: *mut c_void) -> Result<(), Error> {

@@ -55,6 +55,9 @@ fn every_server_name_of_a_mesh_is_sent_and_taken() {
         pair.shake().unwrap_or_else(|(from, why)| panic!("{name} by {from:?}: {why}"));
         let facts = pair.server.facts().unwrap();
         assert_eq!((facts.peer.uris, facts.version), (vec![WEB.to_owned()], TlsVersion::Tls13), "{name}");
+        // what the hello said is known longer than the hello
+        assert_eq!(facts.server_name.as_deref(), Some(name));
+        assert_eq!(pair.client.facts().unwrap().server_name.as_deref(), Some(name));
     }
 }
 

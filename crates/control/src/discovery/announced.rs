@@ -7,6 +7,8 @@ use xds::proto::discovery::{Metadata, MetadataValue, Node};
 const FEATURES: &str = "features";
 /// Member of the node metadata with the redirection of connections.
 const TRANSPARENT: &str = "transparentProxy";
+/// Key of the socket of its SPIRE agent; empty: the node knows of none.
+const SPIRE_SOCKET: &str = "spireAgent.socketPath";
 
 /// Parses the features that a node announces; unknown ones are left out.
 pub(super) fn announced(node: &Node) -> ProxyFeatures {
@@ -20,6 +22,11 @@ pub(super) fn announced(node: &Node) -> ProxyFeatures {
         transparent: node.told(TRANSPARENT).and_then(|told| redirection(told.object.as_ref()?)),
         workload_identity: false,
         strict_inbound_ports: has("feature-strict-inbound-ports"),
+        spire_socket: node
+            .told(SPIRE_SOCKET)
+            .and_then(|told| told.text.as_deref())
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
     }
 }
 
@@ -66,6 +73,8 @@ mod tests {
             ProxyFeatures { strict_inbound_ports: true, bind_outbounds: true, ..ProxyFeatures::default() };
         assert_eq!(found, wanted);
         assert_eq!(announced(&Node::default().telling(FEATURES, names[0])), ProxyFeatures::default());
+        let socket = |path: &str| announced(&Node::default().telling(SPIRE_SOCKET, path)).spire_socket;
+        assert_eq!((socket("/run/agent.sock").as_deref(), socket("")), (Some("/run/agent.sock"), None));
     }
 
     #[test]

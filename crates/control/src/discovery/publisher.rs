@@ -107,7 +107,7 @@ impl Publisher {
     ) -> watch::Receiver<Published> {
         // under the lock: the sender could be tidied away in between
         let mut sets = self.lock();
-        if sets.announced.get(proxy).copied().unwrap_or_default() != announced {
+        if *sets.announced.get(proxy).unwrap_or(&ProxyFeatures::default()) != announced {
             sets.announced.insert(proxy.clone(), announced);
             sets.unheard.insert(proxy.clone());
         }

@@ -130,10 +130,10 @@ fn who_announces_something_waits_until_plans_are_made_by_it_and_is_known_by_it_w
     let (mut fleet, publisher) = fleet();
     adopt(&mut fleet, compiled("1"));
     let announced = plan::ProxyFeatures { strict_inbound_ports: true, ..Default::default() };
-    let watcher = publisher.attach(&web(), Family::Envoy, announced);
+    let watcher = publisher.attach(&web(), Family::Envoy, announced.clone());
     assert!(fleet.attend().is_empty() && adopt(&mut fleet, compiled("0")).is_empty());
     assert!(watcher.borrow().is_none(), "it is told nothing that was not made for it");
-    assert_eq!(publisher.take_announced(), Some(BTreeMap::from([(web(), announced)])));
+    assert_eq!(publisher.take_announced(), Some(BTreeMap::from([(web(), announced.clone())])));
     assert_eq!(fleet.attend().len(), 1);
     assert!(watcher.borrow().is_some());
     drop(watcher);

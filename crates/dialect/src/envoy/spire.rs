@@ -8,20 +8,21 @@ use super::cluster;
 use super::tls::AGENT;
 use super::words::duration;
 
-/// Default socket of an agent.
-const SOCKET: &str = "/run/spire/sockets/agent.sock";
+/// Default socket of agents, as the reference has it on hosts.
+const SOCKET: &str = "/tmp/spire-agent/public/api.sock";
 
 /// Returns the cluster of the agent, for proxies with an identity from it.
 pub(super) fn agent(mtls: &Mtls) -> Option<(String, Value)> {
-    let Identity::Workload { by: _, provider: Provider::Spire { timeout } } = mtls.identity else {
+    let Identity::Workload { by: _, provider: Provider::Spire { timeout, socket } } = &mtls.identity else {
         return None;
     };
     let mut tree = cluster::base(AGENT);
     tree["type"] = "STATIC".into();
-    tree["connectTimeout"] = duration(timeout).into();
+    tree["connectTimeout"] = duration(*timeout).into();
+    let socket = socket.as_deref().unwrap_or(SOCKET);
     tree["loadAssignment"] = json!({
         "clusterName": AGENT,
-        "endpoints": [{ "lbEndpoints": [{ "endpoint": { "address": { "pipe": { "path": SOCKET } } } }] }],
+        "endpoints": [{ "lbEndpoints": [{ "endpoint": { "address": { "pipe": { "path": socket } } } }] }],
     });
     cluster::set_http(&mut tree, Protocol::Http2);
     Some((AGENT.to_owned(), tree))

@@ -3,7 +3,9 @@
 use crate::secrets::{name_of_identity, name_of_trust};
 use model::policy::{TlsCipher, TlsVersion as Named};
 use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Sourced, Terminated, TlsParams, Trust};
-use xds::proto::l4::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
+use xds::proto::l4::{
+    AGENT_TRUST, ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion, agent_certificate,
+};
 
 /// Protocol that identifies proxies of a mesh (ALPN).
 const MESH: &str = "kuma";
@@ -13,7 +15,7 @@ pub(super) fn ended(terminated: &Terminated) -> Result<ServerTls, String> {
     let Terminated { mtls, permissive, mode_by: _, params, peer_prefixes, permissions: _, counted_as: _ } =
         terminated;
     let prefix = |prefix: &String| NamePattern { prefix: prefix.clone(), ..NamePattern::default() };
-    let terms = terms(mtls, &mtls.mesh, peer_prefixes.iter().map(prefix).collect())?;
+    let terms = terms(mtls, &mtls.mesh, peer_prefixes.iter().map(prefix).collect());
     Ok(ServerTls { permissive: *permissive, terms: Some(limited(terms, params)?) })
 }
 
@@ -35,24 +37,26 @@ pub(super) fn begun(tls: &ProxyTls, mtls: Option<&Mtls>) -> Result<ClientTls, St
     Ok(ClientTls {
         server_name: sni.clone(),
         protocols: vec![MESH.into()],
-        terms: Some(limited(terms(mtls, mesh, names)?, params)?),
+        terms: Some(limited(terms(mtls, mesh, names), params)?),
         zones: sni_of_zones.iter().map(of_zone).collect(),
     })
 }
 
 /// Returns the identity of the proxy, and the peers that it trusts in a mesh.
-fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> Result<TlsTerms, String> {
-    let Mtls { mesh: _, permissive: _, identity, uris: _, trust, unified_names: _ } = mtls;
-    if matches!(identity, Identity::Workload { by: _, provider: Provider::Spire { .. } }) {
-        return Err(format!(
-            "{identity} has certificates handed out by a SPIRE agent, which this proxy does not ask"
-        ));
-    }
-    if *trust == Trust::Spire {
-        return Err("whom to believe is said by a SPIRE agent, which this proxy does not ask".into());
-    }
-    let (certificate, trust) = (name_of_identity(mtls), name_of_trust(mtls, mesh));
-    Ok(TlsTerms { certificate, trust, names, ..TlsTerms::default() })
+fn terms(mtls: &Mtls, mesh: &str, names: Vec<NamePattern>) -> TlsTerms {
+    let Mtls { mesh: _, permissive: _, identity, uris, trust, unified_names: _ } = mtls;
+    let certificate = match (identity, uris.as_deref()) {
+        // the agent beside the proxy hands it out, by the name in it
+        (Identity::Workload { by: _, provider: Provider::Spire { .. } }, Ok([id, ..])) => {
+            agent_certificate(id)
+        }
+        _ => name_of_identity(mtls),
+    };
+    let trust = match trust {
+        Trust::Spire if *mesh == mtls.mesh => AGENT_TRUST.to_owned(),
+        Trust::Spire | Trust::MeshCa | Trust::Domains { .. } => name_of_trust(mtls, mesh),
+    };
+    TlsTerms { certificate, trust, names, ..TlsTerms::default() }
 }
 
 /// Applies the configured versions and suites. A minimum older than this proxy supports is replaced by its default.

@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::agent;
 use super::follower::Carried;
 use crate::data_path::{self, DataPath};
 use crate::panics::Panics;
@@ -31,12 +32,22 @@ struct Desk {
     link: watch::Receiver<Link>,
     carried: watch::Receiver<Carried>,
     registry: Arc<Registry>,
+    /// SPIRE agent; `None`: none is asked.
+    agent: Option<agent::Shown>,
     seat: Seat,
 }
 
 /// All metrics of the process.
-pub(super) fn registry(proxy: &Proxy, data_path: &Arc<DataPath>, exporter: &Exporter) -> Registry {
+pub(super) fn registry(
+    proxy: &Proxy,
+    data_path: &Arc<DataPath>,
+    exporter: &Exporter,
+    agent: Option<&agent::Shown>,
+) -> Registry {
     let mut registry = Registry::default();
+    if let Some(agent) = agent {
+        registry.register_collector(Box::new(agent.clone()));
+    }
     proxy.register(&mut registry);
     registry.register_collector(Box::new(data_path::Metrics::new(Arc::clone(data_path))));
     registry.register_collector(Box::new(Process::running("proxy")));
@@ -50,12 +61,12 @@ pub(super) fn registry(proxy: &Proxy, data_path: &Arc<DataPath>, exporter: &Expo
 pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
-    link: watch::Receiver<Link>,
+    (link, agent): (watch::Receiver<Link>, Option<agent::Shown>),
     carried: watch::Receiver<Carried>,
     (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
     let counted = traffic::serve(traffic::count(&proxy), carried.clone());
-    let desk = Desk { proxy, data_path, link, carried, registry, seat: seat.clone() };
+    let desk = Desk { proxy, data_path, link, carried, registry, agent, seat: seat.clone() };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -119,6 +130,7 @@ async fn status(State(desk): State<Desk>) -> Response {
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
         "dataPath": data_path::report(&desk.data_path),
+        "spireAgent": desk.agent.as_ref().map(agent::Shown::report),
     }))
 }
 

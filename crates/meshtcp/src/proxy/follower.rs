@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::proxy::discovery::refusals;
-use ::proxy::{ApplyReport, FailedListener};
+use ::proxy::{ApplyReport, FailedListener, spire};
 use l4::{Config, ProxyName};
 use plan::ProxyId;
-use tokio::sync::watch;
-use xds::proto::l4::Listener;
+use tokio::sync::{Notify, watch};
+use xds::proto::l4::{AGENT_TRUST, Listener, Secret};
 use xds::{Refusal, ResourceSet, TypeUrl};
 
 use super::state::State;
@@ -19,6 +19,10 @@ use crate::output::{complain, print};
 
 /// Interval at which an address that could not be bound is checked.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Advice where no agent has issued a certificate.
+const ASK_AGENT: &str = "what ran before goes on. `--spire-agent SOCKET` names the agent, and at its server an entry for this \
+    process has that SPIFFE ID";
 
 /// Current configuration of the proxy.
 #[derive(Clone, Debug, Default)]
@@ -36,13 +40,35 @@ pub(super) struct Follower {
     state: Option<State>,
     /// Running configuration.
     good: Config,
+    /// Set that `good` was made of, without secrets of an agent; `None`: nothing runs.
+    offered: Option<Arc<ResourceSet>>,
+    /// Secrets of the SPIRE agent beside the proxy.
+    of_agent: ResourceSet,
+    /// Notified of the agent's next answer after a set was refused for want of its secrets.
+    agent_spoke: Arc<Notify>,
+    /// `true`: a set was refused for want of the agent's secrets.
+    wants_agent: bool,
     carried: watch::Sender<Carried>,
 }
 
 impl Follower {
     pub(super) fn new(key: &ProxyId, data_path: Arc<DataPath>, state: Option<State>) -> Self {
-        let name = ProxyName::new(key.to_string());
-        Self { name, data_path, state, good: Config::default(), carried: watch::Sender::default() }
+        Self {
+            name: ProxyName::new(key.to_string()),
+            data_path,
+            state,
+            good: Config::default(),
+            offered: None,
+            of_agent: ResourceSet::default(),
+            agent_spoke: Arc::default(),
+            wants_agent: false,
+            carried: watch::Sender::default(),
+        }
+    }
+
+    /// Notified when a set that was refused for want of a SPIRE agent's secrets is worth asking for again.
+    pub(super) fn agent_spoke(&self) -> Arc<Notify> {
+        Arc::clone(&self.agent_spoke)
     }
 
     /// Watch of the current configuration.
@@ -63,16 +89,42 @@ impl Follower {
                 let report = self.data_path.apply(config.clone());
                 print(&format!("started from {state}: {}\n", in_words(&report)));
                 report.failed.iter().for_each(|failed| complain(&format!("error: {failed}\n")));
-                self.good = config;
+                (self.good, self.offered) = (config, Some(Arc::new(set)));
                 self.carried.send_modify(|carried| carried.generation = report.generation);
             }
             Err(problems) => complain(&format!("warning: {state} cannot be run: {problems}\n")),
         }
     }
 
+    /// Takes the secrets of the SPIRE agent beside the proxy, and runs the current set with them. Certificates that it issued before
+    /// and issues no more are kept as long as they are needed.
+    pub(super) fn take(&mut self, of_agent: ResourceSet) {
+        match self.offered.as_ref().and_then(|set| spire::untold(set, &of_agent)) {
+            None => self.of_agent = of_agent,
+            Some(why) => {
+                complain(&format!("warning: {why}; what it issued before stays in use until it ends\n"));
+                self.of_agent = self.of_agent.beside(&of_agent);
+            }
+        }
+        if std::mem::take(&mut self.wants_agent) {
+            self.agent_spoke.notify_one();
+        }
+        if let Some(set) = self.offered.clone() {
+            // what is refused is told, and what ran before goes on
+            let _ = self.offer(&set);
+        }
+    }
+
     /// Runs a set, or returns what of it cannot run and goes on with the previous one.
     pub(super) fn offer(&mut self, set: &Arc<ResourceSet>) -> Result<(), Vec<Refusal>> {
-        let config = Config::parse(&[(self.name.clone(), set)]).map_err(|problems| {
+        if let Some(reason) = spire::untold(set, &self.of_agent) {
+            self.wants_agent = true;
+            complain(&format!("error: what the control plane says cannot run yet: {reason}; {ASK_AGENT}\n"));
+            let (type_url, name) = (TypeUrl::of::<Secret>(), AGENT_TRUST.to_owned());
+            return Err(vec![Refusal { type_url, name, reason }]);
+        }
+        let whole = set.beside(&self.of_agent);
+        let config = Config::parse(&[(self.name.clone(), &whole)]).map_err(|problems| {
             complain(&format!("error: refused what the control plane says: {problems}\n"));
             refusals(&problems)
         })?;
@@ -91,7 +143,7 @@ impl Follower {
             carried.generation = report.generation;
             carried.unbound.retain(|address| !wanted.contains(address));
         });
-        self.good = config;
+        (self.good, self.offered) = (config, Some(Arc::clone(set)));
         print(&format!("configuration {}: {}\n", report.generation, in_words(&report)));
         if let Some(Err(problem)) = self.state.as_ref().map(|state| state.save(set)) {
             complain(&format!("warning: {problem}\n"));

@@ -13,6 +13,7 @@ mod services;
 mod tags;
 
 use crate::identity::neighbours::Sort::{self, Envoy, Ours};
+use crate::identity::two_at_a_time;
 
 /// Mixes of client, ingress and server: ours and Envoy in every role, next to ours and next to Envoy.
 const MIXES: [(Sort, Sort, Sort); 4] =
@@ -20,12 +21,8 @@ const MIXES: [(Sort, Sort, Sort); 4] =
 
 /// Runs a test with each mix of client, ingress and server, two at a time.
 fn of_every_mix(test: impl Fn((Sort, Sort, Sort)) + Sync) {
-    for mixes in MIXES.chunks(2) {
-        std::thread::scope(|scope| {
-            for mix in mixes {
-                println!("client, ingress, server: {mix:?}");
-                scope.spawn(|| test(*mix));
-            }
-        });
-    }
+    two_at_a_time(&MIXES, |mix| {
+        println!("client, ingress, server: {mix:?}");
+        test(mix);
+    });
 }

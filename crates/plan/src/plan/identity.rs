@@ -44,7 +44,7 @@ pub enum Identity {
 }
 
 /// Provider of the certificates of a MeshIdentity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Provider {
     /// Control plane.
     Bundled,
@@ -52,6 +52,8 @@ pub enum Provider {
     Spire {
         /// Connect timeout of the agent.
         timeout: Duration,
+        /// Socket of the agent, as the proxy announced it; `None`: the default of agents.
+        socket: Option<Arc<str>>,
     },
 }
 

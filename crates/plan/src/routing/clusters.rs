@@ -15,7 +15,9 @@ use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
 use super::{ProxyRules, locality, names};
-use crate::plan::{Authority, Cluster, ClusterKind, DirectAccess, Endpoint, ExternalPeer, Unusable, Warning};
+use crate::plan::{
+    Authority, Cluster, ClusterKind, DirectAccess, Endpoint, ExternalPeer, Unusable, Via, Warning,
+};
 use crate::rules::{Merged, Rules};
 use crate::view::View;
 
@@ -70,7 +72,13 @@ impl<'v, 'a> Clusters<'v, 'a> {
             let mut subset = tags.clone();
             subset.remove(SERVICE_TAG);
             subset.remove(MESH_TAG);
-            let tls = self.client(gateway).to_tags(&service, &subset, mesh, &offer)?;
+            let mut endpoints = endpoints::subset(offer.endpoints.clone(), &subset);
+            let tls = self.client(gateway).to_tags(&service, &subset, mesh, (&offer, &endpoints))?;
+            let is_plaintext = tls.is_none() && self.facts.mtls.is_some();
+            if is_plaintext && endpoints.iter().any(|it| it.via == Via::Direct) {
+                // gates of zones take TLS only
+                endpoints.retain(|it| it.via == Via::Direct);
+            }
             let said = self.said(|rules| rules.for_service(&service));
             let cluster = Cluster {
                 name: name.clone(),
@@ -79,7 +87,7 @@ impl<'v, 'a> Clusters<'v, 'a> {
                 tls,
                 connect_timeout: settings::connect_timeout(self.view, said.timeout),
                 settings: settings::of_cluster(self.view, said, None),
-                endpoints: endpoints::subset(offer.endpoints.clone(), &subset),
+                endpoints,
                 direct: direct(&offer, &subset),
                 resource: None,
                 subset,

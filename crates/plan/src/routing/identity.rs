@@ -39,9 +39,12 @@ pub(super) fn of_proxy(
         unified_names,
     };
     let (reader, mesh_name) = (view.reader(), view.mesh_name());
-    if let Some((resource, identity)) = initialised(view, mesh) {
-        let provider = provider(identity);
-        let trust = trust_of(reader, mesh, mesh_name, provider, zone);
+    if let Some((resource, identity)) = workload_identity(view, mesh) {
+        let mut provider = provider(identity);
+        let trust = trust_of(reader, mesh, mesh_name, &provider, zone);
+        if let Provider::Spire { timeout: _, socket } = &mut provider {
+            *socket = view.features().spire_socket;
+        }
         let uris = spiffe_id(profile, view.resource(), resource, identity, zone).map(|id| vec![id]);
         return Some(in_mesh(false, Identity::Workload { by: resource.id(), provider }, uris, trust));
     }
@@ -55,7 +58,7 @@ pub(super) fn of_proxy(
             name: nobody(),
             section: nobody(),
         };
-        let trust = trust_of(reader, mesh, mesh_name, Provider::Bundled, zone);
+        let trust = trust_of(reader, mesh, mesh_name, &Provider::Bundled, zone);
         let identity = Identity::Workload { by, provider: Provider::Bundled };
         return Some(in_mesh(false, identity, Ok(Vec::new()), trust));
     }
@@ -106,14 +109,20 @@ pub(crate) fn best<'a>(
         .map(|(_, found)| found)
 }
 
-/// Returns the best MeshIdentity of the proxy, if it issues certificates.
-fn initialised<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
+/// The best MeshIdentity of the proxy, if certificates are issued by it. One that cannot issue any yet counts where the mesh has no CA
+/// of its own: the proxy is told nothing new until it has a certificate, and never to speak plaintext (docs/adr/0041).
+fn workload_identity<'a>(view: &View<'a>, mesh: &Mesh) -> Option<(&'a Resource, &'a MeshIdentity)> {
     let profile = view.profile();
     if !profile.has_workload_identities() {
         return None;
     }
     let found = best(view.reader(), view.mesh_name(), &view.resource().meta().labels)?;
-    is_initialised(profile, mesh, found.1).then_some(found)
+    let has_other = profile.has_mesh_mtls() && mesh.mtls().is_some();
+    let is_awaited = !has_other
+        && is_in_force(profile, mesh)
+        && found.1.provider.is_some()
+        && found.1.readiness == Some(IdentityReadiness::Failed);
+    (is_awaited || is_initialised(profile, mesh, found.1)).then_some(found)
 }
 
 /// Returns `true` if certificates are issued by a MeshIdentity (spec 07 §12.7). While no control plane has set its
@@ -129,18 +138,21 @@ pub(super) fn is_initialised(profile: Profile, mesh: &Mesh, identity: &MeshIdent
 /// Returns `true` if the names that a MeshIdentity gives are in use: clients learn them before certificates are
 /// issued (spec 07 §12.4).
 pub(super) fn is_published(profile: Profile, mesh: &Mesh, identity: &MeshIdentity) -> bool {
-    let is_exclusive = mesh.mesh_services == MeshServicesMode::Exclusive;
-    let has_services = profile.always_exclusive_mesh_services() || is_exclusive;
-    has_services
+    is_in_force(profile, mesh)
         && profile.has_workload_identities()
         && identity.provider != Some(IdentityProvider::Extension)
         && identity.readiness != Some(IdentityReadiness::Failed)
 }
 
+/// Whether MeshIdentities of a mesh do anything (spec 07 §12.2).
+fn is_in_force(profile: Profile, mesh: &Mesh) -> bool {
+    profile.always_exclusive_mesh_services() || mesh.mesh_services == MeshServicesMode::Exclusive
+}
+
 /// Provider of the certificates of a MeshIdentity that is initialised.
 pub(super) fn provider(identity: &MeshIdentity) -> Provider {
     match identity.provider {
-        Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout },
+        Some(IdentityProvider::Spire { timeout }) => Provider::Spire { timeout, socket: None },
         Some(IdentityProvider::Bundled { .. } | IdentityProvider::Extension) | None => Provider::Bundled,
     }
 }
@@ -150,11 +162,11 @@ pub(super) fn trust_of(
     reader: &Reader<'_>,
     mesh: &Mesh,
     mesh_name: &str,
-    provider: Provider,
+    provider: &Provider,
     zone: Option<&str>,
 ) -> Trust {
     match provider {
-        Provider::Spire { timeout: _ } => Trust::Spire,
+        Provider::Spire { .. } => Trust::Spire,
         Provider::Bundled => domains(reader, mesh, mesh_name, zone),
     }
 }

@@ -97,7 +97,7 @@ fn is_believed(reader: &Reader<'_>, mesh: &Mesh, owner: &Resource, zone: Option<
     if !identity::is_initialised(reader.profile(), mesh, best) {
         return false;
     }
-    match identity::trust_of(reader, mesh, owner.meta().mesh.as_str(), identity::provider(best), zone) {
+    match identity::trust_of(reader, mesh, owner.meta().mesh.as_str(), &identity::provider(best), zone) {
         Trust::Domains { bundles, with_mesh_ca: _ } => {
             let domain = |id: &str| {
                 let rest = id.strip_prefix("spiffe://").unwrap_or(id);

@@ -80,7 +80,7 @@ pub(super) fn introduction(token: Option<AsciiMetadataValue>, node: &Node) -> Me
 }
 
 /// Formats an error with its sources: tonic's own words alone are `transport error`.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

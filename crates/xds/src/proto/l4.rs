@@ -31,7 +31,7 @@ pub use mirror::Mirror;
 pub use names::{HostName, Names};
 pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
-pub use secret::{Certificate, Secret, Trust, TrustDomain};
+pub use secret::{AGENT_TRUST, Certificate, Secret, Trust, TrustDomain, agent_certificate, id_of};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
 pub use traffic::{Refused, TrafficReceived, TrafficReport, TrafficRow};
 

@@ -83,7 +83,7 @@ fn who_may_leave_the_mesh_reaches_the_outside_by_tls_and_nobody_else_does() {
         println!("{client:?}");
         let (outside, clients) = (Authority::another(), Authority::another());
         let [at] = free_ports();
-        let _service = Backwards::start(at, &outside.issues("db", &[format!("DNS:{DB}")], 1), &clients);
+        let _service = Backwards::start(at, &outside.issues("db", &[format!("DNS:{DB}")], 1), Some(&clients));
         let shown = clients.signs("web", &[], 1).text();
         let (certificate, key) = shown.split_at(shown.find("-----BEGIN PRIVATE KEY-----").unwrap());
         let way = Way::start(client, at, certificate, key);

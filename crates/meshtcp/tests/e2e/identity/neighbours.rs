@@ -117,9 +117,21 @@ impl Neighbours {
 
     /// Starts a mesh of real services whose proxies have identities of their workloads.
     pub(super) fn of_workloads(client: Sort, server: Sort) -> Self {
+        let bundled = json!({ "insecureAllowSelfSigned": true, "autogenerate": { "enabled": true } });
+        let mut it = Self::of_services();
+        it.identify(&json!({
+            "selector": { "dataplane": { "matchLabels": {} } },
+            "provider": { "type": "Bundled", "bundled": bundled },
+        }));
+        it.attach(client, server);
+        it
+    }
+
+    /// The control plane and the application alone, in a mesh of real services without identities.
+    pub(super) fn of_services() -> Self {
         let mesh = json!({ "type": "Mesh", "name": "default", "meshServices": { "mode": "Exclusive" } });
         let outbound = json!({ "backendRef": { "kind": "MeshService", "name": "redis", "port": 6379 } });
-        let mut it = Self::with_outbound("memory", &mesh, outbound);
+        let it = Self::with_outbound("memory", &mesh, outbound);
         it.put(
             "/meshes/default/meshservices/redis",
             &json!({ "type": "MeshService", "mesh": "default", "name": "redis", "spec": {
@@ -127,17 +139,13 @@ impl Neighbours {
                 "ports": [{ "port": 6379, "targetPort": it.inbound, "appProtocol": "tcp" }],
             } }),
         );
-        it.put(
-            "/meshes/default/meshidentities/identity",
-            &json!({ "type": "MeshIdentity", "mesh": "default", "name": "identity", "spec": {
-                "selector": { "dataplane": { "matchLabels": {} } },
-                "provider": { "type": "Bundled", "bundled": {
-                    "insecureAllowSelfSigned": true, "autogenerate": { "enabled": true },
-                } },
-            } }),
-        );
-        it.attach(client, server);
         it
+    }
+
+    /// Makes the MeshIdentity of the mesh.
+    pub(super) fn identify(&self, spec: &Value) {
+        let identity = json!({ "type": "MeshIdentity", "mesh": "default", "name": "identity", "spec": spec });
+        self.put("/meshes/default/meshidentities/identity", &identity);
     }
 
     /// Starts the control plane and the application alone.

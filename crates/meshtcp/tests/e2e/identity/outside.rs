@@ -2,7 +2,9 @@
 //! the document and a file.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::neighbours::{Proxy, Sort};
 use super::stranger::{Authority, Backwards};
+use super::two_at_a_time;
 use crate::api;
 use crate::backend::free_ports;
 use crate::program::{PATIENCE, eventually};
@@ -102,7 +105,7 @@ fn what_a_service_outside_the_mesh_asks_for_reaches_whoever_dials_it_and_is_foll
         let (outside, clients, folder) =
             (Authority::another(), Authority::another(), tempfile::tempdir().unwrap());
         let [at] = free_ports();
-        let _service = Backwards::start(at, &outside.issues("db", &[format!("DNS:{DB}")], 1), &clients);
+        let _service = Backwards::start(at, &outside.issues("db", &[format!("DNS:{DB}")], 1), Some(&clients));
         let shown = clients.signs("web", &[], 1).text();
         let key_at = shown.find("-----BEGIN PRIVATE KEY-----").unwrap();
         let (certificate, key) = shown.split_at(key_at);
@@ -137,4 +140,171 @@ fn what_a_service_outside_the_mesh_asks_for_reaches_whoever_dials_it_and_is_foll
         let secret = key.lines().nth(1).unwrap();
         assert!(!all.contains(secret) && !all.contains(&STANDARD.encode(key)), "a key was told");
     }
+}
+
+/// What a mode of verification comes to.
+struct Mode {
+    name: &'static str,
+    /// Which services it reaches: one that is what it should be, one of another name, one that another authority signed, which all want
+    /// a certificate of the client; and one that is of another name and authority, and wants none.
+    reaches: [bool; 4],
+    /// Whether the server name is asked for, of a service that is dialled at an IP address.
+    asks_for_name: bool,
+}
+
+const MODES: [Mode; 4] = [
+    Mode { name: "Secured", reaches: [true, false, false, false], asks_for_name: true },
+    Mode { name: "SkipSAN", reaches: [true, true, false, false], asks_for_name: false },
+    Mode { name: "SkipCA", reaches: [true, true, true, true], asks_for_name: true },
+    // no certificate is shown
+    Mode { name: "SkipAll", reaches: [false, false, false, true], asks_for_name: false },
+];
+
+/// A service that reads what comes first, and ends.
+fn hears_hello(port: u16) -> Arc<Mutex<Vec<u8>>> {
+    let (heard, listener) =
+        (Arc::<Mutex<Vec<u8>>>::default(), TcpListener::bind(("127.0.0.1", port)).unwrap());
+    let into = Arc::clone(&heard);
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut hello = [0; 2048];
+            let read = client.read(&mut hello).unwrap_or(0);
+            into.lock().unwrap().extend_from_slice(&hello[..read]);
+        }
+    });
+    heard
+}
+
+/// Who dials the outside: a sidecar of 2.8 itself, or the egress of a later one.
+#[derive(Clone, Copy, Debug)]
+struct Dials {
+    sidecar: Sort,
+    egress: Option<Sort>,
+}
+
+/// A sidecar that has an outbound for each service outside, and what is needed for it.
+struct Outwards {
+    control_plane: ControlPlane,
+    proxies: Vec<Proxy>,
+}
+
+impl Outwards {
+    /// `services`: the outbound, the port of the service, and the mode of verification of each.
+    fn start(who: Dials, services: &[(u16, u16, &str)], shown: &str, vouches: &Authority) -> Self {
+        let profile: &[&str] = if who.egress.is_some() { &[] } else { &["--profile", "2.8"] };
+        let control_plane = ControlPlane::start("memory", profile);
+        let [own, leaves] = free_ports();
+        if who.egress.is_some() {
+            control_plane.put("/meshes/default", &super::neighbours::mesh("STRICT", "1d"));
+            let networking = json!({ "address": "127.0.0.1", "port": leaves });
+            let egress = json!({ "type": "ZoneEgress", "name": "ze", "networking": networking });
+            control_plane.put("/zoneegresses/ze", &egress);
+        }
+        put_authority(&control_plane, vouches);
+        let (certificate, key) = shown.split_at(shown.find("-----BEGIN PRIVATE KEY-----").unwrap());
+        let (mut outbounds, mut to) = (Vec::new(), Vec::new());
+        for (door, port, mode) in services {
+            let name = format!("db-{door}");
+            let db = json!({ "type": "MeshExternalService", "mesh": "default", "name": name, "spec": {
+                "match": { "type": "HostnameGenerator", "port": 5432, "protocol": "tcp" },
+                "endpoints": [{ "address": "127.0.0.1", "port": port }],
+                "tls": { "enabled": true, "verification": {
+                    "mode": mode,
+                    "serverName": DB,
+                    "caCert": { "secret": "db-ca" },
+                    "clientCert": { "inlineString": certificate },
+                    "clientKey": { "inlineString": key },
+                } },
+            } });
+            control_plane.put(&format!("/meshes/default/meshexternalservices/{name}"), &db);
+            let backend = json!({ "kind": "MeshExternalService", "name": name });
+            if who.egress.is_some() {
+                let mut backend = backend;
+                backend["port"] = 5432.into();
+                outbounds.push(json!({ "port": door, "backendRef": backend }));
+                continue;
+            }
+            outbounds.push(json!({ "port": door, "tags": { "kuma.io/service": format!("out-{door}") } }));
+            to.push(json!({ "targetRef": { "kind": "MeshService", "name": format!("out-{door}") },
+                            "rules": [{ "default": { "backendRefs": [backend] } }] }));
+        }
+        if !to.is_empty() {
+            let route = json!({ "type": "MeshTCPRoute", "mesh": "default", "name": "out",
+                                "spec": { "targetRef": { "kind": "Mesh" }, "to": to } });
+            control_plane.put("/meshes/default/meshtcproutes/out", &route);
+        }
+        let dataplane = json!({ "type": "Dataplane", "mesh": "default", "name": "web-1", "networking": {
+            "address": "127.0.0.1",
+            "inbound": [{ "port": own, "tags": { "kuma.io/service": "web" } }],
+            "outbound": outbounds,
+        } });
+        control_plane.put("/meshes/default/dataplanes/web-1", &dataplane);
+        let egress = who.egress.map(|sort| Proxy::start(sort, "ZoneEgress/ze", &control_plane));
+        let sidecar = Proxy::start(who.sidecar, "web-1", &control_plane);
+        Self { control_plane, proxies: egress.into_iter().chain([sidecar]).collect() }
+    }
+
+    fn logs(&self) -> String {
+        let logs: Vec<String> = self.proxies.iter().map(Proxy::log).collect();
+        format!("{}\n----\n{}", logs.join("\n----\n"), self.control_plane.program.printed())
+    }
+}
+
+#[test]
+fn each_mode_of_verification_reaches_what_it_says_and_nothing_else() {
+    let (outside, other, clients) = (Authority::another(), Authority::another(), Authority::another());
+    let named = |authority: &Authority, name: &str| authority.issues(name, &[format!("DNS:{name}")], 1);
+    let ports: [u16; 4] = free_ports();
+    let _services = [
+        (named(&outside, DB), Some(&clients)),
+        (named(&outside, "other.example.com"), Some(&clients)),
+        (named(&other, DB), Some(&clients)),
+        (named(&other, "other.example.com"), None),
+    ]
+    .iter()
+    .zip(ports)
+    .map(|((certificate, clients), port)| Backwards::start(port, certificate, *clients))
+    .collect::<Vec<_>>();
+    let shown = clients.signs("web", &[], 1).text();
+    let sorts = [Sort::Ours, Sort::Envoy];
+    let by_egress = sorts
+        .iter()
+        .flat_map(|sidecar| sorts.map(|egress| Dials { sidecar: *sidecar, egress: Some(egress) }));
+    let all: Vec<Dials> =
+        sorts.map(|sidecar| Dials { sidecar, egress: None }).into_iter().chain(by_egress).collect();
+    two_at_a_time(&all, |who| {
+        println!("{who:?}");
+        let (doors, listens): ([[u16; 5]; 4], [u16; 4]) =
+            (std::array::from_fn(|_| free_ports()), free_ports());
+        let hellos = listens.map(hears_hello);
+        let mut services = Vec::new();
+        for ((mode, doors), hello) in MODES.iter().zip(doors).zip(listens) {
+            let ports = ports.into_iter().chain([hello]);
+            services.extend(doors.into_iter().zip(ports).map(|(door, port)| (door, port, mode.name)));
+        }
+        let outwards = Outwards::start(who, &services, &shown, &outside);
+        let is_served = |door: u16| said(door).as_deref() == Some("olleh\n");
+        let reaches_only = |wanted: bool| {
+            let rows = MODES.iter().zip(doors);
+            rows.flat_map(|(mode, doors)| {
+                doors.into_iter().zip(mode.reaches).map(move |row| (mode.name, row))
+            })
+            .filter(move |(_, (_, is_reached))| *is_reached == wanted)
+        };
+        for (mode, (door, _)) in reaches_only(true) {
+            println!("{mode} reaches {door}");
+            eventually(&format!("{who:?} {mode} reaches {door}"), || is_served(door));
+        }
+        for (mode, (door, _)) in reaches_only(false) {
+            assert!(!is_served(door), "{who:?} {mode} {door}\n{}", outwards.logs());
+        }
+        for ((mode, doors), hello) in MODES.iter().zip(doors).zip(hellos) {
+            eventually("the service is dialled", || {
+                assert_eq!(said(doors[4]), None);
+                !hello.lock().unwrap().is_empty()
+            });
+            let asks = hello.lock().unwrap().windows(DB.len()).any(|text| text == DB.as_bytes());
+            assert_eq!(asks, mode.asks_for_name, "{who:?} {}", mode.name);
+        }
+    });
 }

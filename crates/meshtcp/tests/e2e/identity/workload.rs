@@ -3,9 +3,11 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::neighbours::{Neighbours, Sort};
+use super::neighbours::{Neighbours, Proxy, Sort};
 use super::of_every_pair;
 use crate::api::ask;
 use crate::connection::Connection;
@@ -100,6 +102,106 @@ fn hears(neighbours: &Neighbours) -> bool {
     // the end may come as a reset
     let _ = plain.read_to_string(&mut heard);
     heard.contains("redis")
+}
+
+/// An identity whose authority is in Secrets, which are there or not.
+fn by_secrets() -> Value {
+    let secret = |name: &str| json!({ "type": "Secret", "secretRef": { "kind": "Secret", "name": name } });
+    json!({ "selector": { "dataplane": { "matchLabels": {} } }, "provider": { "type": "Bundled", "bundled": {
+        "insecureAllowSelfSigned": true,
+        "ca": { "certificate": secret("ca"), "privateKey": secret("ca-key") },
+    } } })
+}
+
+/// A mesh in which `web` dials `redis` and `bank`, which is outside of it; without identities. Gives the outbound to `bank`.
+fn with_bank() -> (Neighbours, u16) {
+    let [to_bank, bank] = crate::backend::free_ports();
+    crate::backend::serve(bank, "bank");
+    let neighbours = Neighbours::of_services();
+    neighbours.put(
+        "/meshes/default/meshexternalservices/bank",
+        &json!({ "type": "MeshExternalService", "mesh": "default", "name": "bank", "spec": {
+            "match": { "type": "HostnameGenerator", "port": 443, "protocol": "tcp" },
+            "endpoints": [{ "address": "127.0.0.1", "port": bank }],
+        } }),
+    );
+    let path = "/meshes/default/dataplanes/web-1";
+    let mut web = crate::api::json(&neighbours.control_plane.api, path);
+    for computed in ["creationTime", "modificationTime", "kri"] {
+        web.as_object_mut().unwrap().remove(computed);
+    }
+    let backend = json!({ "kind": "MeshExternalService", "name": "bank", "port": 443 });
+    let outbounds = web["networking"]["outbound"].as_array_mut().unwrap();
+    outbounds.push(json!({ "port": to_bank, "backendRef": backend }));
+    neighbours.put(path, &web);
+    (neighbours, to_bank)
+}
+
+/// Why a proxy is told nothing new, as the control plane says it.
+fn notes(neighbours: &Neighbours, proxy: &str) -> String {
+    let status = crate::api::json(&neighbours.control_plane.api, "/_status?what=proxies");
+    let proxies = status["proxies"].as_array().cloned().unwrap_or_default();
+    proxies.into_iter().find(|it| it["proxy"] == proxy).unwrap_or_default()["notes"].to_string()
+}
+
+#[test]
+fn who_starts_under_an_identity_that_cannot_be_issued_speaks_to_nobody_until_it_can() {
+    of_every_pair(|client, server| {
+        let (mut neighbours, to_bank) = with_bank();
+        neighbours.identify(&by_secrets());
+        neighbours.redis = Some(Proxy::start(server, "redis-1", &neighbours.control_plane));
+        neighbours.web = Some(Proxy::start(client, "web-1", &neighbours.control_plane));
+        for proxy in ["default/redis-1", "default/web-1"] {
+            eventually("the reason is told", || notes(&neighbours, proxy).contains("no Secret `ca`"));
+        }
+        let is_closed = |port| std::net::TcpStream::connect(("127.0.0.1", port)).is_err();
+        let all_closed = || [neighbours.outbound, neighbours.inbound, to_bank].into_iter().all(is_closed);
+        assert!(all_closed(), "nothing is carried, in plaintext least of all");
+        let conditions = || {
+            let path = "/meshes/default/meshidentities/identity";
+            crate::api::json(&neighbours.control_plane.api, path)["status"]["conditions"].to_string()
+        };
+        eventually("it is said not to be ready", || conditions().contains("ProviderInitializationError"));
+        assert!(all_closed(), "nor then");
+        let ca = super::stranger::Authority::another();
+        for (name, pem) in [("ca", ca.certificate()), ("ca-key", ca.key())] {
+            let data = STANDARD.encode(pem);
+            let secret = json!({ "type": "Secret", "mesh": "default", "name": name, "data": data });
+            neighbours.put(&format!("/meshes/default/secrets/{name}"), &secret);
+        }
+        neighbours.put(
+            "/meshes/default/meshtrafficpermissions/p",
+            &permission(false, &json!({ "allow": matching("Exact", WEB) })),
+        );
+        neighbours.reaches("both prove who they are").echo();
+        assert!(!hears(&neighbours), "plaintext is not taken");
+    });
+}
+
+#[test]
+fn who_runs_when_an_identity_cannot_be_issued_goes_on_as_it_was() {
+    for sort in [Sort::Ours, Sort::Envoy] {
+        let (mut neighbours, to_bank) = with_bank();
+        neighbours.attach(sort, sort);
+        let mut living = neighbours.reaches("in plaintext, as nobody asks for identities");
+        neighbours.control_plane.put(
+            "/meshes/default/meshidentities/identity",
+            &json!({ "type": "MeshIdentity", "mesh": "default", "name": "identity", "spec": by_secrets() }),
+        );
+        for proxy in ["default/redis-1", "default/web-1"] {
+            eventually("the reason is told", || notes(&neighbours, proxy).contains("no Secret `ca`"));
+        }
+        living.echo();
+        neighbours.reaches("as before").echo();
+        if sort == Sort::Ours {
+            assert_eq!(Connection::open(to_bank).map(|it| it.backend).as_deref(), Some("bank"));
+        }
+        let path = "DELETE /meshes/default/meshidentities/identity";
+        let (status, body) = ask(&neighbours.control_plane.api, path);
+        assert_eq!(status, 200, "{body}");
+        neighbours.are_in_sync();
+        living.echo();
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::of_every_mix;
 use super::places::{Places, client, redis, server};
 use crate::api::ask;
 use crate::backend::free_ports;
@@ -23,7 +24,8 @@ fn to_redis(places: &Places) -> Value {
 fn hears(port: u16, says: &[u8]) -> String {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    connection.write_all(says).unwrap();
+    // it may have been closed already
+    let _ = connection.write_all(says);
     let mut heard = Vec::new();
     // the end may come as a reset
     let _ = connection.read_to_end(&mut heard);
@@ -55,6 +57,27 @@ fn an_ingress_passes_on_whom_it_knows_and_closes_all_others() {
 }
 
 #[test]
+fn an_ingress_that_offers_nothing_closes_everybody_and_an_envoy_says_who_it_is_before() {
+    for gate in [Sort::Ours, Sort::Envoy] {
+        let mut places = Places::of(&json!({}));
+        places.open(gate);
+        let who = json!({ "proxy": ".zi-west", "zone": "west" });
+        let wanted = if gate == Sort::Envoy { who } else { Value::Null };
+        let heard = hears(places.gate, b"GET / HTTP/1.1\r\n\r\n");
+        assert_eq!(serde_json::from_str::<Value>(&heard).unwrap_or_default(), wanted, "{gate:?}: {heard}");
+        assert!(!begins(places.gate, "redis{mesh=default}"), "{gate:?}");
+        if gate == Sort::Ours {
+            // an Envoy waits for what comes first
+            assert_eq!(hears(places.gate, b""), "");
+            eventually("each has its line", || {
+                let log = places.west.log("ZoneIngress/zi-west");
+                log.lines().filter(|line| line.contains("ended=no-backend")).count() == 3
+            });
+        }
+    }
+}
+
+#[test]
 fn an_ingress_without_a_public_address_is_dialled_by_nobody() {
     let mut places = Places::of(&json!({}));
     places.west.put(&server("default", "redis-w", "west", &[redis("v1")]));
@@ -69,6 +92,29 @@ fn an_ingress_without_a_public_address_is_dialled_by_nobody() {
     public["networking"] = places.ingress(Some(places.gate))["networking"].clone();
     places.copy(public);
     reaches(places.outbound, &["west"]);
+}
+
+#[test]
+fn an_ingress_is_dialled_at_an_address_of_ipv6() {
+    of_every_mix(|(dials, gate, serves)| {
+        let mut places = Places::of(&json!({}));
+        places.gate_address = "::1";
+        places.west.put(&server("default", "redis-w", "west", &[redis("v1")]));
+        places.west.attach(serves, "redis-w");
+        places.open(gate);
+        places.carry(1);
+        places.east.put(&client("default", "web-1", &to_redis(&places)));
+        places.east.attach(dials, "web-1");
+        reaches(places.outbound, &["west"]);
+        places.west.kill("ZoneIngress/zi-west");
+        reaches(places.outbound, &["-"]);
+        // nobody there is mistaken for whoever has the same port over IPv4
+        places.gate_address = "127.0.0.1";
+        places.open(gate);
+        reaches(places.outbound, &["-"]);
+        places.carry(1);
+        reaches(places.outbound, &["west"]);
+    });
 }
 
 #[test]

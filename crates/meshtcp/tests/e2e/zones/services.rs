@@ -62,6 +62,144 @@ fn a_service_of_another_zone_is_dialled_as_itself_and_nobody_else() {
     });
 }
 
+/// A service of the west, and what the east knows it as: names as they are stored, and the labels that say more.
+struct Copied {
+    kind: &'static str,
+    names: [&'static str; 2],
+    display_name: &'static str,
+    /// That of Kubernetes; `None`: it was made where there is none.
+    namespace: Option<&'static str>,
+    /// Whether both zones have a copy of what a Global made.
+    of_global: bool,
+    /// The service in its server name.
+    spoken: &'static str,
+}
+
+impl Copied {
+    /// It, as the zone at this place has it: the first is its own.
+    fn document(&self, place: usize, target: u64) -> Value {
+        let mut document = match self.kind {
+            "MeshService" => service(if place == 0 { target } else { u64::from(PORT) }, "Available"),
+            _ => everywhere(),
+        };
+        document["name"] = self.names[place].into();
+        let mut labels = json!({ "app": "redis", "kuma.io/display-name": self.display_name });
+        if let Some(namespace) = self.namespace {
+            labels["k8s.kuma.io/namespace"] = namespace.into();
+        }
+        if self.of_global || place == 1 {
+            labels["kuma.io/origin"] = "global".into();
+        }
+        if !self.of_global && place == 1 {
+            labels["kuma.io/zone"] = "west".into();
+        }
+        document["labels"] = labels;
+        document
+    }
+
+    /// How a client in the east calls it.
+    fn dialled(&self) -> Value {
+        let mut labels = json!({ "kuma.io/display-name": self.display_name });
+        if !self.of_global {
+            labels["kuma.io/zone"] = "west".into();
+        }
+        json!({ "kind": self.kind, "labels": labels, "port": PORT })
+    }
+}
+
+/// Stored names are those that a zone and a Global give: with the namespace in it for an original on Kubernetes, and a hash for a copy,
+/// which Kubernetes keeps in the namespace of its control plane.
+const COPIED: [Copied; 6] = [
+    Copied {
+        kind: "MeshService",
+        names: ["redis", "redis-4b6c9d2f8z7x5w1v"],
+        display_name: "redis",
+        namespace: None,
+        of_global: false,
+        spoken: "redis",
+    },
+    Copied {
+        kind: "MeshService",
+        names: ["queue", "queue-v5w1x7z8f2d9c6b4.kuma-system"],
+        display_name: "queue",
+        namespace: None,
+        of_global: false,
+        spoken: "queue",
+    },
+    Copied {
+        kind: "MeshService",
+        names: ["cart.shop", "cart-8f2d9c6b4v5w1x7z"],
+        display_name: "cart",
+        namespace: Some("shop"),
+        of_global: false,
+        spoken: "cart.shop",
+    },
+    Copied {
+        kind: "MeshService",
+        names: ["audit", "audit-7x5w1v4b6c9d2f8z"],
+        display_name: "audit",
+        namespace: Some("kuma-system"),
+        of_global: false,
+        spoken: "audit",
+    },
+    Copied {
+        kind: "MeshMultiZoneService",
+        names: ["ledger-9d2f8z7x5w1v4b6c", "ledger-9d2f8z7x5w1v4b6c"],
+        display_name: "ledger",
+        namespace: None,
+        of_global: true,
+        spoken: "ledger",
+    },
+    Copied {
+        kind: "MeshMultiZoneService",
+        names: ["stock-2f8z7x5w1v4b6c9d.kuma-system", "stock-2f8z7x5w1v4b6c9d"],
+        display_name: "stock",
+        namespace: Some("kuma-system"),
+        of_global: true,
+        spoken: "stock",
+    },
+];
+
+#[test]
+fn who_has_a_copy_asks_by_the_name_that_the_ingress_knows_wherever_it_was_made() {
+    of_every_mix(|mix| {
+        let mut places = west(mix, &json!({}));
+        let inbound = places.west.get("/meshes/default/dataplanes/redis-w");
+        let target = inbound["networking"]["inbound"][0]["port"].as_u64().unwrap();
+        let ports: [u16; COPIED.len() + 1] = free_ports();
+        let mut outbounds = Vec::new();
+        for (copied, port) in COPIED.iter().zip(ports) {
+            places.west.put(&copied.document(0, target));
+            places.east.put(&copied.document(1, target));
+            outbounds.push(json!({ "port": port, "backendRef": copied.dialled() }));
+        }
+        // another one has its display name, and another namespace, which nobody behind the ingress has
+        let lost = Copied { names: ["", "cart-lost"], namespace: Some("lost"), ..COPIED[2] };
+        let mut lost_document = lost.document(1, target);
+        lost_document["labels"]["app"] = "lost".into();
+        places.east.put(&lost_document);
+        let mut dialled = lost.dialled();
+        dialled["labels"]["k8s.kuma.io/namespace"] = "lost".into();
+        outbounds.push(json!({ "port": ports[COPIED.len()], "backendRef": dialled }));
+        outbounds[2]["backendRef"]["labels"]["k8s.kuma.io/namespace"] = "shop".into();
+        let mut web = client("default", "web-1", &json!({}));
+        web["networking"]["outbound"] = outbounds.into();
+        places.east.put(&web);
+        places.east.attach(mix.0, "web-1");
+        for (copied, port) in COPIED.iter().zip(ports) {
+            println!("{mix:?} {}", copied.display_name);
+            reaches(port, &["west"]);
+            let name = format!(".{}.{PORT}.default.", copied.spoken);
+            if mix.1 == Sort::Ours {
+                eventually(&format!("the ingress was asked for {name}"), || {
+                    places.west.log("ZoneIngress/zi-west").contains(&name)
+                });
+            }
+        }
+        reaches(ports[COPIED.len()], &["-"]);
+    });
+}
+
 /// MeshMultiZoneService that stands for `redis` of both zones.
 fn everywhere() -> Value {
     json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {

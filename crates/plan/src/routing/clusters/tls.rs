@@ -6,7 +6,7 @@ use model::topology::{Identity, MeshService, MtlsMode};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::{Facts, Offer, Service, View, port_id};
-use crate::plan::{Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable, Via};
+use crate::plan::{Endpoint, Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable, Via};
 use crate::routing::endpoints::{egresses, is_local, matched};
 use crate::routing::{service_identity, sni};
 
@@ -23,13 +23,13 @@ pub(super) struct Client<'v, 'a> {
 }
 
 impl Client<'_, '_> {
-    /// Returns the TLS to a tag-based service; `None`: plaintext.
+    /// TLS to those endpoints of a tag-based service that are dialled; `None`: plaintext.
     pub(super) fn to_tags(
         self,
         service: &str,
         subset: &Tags,
         mesh: Option<&str>,
-        offer: &Offer,
+        (offer, dialled): (&Offer, &[Endpoint]),
     ) -> Result<Option<ProxyTls>, Unusable> {
         let Some(mtls) = self.facts.mtls.as_deref() else { return Ok(None) };
         let by_egress = match &offer.outside {
@@ -40,8 +40,7 @@ impl Client<'_, '_> {
         let permissive = if mesh == mtls.mesh { Some(mtls.permissive) } else { self.mode_of(mesh) };
         let Some(permissive) = permissive else { return Ok(None) };
         // zone proxies accept TLS only: a service with endpoints behind them alone is ready
-        let is_elsewhere =
-            !offer.endpoints.is_empty() && offer.endpoints.iter().all(|it| it.via != Via::Direct);
+        let is_elsewhere = !dialled.is_empty() && dialled.iter().all(|it| it.via != Via::Direct);
         let is_ready = self.always_ready || by_egress || is_elsewhere || self.is_certified(mesh, service);
         if permissive && !is_ready {
             return Ok(None);

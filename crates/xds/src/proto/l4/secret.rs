@@ -66,6 +66,22 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Name of the secret with the authorities of the SPIRE agent beside the proxy.
+pub const AGENT_TRUST: &str = "spire-trust";
+
+/// Prefix of a SPIFFE ID in the name of the secret with its certificate, issued by such an agent.
+const AGENT_CERTIFICATE: &str = "spire:";
+
+/// Name of the secret with the certificate of a SPIFFE ID, issued by such an agent.
+pub fn agent_certificate(id: &str) -> String {
+    format!("{AGENT_CERTIFICATE}{id}")
+}
+
+/// SPIFFE ID of a certificate by the name of its secret; `None`: not a certificate of such an agent.
+pub fn id_of(secret: &str) -> Option<&str> {
+    secret.strip_prefix(AGENT_CERTIFICATE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
