@@ -87,6 +87,9 @@ fn main() -> std::process::ExitCode {
     let command_line = cli::command_line();
     let given = help::command_first(std::env::args_os().collect(), &command_line);
     terminal::Colours::wanted(&given).choose();
+    if cli::goes_on(&given) {
+        signals::survive();
+    }
     let early = log::wants_json(&given) && cli::goes_on(&given);
     let arguments = match settings::complete(given, &command_line) {
         Ok(arguments) => arguments,
