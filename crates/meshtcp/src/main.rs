@@ -167,7 +167,7 @@ fn main() -> std::process::ExitCode {
     };
     answer::finish();
     streams::finish();
-    exit.into()
+    terminal::whole(exit).into()
 }
 
 /// Whether a command carries connections, or tells others what to carry, until it is told to leave.
