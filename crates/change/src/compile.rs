@@ -24,7 +24,7 @@ use std::sync::Arc;
 use dialect::envoy::EnvoyOptions;
 use l4::config::{Config, ProxyName};
 use model::{Problem, Problems, Resource, ResourceKey, Severity};
-use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, TagAddresses, Warning};
+use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, TagAddresses};
 use xds::{Commons, Family};
 
 pub use change::{Change, What, changes};
@@ -303,7 +303,7 @@ pub fn warnings(
     families: &[Family],
 ) -> Problems {
     // the reference itself is the better place for what the planner reports there
-    let is_told = |warning: &Warning| dangling.iter().any(|it| it.is_meant_by(warning));
+    let is_told = reference::meant(dangling);
     let mut remarks: BTreeMap<Cow<'_, str>, Vec<&ProxyId>> = BTreeMap::new();
     for (key, CompiledProxy { plan, told, reads: _ }) in &compiled.proxies {
         let notes = families.iter().flat_map(|family| told.notes(*family)).map(Cow::from);

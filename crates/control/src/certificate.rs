@@ -272,6 +272,17 @@ mod tests {
         assert!(Arc::ptr_eq(&second, &in_use()), "it goes on with what it has");
     }
 
+    #[tokio::test]
+    async fn a_caller_that_does_not_shake_hands_is_not_waited_for() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        folder.renew("one", true);
+        let acceptor = folder.read().unwrap().acceptor(&[], CancellationToken::new()).unwrap();
+        let (_caller, ours) = tokio::io::duplex(1024);
+        let begin = std::time::Instant::now();
+        assert!(shake_hands(acceptor, ours, "127.0.0.1:1".parse().unwrap()).await.is_none());
+        assert_eq!(begin.elapsed().as_secs(), 10);
+    }
+
     #[test]
     fn a_key_that_is_open_to_all_is_told() {
         let folder = Folder(tempfile::tempdir().unwrap());

@@ -58,3 +58,25 @@ fn is_of_the_connection(error: &io::Error) -> bool {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_asks_whether_a_silent_caller_is_still_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = next_connection(&listener, "a test").await;
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), Duration::from_secs(30));
+        let [interval, count] = [
+            sockopt::tcp_keepintvl(&stream).unwrap().as_secs() as u32,
+            sockopt::tcp_keepcnt(&stream).unwrap(),
+        ];
+        assert_eq!(30 + interval * count, 60);
+        assert_eq!(sockopt::tcp_user_timeout(&stream).unwrap(), 60_000);
+    }
+}

@@ -5,6 +5,7 @@ mod file;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use axum::http::uri::Authority;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use crate::address::ControlPlane;
@@ -106,10 +107,19 @@ pub(crate) fn url(text: &str) -> Result<String, String> {
     }
     let rest = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     match rest {
-        Some(rest) if !rest.is_empty() => Ok(text.to_owned()),
+        Some(rest) if names_a_host(rest) => Ok(text.to_owned()),
         Some(_) => Err(wrong()),
         None => text.parse::<ControlPlane>().map(|address| address.to_string()).map_err(|_| wrong()),
     }
+}
+
+/// True if what follows the scheme of a URL begins with a host that there may be, and with a port if it names one.
+fn names_a_host(rest: &str) -> bool {
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let Ok(authority) = authority.parse::<Authority>() else { return false };
+    let port = authority.as_str().strip_prefix(authority.host());
+    let is_port = |port: &str| port.is_empty() || authority.port_u16().is_some();
+    !authority.host().is_empty() && port.is_some_and(is_port) && !path.contains(['?', '#'])
 }
 
 /// Which mesh, on commands that speak about one.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use change::Ledger;
 use change::preview::{comparable, overlay, resource_changes, universal};
+use dialect::envoy::EnvoyOptions;
 use model::ResourceKey;
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ enum Show {
 pub(crate) fn run(Args { files, in_force, show, output: format }: Args) -> Exit {
     let compared = || {
         let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
-        let before = in_force.load()?.ledger;
+        let before = in_force.load_telling(EnvoyOptions::default(), &put)?.ledger;
         let after = overlay(&before, &put, &BTreeSet::new(), in_force.rules.profile);
         Ok((before, after, exit))
     };

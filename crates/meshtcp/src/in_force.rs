@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use change::Ledger;
 use change::compile::without_kind;
 use change::preview::{Live, LiveConnection, LiveConnections, State, stored};
+use change::{Entry, Ledger};
 use clap::ValueEnum as _;
 use dialect::envoy::EnvoyOptions;
 use model::kind::Scope;
@@ -57,17 +58,17 @@ impl InForce {
     /// # Errors
     /// Exit status, after the reason was reported.
     pub(crate) fn load(&self) -> Result<State, Exit> {
-        self.load_telling(EnvoyOptions::default())
+        self.load_telling(EnvoyOptions::default(), &[])
     }
 
-    /// Like `load`, with the given options for Envoys.
+    /// The same, with Envoys told in a certain way, and with the stored Secrets of those that are proposed.
     ///
     /// # Errors
     /// Exit status, after the reason was reported.
-    pub(crate) fn load_telling(&self, envoy: EnvoyOptions) -> Result<State, Exit> {
+    pub(crate) fn load_telling(&self, envoy: EnvoyOptions, proposed: &[Arc<Entry>]) -> Result<State, Exit> {
         let context = self.rules.context();
         let ledger = if self.against.is_empty() {
-            self.asked()?
+            self.asked(proposed)?
         } else {
             self.rules.load(&self.against, &self.mesh()?)?
         };
@@ -105,9 +106,21 @@ impl InForce {
         }
     }
 
-    fn asked(&self) -> Result<Ledger, Exit> {
+    fn asked(&self, proposed: &[Arc<Entry>]) -> Result<Ledger, Exit> {
         let client = self.server.client()?;
-        everything(&client, self.rules.profile).map_err(|failed| failed.said())
+        let mut ledger = everything(&client, self.rules.profile).map_err(|failed| failed.said())?;
+        for key in proposed.iter().map(|entry| entry.resource.key()).filter(|key| key.kind == Kind::Secret) {
+            match client.get(&path(&key)) {
+                Ok(found) => {
+                    let found = found.and_then(|value| stored(value, self.rules.profile).ok());
+                    found.into_iter().for_each(|entry| ledger.put(entry));
+                }
+                Err(_) => complain(&format!(
+                    "warning: {key} cannot be read with these rights: it is shown as if there were none\n"
+                )),
+            }
+        }
+        Ok(ledger)
     }
 }
 

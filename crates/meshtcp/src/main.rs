@@ -87,6 +87,9 @@ fn main() -> std::process::ExitCode {
     let command_line = cli::command_line();
     let given = help::command_first(std::env::args_os().collect(), &command_line);
     terminal::Colours::wanted(&given).choose();
+    if cli::goes_on(&given) {
+        signals::survive();
+    }
     let early = log::wants_json(&given) && cli::goes_on(&given);
     let arguments = match settings::complete(given, &command_line) {
         Ok(arguments) => arguments,
@@ -164,7 +167,7 @@ fn main() -> std::process::ExitCode {
     };
     answer::finish();
     streams::finish();
-    exit.into()
+    terminal::whole(exit).into()
 }
 
 /// Returns `true` if a command is a server, which carries connections or tells others what to carry, until it is told

@@ -33,7 +33,7 @@ pub(crate) fn run(Args { files, in_force, proxies, envoy_split, output: format }
         let Proposed { entries: put, exit } = files.read(&in_force.rules, &in_force.mesh()?)?;
         let split = envoy_split.map_or_else(|| in_force.split(), Ok)?;
         let envoy = EnvoyOptions { split: split.into(), ..EnvoyOptions::default() };
-        let before = in_force.load_telling(envoy)?;
+        let before = in_force.load_telling(envoy, &put)?;
         let live = proxies.live()?;
         let rules = &in_force.rules;
         let ledger = overlay(&before.ledger, &put, &BTreeSet::new(), rules.profile);

@@ -209,7 +209,7 @@ fn start(arguments: Args) -> Result<(), String> {
     otlp::print(&exporter, &registry);
     let mut succession = Succession::begin(&takeover, &proxy)?;
     let dns = dns.serve(&proxy, succession.as_mut().and_then(Succession::dns))?;
-    let mut follower = Follower::new(&key, Arc::clone(&data_path), state.map(State::at));
+    let mut follower = Follower::new(&key, Arc::clone(&data_path), state.map(State::at).transpose()?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("no event loop for the control plane: {error}"))?;
     runtime.block_on(async {

@@ -1,17 +1,19 @@
 //! Signals to a command that runs until it is told to leave. None of them cuts a connection.
 //!
 //! SIGTERM, SIGINT and SIGQUIT ask to leave. SIGHUP, which service managers send to reload and terminals when they are
-//! closed, asks to read files again and to reopen logs. The other signals that would end a process are only reported:
-//! other proxies give them meanings, and operators used to those must not lose connections by a signal.
+//! closed, asks to read again and to open logs again. The others that would end a process are only remarked on: other proxies
+//! have given them meanings, and whoever has that habit is not to lose connections by it. Those that nobody has a habit of are
+//! caught all the same, and nothing comes of them; what tells of a mistake in the process itself is not.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::output::complain;
 use crate::terminal::end_line;
 
-/// Number of SIGXFSZ on every supported processor but MIPS: a file has reached its size limit. The failed write is
-/// reported as well.
-const FILE_TOO_LARGE: i32 = 25;
+/// Nothing comes of them, as `kill -l` numbers them on every processor that we are built for but MIPS: SIGSTKFLT, SIGXCPU,
+/// SIGXFSZ (a file has reached the limit of its size: the write that did it fails too, and that is told), SIGVTALRM, SIGPROF,
+/// SIGIO, SIGPWR, and those of real time that C libraries leave to programs.
+const WITHOUT_MEANING: [std::ops::RangeInclusive<i32>; 4] = [16..=16, 24..=27, 29..=30, 34..=64];
 
 /// Request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,23 @@ pub(crate) struct Signals {
     hangup: Signal,
     user: [Signal; 2],
     alarm: Signal,
-    _file_too_large: Signal,
+}
+
+/// Catches every signal that does not ask to leave, for good, before there is anything to read again or to lose: whoever
+/// sends one while a process starts does not end it.
+pub(crate) fn survive() {
+    let catch = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        runtime.block_on(async {
+            let kinds = [SignalKind::hangup(), SignalKind::user_defined1(), SignalKind::user_defined2()];
+            kinds.into_iter().chain([SignalKind::alarm()]).try_for_each(|kind| signal(kind).map(drop))?;
+            let others = WITHOUT_MEANING.into_iter().flatten().map(SignalKind::from_raw);
+            others.for_each(|kind| drop(signal(kind)));
+            std::io::Result::Ok(())
+        })
+    };
+    // what cannot be caught now is asked for again, and told, when there is something to lose
+    let _ = catch();
 }
 
 impl Signals {
@@ -48,13 +66,12 @@ impl Signals {
             hangup: caught(SignalKind::hangup())?,
             user: [caught(SignalKind::user_defined1())?, caught(SignalKind::user_defined2())?],
             alarm: caught(SignalKind::alarm())?,
-            _file_too_large: caught(SignalKind::from_raw(FILE_TOO_LARGE))?,
         })
     }
 
     /// Waits for a signal that asks for something. Reports those that ask for nothing.
     pub(crate) async fn next(&mut self) -> Asked {
-        let Self { terminate, interrupt, quit, hangup, user: [first, second], alarm, _file_too_large } = self;
+        let Self { terminate, interrupt, quit, hangup, user: [first, second], alarm } = self;
         loop {
             let ignored = tokio::select! {
                 _ = terminate.recv() => return Asked::Leave,

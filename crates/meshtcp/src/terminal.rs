@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use anstream::ColorChoice;
 use clap::ValueEnum as _;
 use xds::Printed;
 
+use crate::exit::Exit;
 use crate::streams;
 
 /// When to use colours.
@@ -42,7 +44,10 @@ impl Colours {
     }
 }
 
-/// Writes to standard output. A reader that went away is not reported as an error.
+/// First reason why standard output could not be written.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Writes to standard output. That nobody reads on is no error of ours; anything else is [told at the end](whole).
 pub(crate) fn write_output(text: &str) {
     // output to a program may be data
     let text = in_letters(text, draws() || !std::io::stdout().is_terminal());
@@ -50,8 +55,20 @@ pub(crate) fn write_output(text: &str) {
         return queued.output(&text);
     }
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            LOST.get_or_init(|| error.to_string());
+        }
+    }
+}
+
+/// Exit of a command that has printed: an answer that is not whole, as on a full disk, is told, and no success.
+pub(crate) fn whole(exit: Exit) -> Exit {
+    let Some(why) = LOST.get() else { return exit };
+    write_error(&format!("error: standard output cannot be written: {why}\n"));
+    if exit == Exit::Ok { Exit::Environment } else { exit }
 }
 
 /// Writes to standard error.

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -231,4 +231,84 @@ fn every_rule_of_discovery_names_tests_that_exist() {
             }
         }
     }
+}
+
+/// The rows of the tables of a page, by the heading above and the first cell.
+fn rows(page: &str) -> BTreeSet<(&str, &str)> {
+    let mut rows = BTreeSet::new();
+    let (mut heading, mut in_table) = ("", false);
+    for line in page.lines() {
+        if let Some(text) = line.strip_prefix("## ") {
+            heading = text;
+        }
+        if line.starts_with("|---") {
+            in_table = true;
+        } else if in_table && let Some(cells) = line.strip_prefix("| ") {
+            let (first, _) = cells.split_once(" | ").unwrap();
+            assert!(rows.insert((heading, first)), "two rows below `{heading}` begin with `{first}`");
+        } else {
+            in_table = false;
+        }
+    }
+    rows
+}
+
+/// Rows of operations.tests, each with the lines below it.
+fn held(text: &str) -> BTreeMap<(&str, &str), Vec<&str>> {
+    let mut held = BTreeMap::new();
+    let (mut heading, mut row) = ("", "");
+    let lines = text.lines().skip_while(|line| !line.starts_with("## ")).filter(|line| !line.is_empty());
+    for line in lines {
+        if let Some(text) = line.strip_prefix("## ") {
+            heading = text;
+        } else if let Some(text) = line.strip_prefix("  ") {
+            held.entry((heading, row)).or_insert_with(Vec::new).push(text);
+        } else {
+            row = line;
+            held.entry((heading, row)).or_default();
+        }
+    }
+    held
+}
+
+#[test]
+fn every_row_of_operations_is_held_by_tests_and_has_the_figures_of_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read =
+        |file: &str| std::fs::read_to_string(root.join(file)).unwrap_or_else(|why| panic!("{file}: {why}"));
+    let (page, held_by) = (guide("operations.md"), guide("operations.tests"));
+    let (rows, held) = (rows(&page), held(&held_by));
+    assert!(rows.len() > 100, "{rows:?}");
+    let unheld: Vec<_> = rows.iter().filter(|row| !held.contains_key(*row)).collect();
+    assert!(unheld.is_empty(), "operations.tests says nothing of these rows of operations.md: {unheld:#?}");
+    let gone: Vec<_> = held.keys().filter(|row| !rows.contains(*row)).collect();
+    assert!(gone.is_empty(), "operations.md has no such rows, of which operations.tests speaks: {gone:#?}");
+    for (row, lines) in held {
+        let mut tests = 0;
+        for line in lines {
+            if let Some((file, text)) = line.split_once(" = ").filter(|(file, _)| !file.contains(": ")) {
+                assert!(
+                    read(file).contains(text),
+                    "{row:?}: {file} has no `{text}`: does the row say what is so?"
+                );
+                continue;
+            }
+            let (file, names) =
+                line.split_once(": ").unwrap_or_else(|| panic!("{row:?}: `{line}` is no test"));
+            for name in names.split(", ") {
+                assert!(is_test(&read(file), name), "{row:?}: {file} has no test {name}");
+                tests += 1;
+            }
+        }
+        assert!(tests > 0, "no test holds {row:?}");
+    }
+}
+
+/// True if a file has a test of this name.
+fn is_test(text: &str, name: &str) -> bool {
+    let Some((before, _)) = text.split_once(&format!("fn {name}(")) else { return false };
+    // the line of the name may begin with `async`
+    let above = before.rsplit_once('\n').map_or("", |(above, _)| above);
+    let mut attributes = above.lines().rev().map(str::trim).take_while(|line| !line.is_empty());
+    attributes.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
 }

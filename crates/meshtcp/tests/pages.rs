@@ -83,7 +83,7 @@ fn pages() -> BTreeMap<String, PathBuf> {
         ("packaging".to_owned(), root.join("packaging/README.md")),
     ]);
     let folder = |path: &str| std::fs::read_dir(root.join(path)).unwrap().map(|entry| entry.unwrap().path());
-    for path in folder("docs/guide") {
+    for path in folder("docs/guide").filter(|path| path.extension().is_some_and(|it| it == "md")) {
         pages.insert(path.file_stem().unwrap().to_str().unwrap().to_owned(), path);
     }
     for path in folder("examples").filter(|path| path.join("README.md").exists()) {

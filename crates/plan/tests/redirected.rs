@@ -87,6 +87,15 @@ fn what_a_proxy_announces_counts_before_its_dataplane() {
 }
 
 #[test]
+fn ipv6_is_redirected_too_unless_the_dataplane_says_otherwise() {
+    for (mode, ipv6) in [("", true), (", ipFamilyMode: DualStack", true), (", ipFamilyMode: IPv4", false)] {
+        let said = REDIRECTED.replace(" }", &format!("{mode} }}"));
+        let plan = planned(&format!("type: Mesh\nname: default\n---{PROXY}{said}"), None);
+        assert_eq!(plan.redirected.unwrap().ipv6, ipv6, "{said}");
+    }
+}
+
+#[test]
 fn a_policy_for_a_proxy_that_nothing_is_redirected_to_is_told() {
     let text = format!("type: Mesh\nname: default\n---{PROXY}{}", policy("{ passthroughMode: None }"));
     let warnings: Vec<String> = planned(&text, None).warnings.iter().map(ToString::to_string).collect();

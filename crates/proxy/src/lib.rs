@@ -81,4 +81,4 @@ pub use direct::Books;
 pub use host_authorities::HostAuthorities;
 pub use log::{ConnectionLines, ConnectionLog, LineFormat, StandardStream};
 pub use part::Part;
-pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy};
+pub use proxy::{ApplyReport, DrainReport, FailedListener, ListenerId, Options, Proxy, why_not_bound};

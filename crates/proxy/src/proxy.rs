@@ -21,7 +21,7 @@ use l4::counts::Snapshot;
 use l4::decide::Addresses;
 use l4::ending::Ending;
 
-pub use apply::{ApplyReport, FailedListener, ListenerId};
+pub use apply::{ApplyReport, FailedListener, ListenerId, why_not_bound};
 pub use options::Options;
 
 use crate::connection_info::ConnectionInfo;

@@ -195,6 +195,17 @@ fn nobody_comes_in_without_proof_and_the_application_hears_of_none() {
 }
 
 #[test]
+fn a_client_that_begins_no_handshake_keeps_no_place() {
+    let line = Line::to(Server::start(echo));
+    let (begun, silent) = (Instant::now(), dial(line.at));
+    read_until_reset(&silent);
+    let waited = begun.elapsed().as_secs();
+    assert!((14..40).contains(&waited), "{waited} s");
+    wait_until("it is counted as that", || line.ended(Ending::TlsTimeout) == 1);
+    assert_eq!(line.app.accepted(), 0);
+}
+
+#[test]
 fn a_client_that_is_believed_and_may_not_connect_is_sent_away_before_anybody_is_dialled() {
     let (ca, app, at) = (Authority::new(), Server::start(echo), free_address());
     let mut mesh = inbound(at, app.address, &ca.workload(&[REDIS]), &ca.pem, true);

@@ -8,6 +8,8 @@ mod lookup;
 mod made;
 mod selection;
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
 use model::{Problem, ResourceId, ResourceKey, Severity};
 use plan::{Snapshot, Warning};
 
@@ -33,13 +35,22 @@ pub struct Dangling {
 }
 
 impl Dangling {
-    /// Returns `true` if a warning of a plan is about this reference.
-    pub(super) fn is_meant_by(&self, warning: &Warning) -> bool {
-        warning.is_about(&self.policy, &self.made.to_string())
-    }
-
     fn into_objection(self) -> Problem {
         Problem { severity: Severity::Error, ..self.problem }
+    }
+}
+
+/// Test of warnings of plans: true of those about one of these references.
+pub(super) fn meant<'d>(dangling: &'d [Dangling]) -> impl Fn(&Warning) -> bool + use<'d> {
+    // a route may have thousands of references, and each be remarked on by the plans of thousands of proxies
+    let mut known: BTreeMap<&ResourceId, BTreeSet<String>> = BTreeMap::new();
+    for Dangling { policy, made, .. } in dangling {
+        known.entry(policy).or_default().insert(made.to_string());
+    }
+    move |warning| {
+        warning.reference().is_some_and(|(policy, reference)| {
+            known.get(policy).is_some_and(|references| references.contains(reference))
+        })
     }
 }
 
@@ -51,10 +62,16 @@ pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
 /// Errors for dangling references that were written since `before`, most likely typing errors. References that lost
 /// their target are left out: it was removed on purpose, and the plan reports the consequences.
 pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> {
-    let was_there = |it: &Dangling| {
-        let resource = before.resource(&it.by);
-        resource.is_some_and(|resource| references(resource).iter().any(|(_, old)| *old == it.made))
-    };
-    let new = dangling.iter().filter(|it| it.holds_back).filter(|it| !was_there(it));
-    new.cloned().map(Dangling::into_objection).collect()
+    let mut known: BTreeMap<&ResourceKey, HashSet<Reference>> = BTreeMap::new();
+    let mut new = Vec::new();
+    for it in dangling.iter().filter(|it| it.holds_back) {
+        let old = known.entry(&it.by).or_insert_with(|| {
+            let old = before.resource(&it.by).map(references).unwrap_or_default();
+            old.into_iter().map(|(_, reference)| reference).collect()
+        });
+        if !old.contains(&it.made) {
+            new.push(it.clone().into_objection());
+        }
+    }
+    new
 }

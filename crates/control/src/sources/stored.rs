@@ -292,7 +292,10 @@ fn unreadable_problem(it: &Unreadable) -> Problem {
 
 fn problem(store: &str, error: &StoreError) -> Problem {
     let help = "what is in force stays; it is tried again";
-    Problem { help: Some(help.into()), ..problem_of(store, error.to_string()) }
+    let said = error.to_string();
+    // the place is named in front of it already
+    let why = said.strip_prefix(store).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&said);
+    Problem { help: Some(help.into()), ..problem_of(store, why.to_owned()) }
 }
 
 /// Creates the problem of a store that has forgotten everything: it may have been replaced, or restored to nothing.

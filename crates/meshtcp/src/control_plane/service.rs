@@ -20,6 +20,7 @@ use control::identity::Issuer;
 use control::replicas::{Others, exchange};
 use control::run::Event;
 use control::telemetry::Telemetry;
+use proxy::why_not_bound;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -231,7 +232,8 @@ fn listen_for_commands(scheme: &str, api: SocketAddr) -> Option<(ApiSocket, Unix
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("{flag} {address} cannot be bound: {error}"))
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| format!("{flag} {address} cannot be bound: {}", why_not_bound(&error)))
 }
 
 fn address(listener: &TcpListener) -> Result<SocketAddr, String> {

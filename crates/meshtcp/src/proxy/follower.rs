@@ -145,7 +145,7 @@ impl Follower {
         });
         (self.good, self.offered) = (config, Some(Arc::clone(set)));
         print(&format!("configuration {}: {}\n", report.generation, in_words(&report)));
-        if let Some(Err(problem)) = self.state.as_ref().map(|state| state.save(set)) {
+        if let Some(Err(problem)) = self.state.as_mut().map(|state| state.save(set)) {
             complain(&format!("warning: {problem}\n"));
         }
         Ok(())

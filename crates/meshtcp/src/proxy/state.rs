@@ -5,43 +5,110 @@
 //! emptied.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use control::whole;
 use prost::Message as _;
 use xds::proto::discovery::{Any, DeltaDiscoveryResponse, Resource};
 use xds::{ResourceSet, TypeUrl, Version};
 
-/// File with the last good set.
+/// Longest wait for the set that a proxy starts from.
+const LOADING: Duration = Duration::from_secs(5);
+/// Longest wait of the next configuration until this one is on the disk.
+const SAVING: Duration = Duration::from_secs(1);
+
+/// A file that holds the last good set. A thread of its own reads and writes it: a disk that does not answer holds up neither
+/// the next configuration nor the end of the process.
 #[derive(Debug)]
 pub(super) struct State {
     path: PathBuf,
+    newest: Arc<Newest>,
+    written: Receiver<Result<(), String>>,
+    /// Set while the disk has not answered in time.
+    is_stuck: bool,
+}
+
+/// The newest set that is to be written; those before it need not be any more.
+#[derive(Debug, Default)]
+struct Newest {
+    set: Mutex<Option<Arc<ResourceSet>>>,
+    there_is_one: Condvar,
 }
 
 impl State {
-    pub(super) fn at(path: PathBuf) -> Self {
-        Self { path }
+    /// # Errors
+    /// In words: there is no thread for it.
+    pub(super) fn at(path: PathBuf) -> Result<Self, String> {
+        let newest = Arc::<Newest>::default();
+        let (told, written) = mpsc::channel();
+        let (sets, file) = (Arc::clone(&newest), path.clone());
+        in_a_thread(move || write(&file, &sets, &told))?;
+        Ok(Self { path, newest, written, is_stuck: false })
     }
 
     /// Set in the file; `None`: there is no file.
     ///
     /// # Errors
-    /// Reason in words: it cannot be read, or is damaged.
+    /// In words: it cannot be read, not in time, or is damaged.
     pub(super) fn load(&self) -> Result<Option<ResourceSet>, String> {
-        let bytes = match std::fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("{self} cannot be read: {error}")),
+        let (told, read) = mpsc::channel();
+        let file = self.path.clone();
+        in_a_thread(move || {
+            // nobody waits any more if it has taken too long
+            let _ = told.send(std::fs::read(file));
+        })?;
+        let bytes = match read.recv_timeout(LOADING) {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Ok(Err(error)) => return Err(format!("{self} cannot be read: {error}")),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                return Err(format!("the disk of {self} does not answer"));
+            }
         };
         parse(&bytes).map(Some).ok_or_else(|| format!("{self} is damaged, or no state of a proxy"))
     }
 
-    /// Replaces the content of the file atomically.
+    /// Replaces what the file holds, all at once. Where the disk does not answer it is done when it does, with what is the
+    /// newest by then.
     ///
     /// # Errors
-    /// Reason in words: it cannot be written.
-    pub(super) fn save(&self, set: &ResourceSet) -> Result<(), String> {
-        whole::replace(&self.path, &bytes(set)).map_err(|error| format!("{self} cannot be written: {error}"))
+    /// In words: it cannot be written, or has not been yet. It is told once that the disk does not answer.
+    pub(super) fn save(&mut self, set: &Arc<ResourceSet>) -> Result<(), String> {
+        self.is_stuck &= self.written.try_iter().last().is_none();
+        *self.newest.set.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(set));
+        self.newest.there_is_one.notify_one();
+        if self.is_stuck {
+            return Ok(());
+        }
+        match self.written.recv_timeout(SAVING) {
+            Ok(written) => written,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                self.is_stuck = true;
+                Err(format!("the disk of {self} does not answer: it is written when it does"))
+            }
+        }
+    }
+}
+
+fn in_a_thread(act: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let thread = std::thread::Builder::new().name("proxy-state".into()).spawn(act);
+    thread.map(drop).map_err(|error| format!("no thread for the state of the proxy: {error}"))
+}
+
+/// Writes the newest set whenever there is one, until nobody wants to hear of it any more.
+fn write(file: &Path, newest: &Newest, told: &Sender<Result<(), String>>) {
+    loop {
+        let set = newest.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = newest.there_is_one.wait_while(set, |set| set.is_none());
+        let Some(set) = found.unwrap_or_else(PoisonError::into_inner).take() else { continue };
+        let written = whole::replace(file, &bytes(&set));
+        let written = written.map_err(|error| format!("{} cannot be written: {error}", file.display()));
+        if told.send(written).is_err() {
+            return;
+        }
     }
 }
 
@@ -92,12 +159,12 @@ mod tests {
     #[test]
     fn what_was_saved_is_loaded_and_damage_is_seen() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::at(folder.path().join("state"));
+        let mut state = State::at(folder.path().join("state")).unwrap();
         assert_eq!(state.load(), Ok(None));
         let mut set = ResourceSet::default();
         set.insert(TypeUrl::new("type.googleapis.com/x.Y"), "one", *b"first");
         set.insert(TypeUrl::new("type.googleapis.com/x.Z"), "two", *b"");
-        state.save(&set).unwrap();
+        state.save(&Arc::new(set.clone())).unwrap();
         assert_eq!(state.load(), Ok(Some(set)));
         let mut bytes = std::fs::read(&state.path).unwrap();
         let at = bytes.windows(5).position(|window| window == b"first").unwrap();
@@ -109,18 +176,18 @@ mod tests {
     #[test]
     fn what_was_cut_or_emptied_is_no_state() {
         let folder = tempfile::tempdir().unwrap();
-        let state = State::at(folder.path().join("state"));
+        let mut state = State::at(folder.path().join("state")).unwrap();
         let mut set = ResourceSet::default();
         for name in ["one", "two", "three"] {
             set.insert(TypeUrl::new("type.googleapis.com/x.Y"), name, name.as_bytes());
         }
-        state.save(&set).unwrap();
+        state.save(&Arc::new(set.clone())).unwrap();
         let bytes = std::fs::read(&state.path).unwrap();
         for end in 0..bytes.len() {
             std::fs::write(&state.path, &bytes[..end]).unwrap();
             assert!(state.load().unwrap_err().contains("damaged"), "{end} of {} bytes", bytes.len());
         }
-        state.save(&ResourceSet::default()).unwrap();
+        state.save(&Arc::default()).unwrap();
         assert_eq!(state.load(), Ok(Some(ResourceSet::default())), "nothing, said on purpose");
     }
 

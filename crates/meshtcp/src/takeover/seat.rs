@@ -20,6 +20,7 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use control::web::KnownAs;
 use proxy::dns::DnsSockets;
+use proxy::why_not_bound;
 use tokio_util::sync::CancellationToken;
 
 use super::Succession;
@@ -59,7 +60,8 @@ impl Seat {
         let listener = admin.map(|address| {
             let inherited = succession.and_then(|succession| succession.admin(address));
             let listener = inherited.map_or_else(|| bind(address), Ok);
-            let words = |error: io::Error| format!("--admin {address} cannot be bound: {error}");
+            let words =
+                |error: io::Error| format!("--admin {address} cannot be bound: {}", why_not_bound(&error));
             let listener = listener.map_err(words)?;
             listener.set_nonblocking(true).map_err(words)?;
             Ok::<_, String>(listener)

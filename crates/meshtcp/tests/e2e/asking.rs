@@ -23,8 +23,17 @@ fn a_server_may_be_typed_without_its_scheme() {
     let (code, out, err) =
         answer(&mut meshtcp(["get", "meshes", "-o", "name", "--server", &control_plane.api]));
     assert_eq!((code, out.as_str()), (0, "meshes/default\n"), "{err}");
-    let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", "localhost"]));
-    assert!(code == 2 && err.contains("write http://HOST:PORT"), "{err}");
+    for none in [
+        "localhost",
+        "http://[::1",
+        "http://127.0.0.1:99999",
+        "http://a@b:5681",
+        "http://a:1/x?y",
+        "http:///x",
+    ] {
+        let (code, _, err) = answer(&mut meshtcp(["get", "meshes", "--server", none]));
+        assert!(code == 2 && err.contains("write http://HOST:PORT"), "{none}: {err}");
+    }
 }
 
 #[test]

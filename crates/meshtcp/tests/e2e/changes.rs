@@ -1,6 +1,7 @@
 //! Commands that preview a change, against files that stand for the resources in force.
 
 use crate::program::meshtcp;
+use crate::store::ControlPlane;
 use crate::town::{Town, route};
 
 fn answer(arguments: &[&str]) -> (i32, String, String) {
@@ -55,6 +56,25 @@ fn a_diff_tells_lines_and_fields_and_says_by_its_exit_code_whether_there_are_any
     let (code, out, _) =
         answer(&["diff", "-f", town.file("route.yaml").to_str().unwrap(), "--against", &town.path()]);
     assert_eq!((code, out.as_str()), (0, ""));
+}
+
+#[test]
+fn secrets_are_compared_with_those_that_are_stored() {
+    let control_plane = ControlPlane::start("memory", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret.yaml");
+    let file = file.to_str().unwrap();
+    let ask = |command: &str| answer(&[command, "-f", file, "--server", &control_plane.api]);
+    let write = |data: &str| {
+        std::fs::write(file, format!("type: Secret\nmesh: default\nname: s\ndata: {data}\n")).unwrap();
+    };
+    write("YQ==");
+    assert_eq!(ask("apply").0, 0);
+    assert_eq!(ask("diff"), (0, String::new(), String::new()));
+    let (code, out, err) = ask("preview");
+    assert!(code == 0 && out.contains("no resource would change"), "{out}{err}");
+    write("Yg==");
+    assert!(ask("diff").0 == 1 && ask("preview").1.contains("~ Secret default/s"), "{}", ask("preview").1);
 }
 
 #[test]

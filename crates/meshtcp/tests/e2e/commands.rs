@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 
 use crate::program::{Program, meshtcp};
+use crate::store::ControlPlane;
 use crate::town::{Town, route};
 
 fn answer(arguments: &[&str]) -> (i32, String, String) {
@@ -165,4 +166,26 @@ fn a_demo_that_is_stopped_leaves_nothing_behind() {
     demo.signal(rustix::process::Signal::TERM);
     assert_eq!(demo.ends(), 130, "{}", demo.printed());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_whole_is_no_success() {
+    let town = Town::new();
+    let control_plane = ControlPlane::start("memory", &[]);
+    for command in [
+        &["profiles"][..],
+        &["validate", &town.path(), "-o", "json"],
+        &["plan", &town.path(), "--proxy", "web-1"],
+        &["backup", "--server", &control_plane.api],
+        &["get", "meshes", "-o", "yaml", "--server", &control_plane.api],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = meshtcp(command).stdout(full).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            error.contains("standard output cannot be written: No space left on device"),
+            "{command:?}: {error}"
+        );
+        assert_eq!(output.status.code(), Some(3), "{command:?}");
+    }
 }

@@ -97,6 +97,10 @@ impl Program {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end and returns the exit code.
     pub(crate) fn ends(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;

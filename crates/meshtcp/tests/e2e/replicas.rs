@@ -19,8 +19,9 @@ fn dataplane(port: u16) -> Value {
 #[test]
 fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
     let database = Database::start();
-    let one = ControlPlane::start(&database.store(), &[]);
-    let other = ControlPlane::start(&database.store(), &[]);
+    let admin = ["--admin", "127.0.0.1:0"];
+    let one = ControlPlane::start(&database.store(), &admin);
+    let other = ControlPlane::start(&database.store(), &admin);
     let [first, second] = free_ports();
     one.put("/meshes/default/dataplanes/web-1", &dataplane(first));
     let _proxy = Program::start(meshtcp([
@@ -49,6 +50,16 @@ fn a_proxy_is_in_sync_whichever_control_plane_is_asked() {
             && rollout["waitsFor"] == Value::Array(vec![])
     });
     assert_eq!(revision(json(&other.api, "/_status?size=0")), before + 1);
+
+    // metrics are added up by whoever collects them: each tells of its own
+    let in_sync = |plane: &ControlPlane| {
+        let line = plane.program.awaits_text(0, "admin: http://");
+        let metrics = crate::program::ask(line.trim_start_matches("admin: http://"), "/metrics").1;
+        let count = metrics.lines().find_map(|line| line.strip_prefix("meshtcp_proxies{state=\"in-sync\"} "));
+        count.map(str::to_owned)
+    };
+    eventually("one of them counts it", || in_sync(&other).as_deref() == Some("1"));
+    assert_eq!(in_sync(&one).as_deref(), Some("0"));
 
     // a connection that has ended is no longer shown
     drop(other);

@@ -1,5 +1,8 @@
 //! Signals that people and service managers send, each to every command that runs until it is stopped.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
 use rustix::process::Signal;
 
 use crate::backend::serve;
@@ -25,8 +28,11 @@ fn survives(program: &mut Program) {
         }
     }
     let mark = program.mark();
-    program.signal(Signal::XFSZ);
-    program.signal(Signal::WINCH);
+    for without_meaning in
+        [Signal::XFSZ, Signal::XCPU, Signal::VTALARM, Signal::PROF, Signal::IO, Signal::POWER, Signal::WINCH]
+    {
+        program.signal(without_meaning);
+    }
     program.signal(Signal::HUP);
     program.awaits_text(mark, "asked by SIGHUP: reading");
     assert!(program.is_running());
@@ -93,4 +99,39 @@ fn a_hangup_opens_the_log_again() {
     std::fs::rename(&log, &old).unwrap();
     survives(&mut up.program);
     eventually("the new file, before there is anything to write", || log.exists());
+}
+
+#[test]
+fn what_is_sent_while_a_process_starts_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(file("mesh.yaml"), "type: Mesh\nname: default\n").unwrap();
+    for (command, ready) in [
+        (&["up", &file("mesh.yaml")][..], "waiting for changes in "),
+        (
+            &["control-plane", "--store", "memory", "--api", "127.0.0.1:0", "--xds", "127.0.0.1:0"],
+            "following ",
+        ),
+        (&["proxy", "--proxy", "web-1", "--control-plane", "127.0.0.1:1"], "default/web-1 follows"),
+    ] {
+        // it waits for its settings, which are not there yet
+        let settings = file(command[0]);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &settings, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
+            .unwrap();
+        let mut program = Program::start(meshtcp(command.iter().copied().chain(["--config", &settings])));
+        let mut writer = None;
+        eventually("it reads its settings", || {
+            let mut options = std::fs::OpenOptions::new();
+            options.write(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+            writer = options.open(&settings).ok();
+            writer.is_some()
+        });
+        for early in [Signal::HUP, Signal::USR1, Signal::USR2, Signal::ALARM, Signal::PIPE, Signal::POWER] {
+            program.signal(early);
+        }
+        writer.unwrap().write_all(b"drain-time: 100ms\n").unwrap();
+        program.awaits_text(0, ready);
+        program.signal(Signal::TERM);
+        assert_eq!(program.ends(), 0, "{}", program.printed());
+    }
 }

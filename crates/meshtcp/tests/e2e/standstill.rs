@@ -123,3 +123,101 @@ fn a_reader_that_comes_back_finds_whole_lines() {
     }
     assert!(count > 100, "{count} lines");
 }
+
+/// Puts a file system that never answers over the folder `$0`, and runs the words after it, if there are any.
+const HANG: &str = "exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none \"$0\" && \
+    echo hung && if [ $# -gt 0 ]; then sleep 600 & exec \"$@\" 3<&-; else exec sleep 600; fi";
+
+/// Does so in the mounts that a program has for itself, until it is dropped.
+fn hang(folder: &std::path::Path, up: &Program) -> Program {
+    let mut command = std::process::Command::new("nsenter");
+    command.arg(format!("--mount=/proc/{}/ns/mnt", up.id())).args(["bash", "-c", HANG]).arg(folder);
+    let it = Program::start(command);
+    it.awaits_text(0, "hung");
+    it
+}
+
+/// True where disks can be made to hang.
+fn may_hang() -> bool {
+    let may = rustix::process::geteuid().is_root() && std::path::Path::new("/dev/fuse").exists();
+    if !may {
+        eprintln!("not tested: it takes root, and /dev/fuse");
+    }
+    may
+}
+
+/// The same command with mounts of its own.
+fn with_mounts(command: &std::process::Command) -> std::process::Command {
+    let mut with = std::process::Command::new("unshare");
+    with.args(["--mount", "--"]).arg(command.get_program()).args(command.get_args());
+    with.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    with
+}
+
+#[test]
+fn a_disk_of_a_log_or_a_state_that_does_not_answer_holds_up_nothing_else() {
+    if !may_hang() {
+        return;
+    }
+    let town = served();
+    let control_plane = Program::start(meshtcp(["control-plane", &town.path(), "--xds", "127.0.0.1:0"]));
+    let line = control_plane.awaits_text(0, "discovery: ");
+    let xds = line.trim_start_matches("discovery: ").split(',').next().unwrap();
+    let start = |proxy: &str, disk: &std::path::Path| {
+        std::fs::create_dir(disk).unwrap();
+        let [log, state] = ["log", "state"].map(|name| disk.join(name).to_str().unwrap().to_owned());
+        let fixed = ["proxy", "--proxy", proxy, "--control-plane", xds, "--drain-time", "100ms"];
+        with_mounts(&meshtcp(fixed.into_iter().chain(["--log", &log, "--state", &state])))
+    };
+    let others = ["redis-v1", "redis-v2"]
+        .map(|proxy| Program::start(meshtcp(["proxy", "--proxy", proxy, "--control-plane", xds])));
+    others.iter().for_each(|proxy| drop(proxy.awaits_text(0, "configuration 1")));
+    // it hangs while the proxy runs
+    let disk = town.file("disk");
+    let mut web = Program::start(start("web-1", &disk));
+    reaches(town.outbound, &["v1"]);
+    let hung = hang(&disk, &web);
+    town.route(&[("v1", 0), ("v2", 1)]);
+    web.awaits_text(0, "does not answer: it is written when it does");
+    reaches(town.outbound, &["v2"]);
+    town.route(&[("v1", 1), ("v2", 0)]);
+    reaches(town.outbound, &["v1"]);
+    web.signal(Signal::TERM);
+    assert_eq!(web.ends(), 0, "{}", web.printed());
+    drop(hung);
+    // it hangs before the proxy starts
+    let late = town.file("late");
+    let command = start("web-1", &late);
+    let words = command.get_args().map(|word| word.to_str().unwrap().to_owned()).skip(2);
+    let mut shell = std::process::Command::new("unshare");
+    shell.args(["--mount", "--", "bash", "-c", HANG]).arg(&late).args(words);
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut web = Program::start(shell);
+    web.awaits_text(0, "the disk of the connection log does not answer");
+    web.awaits_text(0, "does not answer; waiting for the control plane");
+    reaches(town.outbound, &["v1"]);
+    web.signal(Signal::TERM);
+    assert_eq!(web.ends(), 0, "{}", web.printed());
+}
+
+#[test]
+fn a_disk_that_does_not_answer_keeps_nobody_from_leaving() {
+    if !may_hang() {
+        return;
+    }
+    let town = served();
+    let disk = town.file("disk");
+    std::fs::create_dir(&disk).unwrap();
+    std::fs::write(disk.join("more.yaml"), "type: Mesh\nname: other\n").unwrap();
+    let mut up = Program::start(with_mounts(&meshtcp(["up", &town.path(), "--drain-time", "100ms"])));
+    reaches(town.outbound, &["v1"]);
+    let mut connection = Connection::open(town.outbound).unwrap();
+    let _hung = hang(&disk, &up);
+    up.signal(Signal::HUP);
+    up.awaits_text(0, "asked by SIGHUP");
+    connection.echo();
+    reaches(town.outbound, &["v1"]);
+    up.signal(Signal::TERM);
+    up.awaits_text(0, "a file or folder of resources does not answer: leaving without it");
+    assert_eq!(up.ends(), 0, "{}", up.printed());
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustix::process::Signal;
 
 use crate::certificates::{Authority, Pair};
 use crate::program::{Program, eventually, meshtcp};
@@ -90,6 +91,27 @@ fn commands_and_proxies_believe_whom_they_are_told_to_believe() {
     proxy.awaits_text(0, "connected to the control plane");
     control_plane.program.awaits_text(0, "default/web-1 runs what it should");
     assert!(!control_plane.program.printed().contains("attached: unknown"));
+}
+
+#[test]
+fn a_hangup_has_a_proxy_read_again_whom_it_believes() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let control_plane = ControlPlane::start(&ours.signs("127.0.0.1"));
+    let folder = tempfile::tempdir().unwrap();
+    let believed = folder.path().join("ca.pem");
+    std::fs::copy(theirs.file(), &believed).unwrap();
+    let ca = believed.to_str().unwrap();
+    let fixed = ["proxy", "--proxy", "web-1", "--control-plane", &control_plane.xds, "--ca-file", ca];
+    let proxy = Program::start(meshtcp(fixed));
+    proxy.awaits_text(0, "invalid peer certificate");
+    // what cannot be read changes nothing
+    std::fs::write(&believed, "nothing").unwrap();
+    proxy.signal(Signal::HUP);
+    proxy.awaits_text(0, "what was read before stays in use");
+    std::fs::copy(ours.file(), &believed).unwrap();
+    proxy.signal(Signal::HUP);
+    // past TLS, it is asked for the token that it does not have
+    proxy.awaits_text(0, "--token-file");
 }
 
 #[test]

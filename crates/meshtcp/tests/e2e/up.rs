@@ -274,7 +274,11 @@ fn what_cannot_start_says_why_and_exits_with_its_code() {
     let address = taken.local_addr().unwrap().to_string();
     let cases: [(&[&str], i32, &str); 4] = [
         (&["up", "/nowhere/at/all"], 3, "/nowhere/at/all"),
-        (&["up", "--admin", &address, &town.path()], 3, "cannot be bound"),
+        (
+            &["up", "--admin", &address, &town.path()],
+            3,
+            "cannot be bound: something else on this host listens there",
+        ),
         (&["up", "--dataplane", "a/b/c", &town.path()], 2, "names no proxy"),
         (&["up"], 2, "PATH"),
     ];

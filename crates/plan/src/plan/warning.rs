@@ -27,9 +27,9 @@ impl Warning {
         Self { text, about: Some(about) }
     }
 
-    /// Returns `true` if it is about this backendRef of this policy.
-    pub fn is_about(&self, policy: &ResourceId, reference: &str) -> bool {
-        self.about.as_ref().is_some_and(|about| about.policy == *policy && about.reference == reference)
+    /// The policy and the backendRef in it that this is about, in its words; `None`: it is about something else.
+    pub fn reference(&self) -> Option<(&ResourceId, &str)> {
+        self.about.as_ref().map(|Written { policy, reference }| (policy, reference.as_str()))
     }
 }
 

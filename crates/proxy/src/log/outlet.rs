@@ -6,6 +6,7 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ use super::whole::{Cut, Rest, lines};
 const FILE_CHECK: Duration = Duration::from_secs(1);
 /// Pause after a sink failed.
 const RETRY: Duration = Duration::from_secs(2);
+/// Longest wait for the disk of a file at the start.
+const DISK_PATIENCE: Duration = Duration::from_secs(1);
 /// Connect timeout of a TCP sink.
 const TCP_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -47,16 +50,32 @@ impl Outlet {
         Self { sink, open: None, checked: None, failed: None }
     }
 
-    /// As [`Outlet::new`], but a file is opened at once: an open file can be written when no descriptor is left.
+    /// The same, open already where that is a file: a file that is open can be written when no descriptor is left. One on a
+    /// disk that does not answer is opened with its first lines, as any other sink: it holds up those.
     ///
     /// # Errors
     /// The sink cannot be opened.
     pub(super) fn opened(sink: Sink) -> io::Result<Self> {
         let mut outlet = Self::new(sink);
-        if let Sink::File(path) = &outlet.sink {
-            outlet.open = Some(Open::new(&outlet.sink).map_err(|error| {
-                io::Error::new(error.kind(), format!("the connection log {path} cannot be opened: {error}"))
-            })?);
+        let Sink::File(path) = &outlet.sink else { return Ok(outlet) };
+        let (done, is_done) = mpsc::channel();
+        let opening = outlet.sink.clone();
+        std::thread::Builder::new().name("proxy-log-open".into()).spawn(move || {
+            // nobody waits any more if it has taken too long
+            let _ = done.send(Open::new(&opening));
+        })?;
+        match is_done.recv_timeout(DISK_PATIENCE) {
+            Ok(Ok(open)) => outlet.open = Some(open),
+            Ok(Err(error)) => {
+                let message = format!("the connection log {path} cannot be opened: {error}");
+                return Err(io::Error::new(error.kind(), message));
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                tracing::warn!(
+                    path = &**path,
+                    "the disk of the connection log does not answer: lines wait for it"
+                );
+            }
         }
         Ok(outlet)
     }

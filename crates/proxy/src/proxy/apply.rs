@@ -75,16 +75,24 @@ pub struct FailedListener {
 }
 
 impl FailedListener {
-    /// Returns the reason why it cannot be bound: the system's error, and what that means for an address.
+    /// Reason in words: what the system says, and what that means for an address.
     pub fn why(&self) -> String {
-        let meaning = match self.error.kind() {
-            io::ErrorKind::AddrInUse => "something else on this host listens there",
-            io::ErrorKind::AddrNotAvailable => "this host has no such address",
-            io::ErrorKind::PermissionDenied => "this process may not listen on such a port",
-            _ => return self.error.to_string(),
-        };
-        format!("{meaning} ({})", self.error)
+        why_not_bound(&self.error)
     }
+}
+
+/// Reason in words why an address cannot be listened on: what the system says, and what that means.
+pub fn why_not_bound(error: &io::Error) -> String {
+    let meaning = match error.kind() {
+        io::ErrorKind::AddrInUse => "something else on this host listens there",
+        io::ErrorKind::AddrNotAvailable => "this host has no such address",
+        io::ErrorKind::PermissionDenied => {
+            "this process may not listen on such a port: give it CAP_NET_BIND_SERVICE, or lower \
+             net.ipv4.ip_unprivileged_port_start"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{meaning} ({error})")
 }
 
 impl fmt::Display for FailedListener {

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use meshtcp_doors::budget::{check, plan_proxy};
+use meshtcp_doors::budget::{change, check, plan_proxy};
 
 type Make = fn(usize) -> String;
 
@@ -106,6 +106,23 @@ const PLANS: [(&str, Make); 6] = [
     }),
 ];
 
+/// Resources that take the place of others, in which there is one service that everything goes to.
+const CHANGES: [(&str, Make); 3] = [
+    ("references-that-lead-nowhere", |n| {
+        let backends = list(n, |i| format!("{{kind: MeshService, name: nowhere{i}}}"));
+        client("{port: 20000, tags: {kuma.io/service: s0}}") + &services(1) + &route("r", "s0", &backends)
+    }),
+    ("routes-that-lead-nowhere", |n| {
+        let routes: String = (0..n).map(|i| route(&format!("r{i}"), &format!("nowhere{i}"), NEXT)).collect();
+        client("{port: 20000, tags: {kuma.io/service: s0}}") + &services(1) + &routes
+    }),
+    ("outbounds-that-lead-nowhere", |n| {
+        let outbounds =
+            list(n, |i| format!("{{port: {}, tags: {{kuma.io/service: nowhere{i}}}}}", 20000 + i));
+        client(&outbounds) + &services(1)
+    }),
+];
+
 const NEXT: &str = "{kind: MeshService, name: s0}";
 
 fn list(n: usize, item: impl Fn(usize) -> String) -> String {
@@ -142,7 +159,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [name, size] = &arguments[..] else {
         TEXTS.iter().for_each(|(name, _)| println!("{name} {TEXT_SIZE}"));
-        PLANS.iter().for_each(|(name, _)| println!("{name} {PLAN_SIZE}"));
+        PLANS.iter().chain(&CHANGES).for_each(|(name, _)| println!("{name} {PLAN_SIZE}"));
         return;
     };
     let n = size.parse().unwrap_or(0);
@@ -150,6 +167,8 @@ fn main() {
         check(&make(n));
     } else if let Some((_, make)) = PLANS.iter().find(|(known, _)| known == name) {
         plan_proxy(&make(n), "default/web-1");
+    } else if let Some((_, make)) = CHANGES.iter().find(|(known, _)| known == name) {
+        change(&make(1), &make(n));
     } else {
         eprintln!("there is no workload called {name}");
         std::process::exit(2);

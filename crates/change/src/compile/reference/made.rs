@@ -5,7 +5,7 @@ use model::topology::OutboundTarget;
 use model::{BackendRef, FieldPath, Kind, Resource, Spec, Tags, TargetRef};
 
 /// Reference of a resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Reference {
     To(TargetRef),
     Backend(BackendRef),
