@@ -32,7 +32,6 @@ mod record;
 mod serving;
 mod shelf;
 pub mod tables;
-mod types;
 
 pub use kernel::Kernel;
 pub use left::Left;

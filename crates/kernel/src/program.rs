@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
@@ -19,10 +19,12 @@ use crate::cgroup;
 use crate::layout::{ClusterTurns, Destination, Endpoint, Gauge, Listener, Route, Settings};
 use crate::pins::Pins;
 use crate::record::Record;
-use crate::types;
 
 /// Object that `cargo xtask bpf` builds from `bpf/mesh.bpf.c`.
 const OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bpf/mesh.bpf.o"));
+
+/// The kernel's description of its types.
+const TYPES: &str = "/sys/kernel/btf/vmlinux";
 
 const ADDRESS_PROGRAMS: [&str; 4] = ["mesh_connect4", "mesh_connect6", "mesh_peer4", "mesh_peer6"];
 const SOCKET_PROGRAM: &str = "mesh_ops";
@@ -130,8 +132,13 @@ pub(crate) fn load(attaching: &Attaching) -> Result<(Programs, Records), Trouble
     {
         return Ok((Programs { maps, adopted: true, pins: Some(pins), _loaded: None }, records));
     }
-    let types = types::of_kernel().ok_or(Trouble::NoTypes)?;
-    let loaded = EbpfLoader::new().btf(Some(&types)).load(OBJECT);
+    if !Path::new(TYPES).exists() {
+        return Err(Trouble::NoTypes);
+    }
+    let mut loader = apart(EbpfLoader::new)?;
+    let loaded = loader.load(OBJECT);
+    drop(loader);
+    apart(give_back)?;
     let mut loaded = loaded.map_err(|error| Trouble::Load(in_words(&error)))?;
     let pins = attaching.pins.as_deref().map(|above| {
         Pins::new(above, edition).map_err(|error| Trouble::Pin(above.to_owned(), error.to_string()))
@@ -155,6 +162,31 @@ pub(crate) fn load(attaching: &Attaching) -> Result<(Programs, Records), Trouble
 
 fn unpinned(pins: &Pins, error: &PinError) -> Trouble {
     Trouble::Pin(pins.above().to_owned(), in_words(error))
+}
+
+/// Does something in a thread that ends. A loader reads the kernel's types, tens of megabytes; in a thread it takes them from
+/// where nothing lies above that stays, so that they can be given back.
+fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    let thread = std::thread::Builder::new().name("kernel-types".into()).spawn(work);
+    let joined = thread.map(std::thread::JoinHandle::join);
+    match joined {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(Trouble::Load("the thread that reads the kernel's types has ended".to_owned())),
+        Err(error) => Err(Trouble::Load(error.to_string())),
+    }
+}
+
+/// Has the allocator give back what was taken in a thread like this one. It keeps as much as twice the largest block that was
+/// ever freed: here that is more, of which no page was ever touched.
+fn give_back() {
+    let block = |_| {
+        let mut block = Vec::<u8>::new();
+        // where there is not so much, it is not needed either
+        let _ = block.try_reserve_exact(1 << 20);
+        block
+    };
+    let blocks: Vec<Vec<u8>> = (0..80).map(block).collect();
+    drop(std::hint::black_box(blocks));
 }
 
 /// Adopts what an earlier process left.

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 /// Number of bytes that a pipe with room takes at once, and atomically (PIPE_BUF).
@@ -39,13 +40,15 @@ impl Rest {
     /// Some lines were not written. A line that was begun counts as written: its rest is kept.
     pub(super) fn write(&mut self, to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Cut> {
         let mut left = bytes;
+        // a file has room at all times, or says that it is full
+        let is_file = fstat(to).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
         let mut work = || -> io::Result<()> {
             while !self.0.is_empty() {
-                let written = some(to, &self.0)?;
+                let written = some(to, &self.0, is_file)?;
                 self.0.drain(..written);
             }
             while !left.is_empty() {
-                let written = some(to, piece(left))?;
+                let written = some(to, if is_file { left } else { piece(left) }, is_file)?;
                 left = left.get(written..).unwrap_or_default();
             }
             Ok(())
@@ -76,9 +79,14 @@ fn piece(bytes: &[u8]) -> &[u8] {
 }
 
 /// Writes some bytes. 0: an interruption, or there was no room after all.
-fn some(to: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+fn some(to: BorrowedFd<'_>, bytes: &[u8], is_file: bool) -> io::Result<usize> {
     // a descriptor that others share may not be made non-blocking: so room is polled for first
-    match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE)) {
+    let room = if is_file {
+        Ok(1)
+    } else {
+        poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE))
+    };
+    match room {
         Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
         Ok(_) => {}
         Err(Errno::INTR) => return Ok(0),
@@ -112,6 +120,18 @@ mod tests {
         rest.write(writer.as_fd(), b"d\n").unwrap();
         let more = rustix::io::read(&reader, &mut read[length..]).unwrap();
         assert_eq!(read[..length + more], *(long("a") + "d\n").as_bytes());
+    }
+
+    #[test]
+    fn a_file_takes_all_lines_at_once_and_never_half_of_one() {
+        let file = rustix::fs::memfd_create("lines", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        let lines = "0123456\n".repeat(2 * AT_ONCE);
+        Rest::NOTHING.write(file.as_fd(), lines.as_bytes()).unwrap();
+        // from here on it is full
+        rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW).unwrap();
+        let cut = Rest::NOTHING.write(file.as_fd(), b"a\nb\n").unwrap_err();
+        assert_eq!(cut.lines, 2);
+        assert_eq!(fstat(&file).unwrap().st_size, lines.len() as i64);
     }
 
     #[test]
