@@ -126,10 +126,11 @@ mod tests {
     fn a_file_takes_all_lines_at_once_and_never_half_of_one() {
         let file = rustix::fs::memfd_create("lines", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
         let lines = "0123456\n".repeat(2 * AT_ONCE);
-        Rest::NOTHING.write(file.as_fd(), lines.as_bytes()).unwrap();
+        let mut rest = Rest::NOTHING;
+        rest.write(file.as_fd(), lines.as_bytes()).unwrap();
         // from here on it is full
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW).unwrap();
-        let cut = Rest::NOTHING.write(file.as_fd(), b"a\nb\n").unwrap_err();
+        let cut = rest.write(file.as_fd(), b"a\nb\n").unwrap_err();
         assert_eq!(cut.lines, 2);
         assert_eq!(fstat(&file).unwrap().st_size, lines.len() as i64);
     }
