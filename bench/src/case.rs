@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::load::{Load, Way};
+use crate::load::{BulkDirection, Load};
 use crate::window::Sample;
 
 /// A case: every contestant goes through the same.
@@ -92,10 +92,10 @@ impl Case {
     /// Load of the case; `None`: connections rest.
     pub(crate) fn load(self) -> Option<Load> {
         match self {
-            Self::Bulk4 | Self::Bulk4t2 | Self::TlsBulk4 => Some(Load::Bulk(4, Way::Down)),
-            Self::Bulk1 | Self::TlsBulk1 => Some(Load::Bulk(1, Way::Down)),
-            Self::Up4 => Some(Load::Bulk(4, Way::Up)),
-            Self::Up1 => Some(Load::Bulk(1, Way::Up)),
+            Self::Bulk4 | Self::Bulk4t2 | Self::TlsBulk4 => Some(Load::Bulk(4, BulkDirection::Down)),
+            Self::Bulk1 | Self::TlsBulk1 => Some(Load::Bulk(1, BulkDirection::Down)),
+            Self::Up4 => Some(Load::Bulk(4, BulkDirection::Up)),
+            Self::Up1 => Some(Load::Bulk(1, BulkDirection::Up)),
             Self::Rr64 | Self::Rr64t2 | Self::TlsRr64 => Some(Load::Ask(64)),
             Self::Rr1 | Self::Rr1x => Some(Load::Ask(1)),
             Self::Crr | Self::Crrt2 => Some(Load::Visit(32)),

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 /// Cgroup that is created here, and removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Apart {
+pub(crate) struct Cgroup {
     folder: PathBuf,
     /// Cgroup that this process was in.
     before: PathBuf,
 }
 
-impl Apart {
+impl Cgroup {
     /// Creates a cgroup below the current one.
     ///
     /// # Errors
@@ -52,7 +52,7 @@ fn enter(folder: &Path) {
     }
 }
 
-impl Drop for Apart {
+impl Drop for Cgroup {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.folder);
     }

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use crate::Arguments;
 use crate::case::{Case, Wire};
 use crate::certificates::Certificates;
-use crate::cgroup::Apart;
+use crate::cgroup::Cgroup;
 use crate::contestant::{Contestant, Ended, Running};
 use crate::files;
 use crate::ledger::Ledger;
@@ -95,7 +95,7 @@ struct Contest {
     _deaf: OwnedFd,
     running: Vec<Running>,
     /// Cgroup of the clients of the kernel path; `None`: it cannot be created, and the kernel path is left out.
-    group: Option<Apart>,
+    group: Option<Cgroup>,
     random: fastrand::Rng,
 }
 
@@ -113,8 +113,8 @@ impl Contest {
         let backends = backends()?;
         let deaf = socket::listen(files::deaf()).map_err(|error| format!("{}: {error}", files::deaf()))?;
         let group =
-            Apart::make().map_err(|why| eprintln!("no control group for the kernel path: {why}")).ok();
-        let path = group.as_ref().map(Apart::path);
+            Cgroup::make().map_err(|why| eprintln!("no control group for the kernel path: {why}")).ok();
+        let path = group.as_ref().map(Cgroup::path);
         let mut running: Vec<Running> = Vec::new();
         for contestant in Contestant::value_variants().iter().copied() {
             let ours = contestant == Contestant::Meshtcp;
@@ -180,7 +180,7 @@ impl Contest {
 }
 
 /// Runs a closure in the cgroup of the clients of a contestant.
-fn placed<T>(group: &Option<Apart>, contestant: Contestant, work: impl FnOnce() -> T) -> T {
+fn placed<T>(group: &Option<Cgroup>, contestant: Contestant, work: impl FnOnce() -> T) -> T {
     match group.as_ref().filter(|_| contestant.is_apart()) {
         Some(group) => group.within(work),
         None => work(),

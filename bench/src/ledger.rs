@@ -17,13 +17,13 @@ pub(crate) struct Ledger {
 
 /// Median, with the quartiles around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Middle {
+pub(crate) struct Quartiles {
     pub(crate) low: f64,
     pub(crate) median: f64,
     pub(crate) high: f64,
 }
 
-impl Middle {
+impl Quartiles {
     fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_by(f64::total_cmp);
         let last = values.len().checked_sub(1)?;
@@ -42,18 +42,24 @@ impl Ledger {
     }
 
     /// Median and quartiles of a metric; `None`: no sample has it.
-    pub(crate) fn middle(&self, case: Case, contestant: Contestant, metric: Metric) -> Option<Middle> {
+    pub(crate) fn middle(&self, case: Case, contestant: Contestant, metric: Metric) -> Option<Quartiles> {
         let samples = self.samples.get(&(case, contestant))?.values();
-        Middle::of(samples.filter_map(|sample| case.value(metric, sample)).collect())
+        Quartiles::of(samples.filter_map(|sample| case.value(metric, sample)).collect())
     }
 
     /// Median and quartiles of the ratio `of` to `to`, taken round by round; `None`: no round has both.
-    pub(crate) fn ratio(&self, case: Case, metric: Metric, of: Contestant, to: Contestant) -> Option<Middle> {
+    pub(crate) fn ratio(
+        &self,
+        case: Case,
+        metric: Metric,
+        of: Contestant,
+        to: Contestant,
+    ) -> Option<Quartiles> {
         let (ours, theirs) = (self.samples.get(&(case, of))?, self.samples.get(&(case, to))?);
         let ratios = ours.iter().filter_map(|(round, sample)| {
             Some(case.value(metric, sample)? / case.value(metric, theirs.get(round)?)?)
         });
-        Middle::of(ratios.collect())
+        Quartiles::of(ratios.collect())
     }
 
     /// Cases with samples.

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Direction of bulk data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Way {
+pub(crate) enum BulkDirection {
     /// To the client.
     Down,
     /// To the backend.
@@ -38,7 +38,7 @@ pub(crate) enum Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Load {
     /// As much data as possible over this number of streams.
-    Bulk(usize, Way),
+    Bulk(usize, BulkDirection),
     /// Request and answer of 64 bytes in turn, on each of this number of connections.
     Ask(usize),
     /// Connect, request, answer, close; this number at a time.
@@ -56,7 +56,7 @@ impl Load {
             Self::Mixed => mixed::mixed(
                 target,
                 window,
-                mixed::Beside { streams: 4, pace: NonZeroU32::new(500), asking: 16 },
+                mixed::MixedLoad { streams: 4, pace: NonZeroU32::new(500), asking: 16 },
             ),
         }
     }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
 use crate::ledger::Ledger;
-use crate::target::{self, BESIDE, Beside, Bound, IDLE_KIB, TARGETS, Verdict};
+use crate::target::{self, BESIDE, Bound, IDLE_KIB, RelativeTarget, TARGETS, Verdict};
 use crate::{Arguments, machine};
 
 const BEGIN: &str = "<!-- written by `cargo xtask bench`, from here -->";
@@ -84,7 +84,7 @@ impl Page<'_> {
         );
         let beside =
             BESIDE.iter().filter_map(|it| Some((it, it.verdict(self.ledger)?))).map(|(it, verdict)| {
-                let Beside { case, metric, one, to, .. } = it;
+                let RelativeTarget { case, metric, one, to, .. } = it;
                 let (one, to, unit) = (one.name(), to.name(), case.heading(*metric));
                 format!("* {}, {unit}: {one} divided by {to}: {}\n", case.title(), in_words(&verdict))
             });

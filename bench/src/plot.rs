@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::contestant::Contestant;
-use crate::ledger::{Ledger, Middle};
+use crate::ledger::{Ledger, Quartiles};
 use crate::page::figure;
 use crate::target::{TARGETS, Target};
 
@@ -58,7 +58,7 @@ fn panel(ledger: &Ledger, target: &Target, (x, y): (usize, usize), text: &mut St
     let values = BARS.map(|(contestant, _)| ledger.middle(*case, contestant, *metric));
     let longest = values.iter().flatten().map(|middle| middle.high).fold(0.0, f64::max);
     for (row, ((contestant, colour), value)) in BARS.into_iter().zip(values).enumerate() {
-        let Some(Middle { low, median, high }) = value else { continue };
+        let Some(Quartiles { low, median, high }) = value else { continue };
         let top = y + 40 + row * ROW;
         let long = |value: f64| if longest > 0.0 { value / longest * BAR.1 as f64 } else { 0.0 };
         let (length, from, to) = (long(median), long(low), long(high));

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Metric};
 use crate::contestant::Contestant;
-use crate::ledger::{Ledger, Middle};
+use crate::ledger::{Ledger, Quartiles};
 use crate::load::Load;
 
 /// Kind of limit: upper or lower.
@@ -60,7 +60,7 @@ pub(crate) const LARGE_CONFIGURATION: f64 = 1.03;
 pub(crate) const INGRESS: f64 = 1.05;
 
 /// Target for a contestant of ours relative to another one of ours, to a rival, or to no proxy at all.
-pub(crate) struct Beside {
+pub(crate) struct RelativeTarget {
     pub(crate) case: Case,
     pub(crate) metric: Metric,
     pub(crate) one: Contestant,
@@ -68,13 +68,13 @@ pub(crate) struct Beside {
     wanted: f64,
 }
 
-const fn beside(case: Case, metric: Metric, [one, to]: [Contestant; 2], wanted: f64) -> Beside {
-    Beside { case, metric, one, to, wanted }
+const fn beside(case: Case, metric: Metric, [one, to]: [Contestant; 2], wanted: f64) -> RelativeTarget {
+    RelativeTarget { case, metric, one, to, wanted }
 }
 
 /// Targets of the kernel path, and of mirrors that are never read. `Machine` includes the usage of clients and
 /// backends: the kernel path has no process of its own.
-pub(crate) const BESIDE: [Beside; 6] = [
+pub(crate) const BESIDE: [RelativeTarget; 6] = [
     beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.10),
     beside(Case::Crr, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Haproxy], 0.55),
     beside(Case::Rr64, Metric::Machine, [Contestant::MeshtcpKernel, Contestant::Direct], 1.02),
@@ -83,7 +83,7 @@ pub(crate) const BESIDE: [Beside; 6] = [
     beside(Case::Rr64, Metric::P99, [Contestant::MeshtcpMirrorHangs, Contestant::Meshtcp], 1.05),
 ];
 
-impl Beside {
+impl RelativeTarget {
     /// Verdict on the target; `None`: it was not measured.
     pub(crate) fn verdict(&self, ledger: &Ledger) -> Option<Verdict> {
         let seen = ledger.ratio(self.case, self.metric, self.one, self.to)?;
@@ -95,7 +95,7 @@ impl Beside {
 pub(crate) struct Verdict {
     pub(crate) bound: Bound,
     pub(crate) wanted: f64,
-    pub(crate) seen: Middle,
+    pub(crate) seen: Quartiles,
 }
 
 impl Verdict {

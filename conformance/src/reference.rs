@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dialect::envoy::{self, EnvoyOptions, EnvoyResources};
 use plan::{
-    Accepts, Cluster, ClusterSettings, ConnectionSettings, Direction, Listener, Owner, Plan, Route,
+    Cluster, ClusterSettings, ConnectionSettings, Direction, Listener, ListenerTls, Owner, Plan, Route,
     SplitSettings,
 };
 use serde_json::{Map, Value, json};
@@ -88,7 +88,7 @@ fn count_kafka(listener: &Listener, tree: &mut Value) {
 /// The reference looks for TLS at gateways that take plain TCP, too. We do not: it waits for the client's first bytes, and
 /// so for ever where the server speaks first, as databases do.
 fn inspect_plaintext(listener: &Listener, tree: &mut Value) {
-    if listener.direction != Direction::Gateway || listener.accepts != Accepts::Plaintext {
+    if listener.direction != Direction::Gateway || listener.accepts != ListenerTls::Plaintext {
         return;
     }
     let inspector = json!({

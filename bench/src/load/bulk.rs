@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rustix::event::epoll::EventFlags;
 
-use super::{Way, order, read_patiently};
+use super::{BulkDirection, order, read_patiently};
 use crate::door::Door;
 use crate::order::Order;
 use crate::poll::Poll;
@@ -23,18 +23,18 @@ pub(super) fn bulk(
     target: Door,
     window: Window,
     streams: usize,
-    way: Way,
+    way: BulkDirection,
     pace: Option<NonZeroU32>,
 ) -> io::Result<Sample> {
     let (ordered, flags) = match way {
-        Way::Down => (Order::Source(pace), EventFlags::IN),
-        Way::Up => (Order::Sink, EventFlags::OUT),
+        BulkDirection::Down => (Order::Source(pace), EventFlags::IN),
+        BulkDirection::Up => (Order::Sink, EventFlags::OUT),
     };
     let sockets = (0..streams).map(|_| order(target, ordered)).collect::<io::Result<Vec<_>>>()?;
     let mut poll = Poll::new()?;
     let mut room = vec![0; GULP];
     for (number, socket) in sockets.iter().enumerate() {
-        if way == Way::Down {
+        if way == BulkDirection::Down {
             read_patiently(socket, &mut room[..1])?;
         }
         poll.add(socket, number, flags)?;
@@ -52,8 +52,8 @@ pub(super) fn bulk(
             let Some(socket) = sockets.get(number) else { continue };
             for _ in 0..TURNS {
                 let moved = match way {
-                    Way::Down => socket::discard(socket, &mut room)?,
-                    Way::Up => socket::write(socket, &fill)?,
+                    BulkDirection::Down => socket::discard(socket, &mut room)?,
+                    BulkDirection::Up => socket::write(socket, &fill)?,
                 };
                 match moved {
                     Moved::Bytes(more) => bytes += more as u64,

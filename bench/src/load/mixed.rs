@@ -4,13 +4,13 @@ use std::io;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Way;
+use super::BulkDirection;
 use super::ask::ask;
 use super::bulk::bulk;
 use crate::door::Door;
 use crate::window::{Sample, Window};
 
-pub(super) struct Beside {
+pub(super) struct MixedLoad {
     pub(super) streams: usize,
     /// Pace of each stream in megabytes per second; `None`: no limit.
     pub(super) pace: Option<NonZeroU32>,
@@ -18,11 +18,11 @@ pub(super) struct Beside {
 }
 
 /// Runs the load; the unit of work is a request, and the data of the streams is recorded in `beside`.
-pub(super) fn mixed(target: Door, window: Window, beside: Beside) -> io::Result<Sample> {
-    let Beside { streams, pace, asking } = beside;
+pub(super) fn mixed(target: Door, window: Window, beside: MixedLoad) -> io::Result<Sample> {
+    let MixedLoad { streams, pace, asking } = beside;
     std::thread::scope(|scope| {
         let around = Window { length: window.length + Duration::from_millis(50), ..window };
-        let big = scope.spawn(move || bulk(target, around, streams, Way::Down, pace));
+        let big = scope.spawn(move || bulk(target, around, streams, BulkDirection::Down, pace));
         // lets the streams start first
         std::thread::sleep(Duration::from_millis(50));
         let small = ask(target, window, asking);

@@ -24,7 +24,7 @@ use vips::Given;
 pub use filler::Filler;
 pub use ranges::Ranges;
 pub use tags::as_if_new;
-pub use vips::Memory;
+pub use vips::AssignedVips;
 
 /// Kinds of services, with their names in selectors of HostnameGenerators.
 const KINDS: [(Kind, &str); 3] = [
@@ -58,7 +58,7 @@ impl Addresses {
     pub fn of<'a>(
         resources: impl IntoIterator<Item = &'a Resource>,
         ranges: &Ranges,
-        memory: &Memory,
+        memory: &AssignedVips,
     ) -> Self {
         let resources: Vec<&Resource> = resources.into_iter().collect();
         let services = resources.iter().copied().filter(|resource| has_addresses(resource.kind()));
@@ -102,7 +102,7 @@ impl Addresses {
     }
 
     /// Records the owner of each address in a memory.
-    pub fn teach(&self, memory: &mut Memory) {
+    pub fn teach(&self, memory: &mut AssignedVips) {
         memory.learn(self.held.clone());
     }
 

@@ -46,7 +46,7 @@ impl CertificateReport {
 /// Order to renew certificates, as exchanged by control planes on one store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Rotation {
+pub struct RotationOrder {
     /// Unique ID of the order.
     pub id: Arc<str>,
     /// Mesh whose certificates are renewed; absent: all.
@@ -57,7 +57,7 @@ pub struct Rotation {
     pub proxy: Option<String>,
 }
 
-impl Rotation {
+impl RotationOrder {
     /// Returns `true` if the order covers the certificate of a proxy.
     pub fn concerns(&self, mesh: &str, proxy: &str) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);

@@ -25,16 +25,16 @@ use dialect::envoy::EnvoyOptions;
 use l4::config::{Config, ProxyName};
 use model::{Problem, Problems, Resource, ResourceKey, Severity};
 use plan::{Context, IgnoredBecause, Outcome, Plan, ProxyId, Reads, Snapshot, TagAddresses};
-use xds::{Commons, Family};
+use xds::{Family, Interner};
 
-pub use change::{Change, What, changes};
+pub use change::{ProxyChange, ProxyChangeKind, changes};
 pub use conflict::{conflicts, shared_addresses};
 pub use hosts::host_names;
-pub use reference::{Dangling, dangling, newly_dangling};
+pub use reference::{DanglingReference, dangling, newly_dangling};
 pub use rollouts::{Applied, applied, contend};
-pub use row::{Row, Share, Sort, carried, rows, without_kind};
-pub use scope::{Scope, Which};
-pub use told::{Said, Told, Unsayable};
+pub use row::{BackendShare, ListenerDirection, Row, carried, rows, without_kind};
+pub use scope::{PlanScope, ProxySelection};
+pub use told::{EncodedPlan, Told, Unsayable};
 pub use unsayable::unsayable;
 
 use crate::Ledger;
@@ -47,7 +47,7 @@ pub struct Compiler {
     /// Input of plans besides resources.
     pub context: Context,
     /// Proxies to plan for.
-    pub scope: Scope,
+    pub scope: PlanScope,
     /// Options of the configuration of Envoy.
     pub envoy: EnvoyOptions,
 }
@@ -65,7 +65,7 @@ pub struct Compiled {
     envoy: EnvoyOptions,
     /// Common parts of the configuration, passed from state to state as the plans' common parts are from snapshot to
     /// snapshot.
-    commons: Arc<Commons>,
+    interner: Arc<Interner>,
 }
 
 /// Configuration of one proxy.
@@ -88,7 +88,7 @@ impl Compiler {
             proxies: BTreeMap::new(),
             planned: 0,
             envoy: self.envoy,
-            commons: Arc::default(),
+            interner: Arc::default(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Compiler {
         };
         let snapshot = Snapshot::following(&before.snapshot, resources, context);
         let touched = snapshot.touched_since(&before.snapshot);
-        self.plan(snapshot, Arc::clone(&before.commons), |key| match before.proxies.get(key) {
+        self.plan(snapshot, Arc::clone(&before.interner), |key| match before.proxies.get(key) {
             None => Before::Nothing,
             Some(old) if old.reads.meet(&touched) || otherwise.contains(key) => Before::Touched(old),
             Some(old) => Before::Untouched(old),
@@ -145,7 +145,7 @@ impl Compiler {
     fn plan<'a>(
         &self,
         snapshot: Snapshot,
-        commons: Arc<Commons>,
+        interner: Arc<Interner>,
         before: impl Fn(&ProxyId) -> Before<'a>,
     ) -> Compiled {
         let mut proxies = BTreeMap::new();
@@ -158,19 +158,19 @@ impl Compiler {
             }
         }
         let planned = to_plan.len();
-        let compiled = parallel::each(&to_plan, |(key, old)| self.plan_one(&snapshot, &commons, key, *old));
+        let compiled = parallel::each(&to_plan, |(key, old)| self.plan_one(&snapshot, &interner, key, *old));
         let keys = to_plan.into_iter().map(|(key, _)| key);
         proxies.extend(keys.zip(compiled).filter_map(|(key, compiled)| Some((key, compiled?))));
         snapshot.settle();
-        commons.tidy();
-        Compiled { snapshot: Arc::new(snapshot), proxies, planned, envoy: self.envoy, commons }
+        interner.tidy();
+        Compiled { snapshot: Arc::new(snapshot), proxies, planned, envoy: self.envoy, interner }
     }
 
     /// Plans one proxy. Parts equal to `old` are shared with it.
     fn plan_one(
         &self,
         snapshot: &Snapshot,
-        commons: &Commons,
+        interner: &Interner,
         key: &ProxyId,
         old: Option<&CompiledProxy>,
     ) -> Option<CompiledProxy> {
@@ -183,7 +183,7 @@ impl Compiler {
             return Some(CompiledProxy { reads, ..old.clone() });
         }
         let plan = Arc::new(plan);
-        let told = Told::of(Arc::clone(&plan), self.envoy, commons, old.map(|old| &*old.told));
+        let told = Told::of(Arc::clone(&plan), self.envoy, interner, old.map(|old| &*old.told));
         Some(CompiledProxy { plan, told: Arc::new(told), reads })
     }
 }
@@ -244,7 +244,7 @@ impl Compiled {
             snapshot: Arc::clone(&self.snapshot),
             proxies,
             envoy: self.envoy,
-            commons: Arc::clone(&self.commons),
+            interner: Arc::clone(&self.interner),
         };
         hosts.into_values().map(of_host).collect()
     }
@@ -298,7 +298,7 @@ fn without_addresses(compiled: &Compiled) -> Option<Problem> {
 /// at the Dataplane of the first.
 pub fn warnings(
     compiled: &Compiled,
-    dangling: &[Dangling],
+    dangling: &[DanglingReference],
     ledger: &Ledger,
     families: &[Family],
 ) -> Problems {

@@ -15,9 +15,9 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct Handshake {
     /// Certificate of the client.
-    pub client: Certificate,
+    pub client: ExpectedCertificate,
     /// Certificate of the server.
-    pub server: Certificate,
+    pub server: ExpectedCertificate,
     /// Server name (SNI) of the client; absent: it does not dial this inbound.
     pub server_name: Option<String>,
     /// End that would refuse the other, and the reason; absent: neither, as far as plans can tell.
@@ -27,7 +27,7 @@ pub struct Handshake {
 /// Certificate as it is to be issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Certificate {
+pub struct ExpectedCertificate {
     /// URI names in it, in their order; empty: it cannot be issued.
     pub names: Vec<String>,
     /// Issuer: a backend of the mesh, or a MeshIdentity.
@@ -49,15 +49,15 @@ impl Handshake {
     pub(crate) fn between(ends: &Ends<'_>) -> Self {
         let Ends { client, dials, server, .. } = ends;
         Self {
-            client: Certificate::of(client),
-            server: Certificate::of(server),
+            client: ExpectedCertificate::of(client),
+            server: ExpectedCertificate::of(server),
             server_name: dials.map(|dials| dials.sni.clone()),
             refused: refused(ends),
         }
     }
 }
 
-impl Certificate {
+impl ExpectedCertificate {
     fn of(mtls: &Mtls) -> Self {
         let names = mtls.uris.as_ref().cloned().unwrap_or_default();
         Self { names, issued_by: mtls.identity.to_string() }
@@ -158,7 +158,7 @@ impl fmt::Display for Handshake {
     }
 }
 
-impl fmt::Display for Certificate {
+impl fmt::Display for ExpectedCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { names, issued_by } = self;
         match names.as_slice() {

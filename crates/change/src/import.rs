@@ -25,7 +25,7 @@ use route::Route;
 
 /// System whose documents are imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum SourceSystem {
     /// Gateway API of Kubernetes: TCPRoute, of `v1` and its alphas, with the Gateways that it is attached to.
     GatewayApi,
     /// Istio: VirtualService, with the DestinationRules that define its subsets.
@@ -51,10 +51,10 @@ struct Made<'a> {
 }
 
 /// Imports documents into a mesh. Every resource in the result is valid in the profile.
-pub fn import(from: From, documents: &[Document], mesh: &str, profile: Profile) -> Imported {
+pub fn import(from: SourceSystem, documents: &[Document], mesh: &str, profile: Profile) -> Imported {
     let Made { others, routes, notes } = match from {
-        From::GatewayApi => gateway_api::import(documents),
-        From::Istio => istio::import(documents),
+        SourceSystem::GatewayApi => gateway_api::import(documents),
+        SourceSystem::Istio => istio::import(documents),
     };
     let mut imported = Imported { resources: Vec::new(), notes };
     let mut add = |origin: &Origin<'_>, document: Value| {

@@ -42,7 +42,7 @@ pub mod traffic;
 pub use carried::{AVAILABLE_SERVICES, GIVEN_ONCE, carry};
 pub use computed::complete;
 pub use content::{Content, Entry, problem_of};
-pub use handshake::{Certificate, Handshake};
+pub use handshake::{ExpectedCertificate, Handshake};
 pub use ledger::{Candidate, Ledger};
 pub use model::draft::Options;
 pub use permitted::{Permitted, permitted};

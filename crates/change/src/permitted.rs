@@ -6,7 +6,7 @@ use std::fmt;
 use dialect::l4 as words;
 use l4::config::Origin;
 use l4::permit::{Peer, Permissions};
-use plan::{Accepts, Destination, Direction, Listener, Plan, ProxyId, ProxyTls, Terminated};
+use plan::{Destination, Direction, Listener, ListenerTls, Plan, ProxyId, ProxyTls, Terminated};
 use serde::Serialize;
 
 use crate::compile::Compiled;
@@ -53,7 +53,7 @@ pub fn permitted(compiled: &Compiled, from: &ProxyId, to: &str) -> Vec<Permitted
 
 /// Inbound in question.
 struct Target<'a> {
-    accepts: &'a Accepts,
+    accepts: &'a ListenerTls,
     /// TLS of the client to it; absent: the client does not dial the inbound, or dials it in plaintext.
     dials: Option<&'a ProxyTls>,
 }
@@ -161,21 +161,21 @@ impl Answer {
 }
 
 /// Decides about a proxy's connection to an inbound.
-fn of_proxy(client: &Plan, accepts: &Accepts, server_name: Option<&str>) -> Answer {
+fn of_proxy(client: &Plan, accepts: &ListenerTls, server_name: Option<&str>) -> Answer {
     match (&client.mtls, accepts) {
-        (Some(client), Accepts::Mtls(_)) => match client.uris.as_deref() {
+        (Some(client), ListenerTls::Mtls(_)) => match client.uris.as_deref() {
             Ok(uris) => answer(accepts, &Client::Tls { uris, server_name }),
             Err(why) => Answer::because(false, format!("no certificate can be issued for the client: {why}")),
         },
-        (Some(_), Accepts::Plaintext | Accepts::ServerName) | (None, _) => {
+        (Some(_), ListenerTls::Plaintext | ListenerTls::ServerName) | (None, _) => {
             answer(accepts, &Client::Plaintext)
         }
     }
 }
 
 /// Handshake of both ends; `None`: one of them speaks no mesh TLS.
-fn handshake(client: &Plan, accepts: &Accepts, dials: Option<&ProxyTls>) -> Option<Handshake> {
-    let (Some(client), Accepts::Mtls(terminated)) = (&client.mtls, accepts) else { return None };
+fn handshake(client: &Plan, accepts: &ListenerTls, dials: Option<&ProxyTls>) -> Option<Handshake> {
+    let (Some(client), ListenerTls::Mtls(terminated)) = (&client.mtls, accepts) else { return None };
     Some(Handshake::between(&Ends {
         client,
         dials,
@@ -186,8 +186,8 @@ fn handshake(client: &Plan, accepts: &Accepts, dials: Option<&ProxyTls>) -> Opti
 }
 
 /// Decides about a client's connection to an inbound, by the function that proxies use.
-pub(crate) fn answer(accepts: &Accepts, client: &Client<'_>) -> Answer {
-    let Accepts::Mtls(terminated) = accepts else {
+pub(crate) fn answer(accepts: &ListenerTls, client: &Client<'_>) -> Answer {
+    let ListenerTls::Mtls(terminated) = accepts else {
         return Answer::because(true, "it takes plaintext from anybody: no mTLS is on for it");
     };
     let Terminated { mtls: _, permissive, mode_by: _, params: _, peer_prefixes, permissions, counted_as: _ } =

@@ -23,12 +23,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Ledger;
-use crate::compile::{Compiled, CompiledProxy, Compiler, Scope};
+use crate::compile::{Compiled, CompiledProxy, Compiler, PlanScope};
 
 pub use admission::NotLetIn;
 pub use difference::{Difference, differences};
 pub use document::{comparable, universal};
-pub use live::{Affected, Existing, Live, LiveConnection, LiveConnections};
+pub use live::{Affected, ConnectionEffect, LiveConnection, LiveConnections, OpenConnections};
 pub use proposal::{ResourceChange, Verb, overlay, resource_changes};
 pub use proxies::{ListenerChange, ProxyPreview};
 pub use remark::{Remark, RemarkKind, remarks};
@@ -46,7 +46,7 @@ pub struct State {
 impl State {
     /// Plans every proxy of every mesh; `envoy`: options of the configuration of Envoys.
     pub fn of(ledger: Ledger, context: &Context, envoy: EnvoyOptions) -> Self {
-        let compiler = Compiler { context: context.clone(), scope: Scope::everything(), envoy };
+        let compiler = Compiler { context: context.clone(), scope: PlanScope::everything(), envoy };
         Self { compiled: compiler.compile(&ledger), ledger }
     }
 }
@@ -69,7 +69,7 @@ pub struct Preview {
 }
 
 /// Compares a proposed state with the one in force, in every dialect. `live`: the open connections, as far as known.
-pub fn preview(in_force: &State, proposed: &State, live: &Live) -> Preview {
+pub fn preview(in_force: &State, proposed: &State, live: &OpenConnections) -> Preview {
     let (before, after) = (&in_force.compiled, &proposed.compiled);
     let differ = |(key, proxy): &(&ProxyId, &CompiledProxy)| {
         before.proxies.get(*key).is_none_or(|old| old.plan != proxy.plan)

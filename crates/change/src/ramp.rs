@@ -14,8 +14,8 @@ mod evidence;
 mod judge;
 mod state;
 
-pub use counts::{Counted, Seen, Sides};
-pub use course::{Input, Standing};
+pub use counts::{ConnectionCounts, ObservedCounts, SideCounts};
+pub use course::{Input, RolloutPlacement};
 pub use evidence::Evidence;
-pub use judge::{Judge, Verdict};
-pub use state::{Asked, Event, Phase, Ramp, Request, fingerprint};
+pub use judge::{Judge, RampVerdict};
+pub use state::{Phase, Ramp, RampAction, RampEvent, RampRequest, fingerprint};

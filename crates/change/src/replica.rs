@@ -7,8 +7,8 @@ use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 
 use crate::Revision;
-use crate::certificates::{CertificateRow, Rotation};
-use crate::ramp::Seen;
+use crate::certificates::{CertificateRow, RotationOrder};
+use crate::ramp::ObservedCounts;
 use crate::rollout::{Progress, Rollout};
 use crate::status::{ProxyStatus, TurnedAway};
 use crate::traffic::ToldParts;
@@ -16,7 +16,7 @@ use crate::traffic::ToldParts;
 /// Knowledge of a control plane about one proxy that attached to it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Account {
+pub struct AttachedProxy {
     /// Status reported by the proxy.
     pub status: ProxyStatus,
     /// Revision of the last change of its configuration; `None`: it was sent none.
@@ -33,7 +33,7 @@ pub struct Account {
     pub notes: Vec<String>,
 }
 
-impl Account {
+impl AttachedProxy {
     /// Newest revision that the proxy runs; `taken_over`: the one of its control plane. `None`: unknown.
     pub fn runs(&self, taken_over: Revision) -> Option<Revision> {
         if self.is_current { Some(taken_over) } else { self.ran }
@@ -50,7 +50,7 @@ pub struct Replica {
     /// Epoch of the store that the revision belongs to; `None`: there is only one, or it is not reported.
     pub epoch: Option<Arc<str>>,
     /// Proxies that have attached to it.
-    pub proxies: BTreeMap<ProxyId, Arc<Account>>,
+    pub proxies: BTreeMap<ProxyId, Arc<AttachedProxy>>,
     /// Progress of the last revisions at its proxies, newest last.
     pub rollouts: Vec<Progress>,
     /// Recently rejected clients.
@@ -58,9 +58,9 @@ pub struct Replica {
     /// Certificates of its proxies, by their names between control planes.
     pub certificates: BTreeMap<String, Arc<CertificateRow>>,
     /// Last orders to renew certificates that it received.
-    pub rotations: Vec<Rotation>,
+    pub rotations: Vec<RotationOrder>,
     /// Counters of rollouts at its proxies, by the rollouts' keys in words.
-    pub ramps: BTreeMap<String, Seen>,
+    pub ramps: BTreeMap<String, ObservedCounts>,
     /// Sums of its proxies' traffic reports.
     pub traffic: ToldParts,
 }

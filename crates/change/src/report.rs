@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Revision;
 use crate::compile::Compiled;
-use crate::replica::{Account, Replica};
+use crate::replica::{AttachedProxy, Replica};
 use crate::rollout::Rollout;
 use crate::status::TurnedAway;
-pub use proxies::{ProxyReport, ProxyState, ProxyTotals, Refusal};
+pub use proxies::{ProxyRefusal, ProxyReport, ProxyState, ProxyTotals};
 pub use question::{Question, Subject};
-pub use routes::{Reach, Reached, RouteAtProxy, RouteReport, RouteTotals};
+pub use routes::{RouteAtProxy, RouteReport, RouteState, RouteStateCounts, RouteTotals};
 pub use served::{Served, ServedAll};
 
 /// Proxies and routes of a control plane, and of all others on the same store.
@@ -81,7 +81,7 @@ pub struct ControlPlane {
 
 /// Input of a report.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct ReportInput<'a> {
     /// Control plane that is asked, with its own proxies.
     pub own: Replica,
     /// Other control planes on the same store.
@@ -96,7 +96,7 @@ pub struct Facts<'a> {
 
 /// Knowledge about one proxy, and its source.
 struct Known<'a> {
-    account: &'a Account,
+    account: &'a AttachedProxy,
     /// Revision that its control plane applied last.
     taken_over: Revision,
     /// `true`: that is another state than the one in question, and the proxy's configuration was right for it.
@@ -106,8 +106,8 @@ struct Known<'a> {
 }
 
 /// Builds the requested report from the configuration of proxies and their answers.
-pub fn report(question: &Question, facts: &Facts<'_>) -> FleetReport {
-    let Facts { own, others, others_unknown, rollout, compiled } = facts;
+pub fn report(question: &Question, facts: &ReportInput<'_>) -> FleetReport {
+    let ReportInput { own, others, others_unknown, rollout, compiled } = facts;
     let mut known: BTreeMap<&ProxyId, Known<'_>> = BTreeMap::new();
     for replica in std::iter::once(own).chain(*others) {
         let elsewhere = (!std::ptr::eq(replica, own)).then_some(&replica.name);

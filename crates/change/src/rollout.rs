@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Revision;
 pub use progress::{Named, Progress};
-pub use underway::{Rollouts, Touched};
+pub use underway::{ChangedResources, Rollouts};
 
 /// Accepted state of the resources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -23,13 +23,13 @@ pub struct Story {
     /// Draw as a fraction of all draws, 0 to 1; `None`: no draw.
     pub fraction: Option<f64>,
     /// Split of its route now, in the order of the weights; empty: the resources have no such listener.
-    pub split: Vec<Interval>,
+    pub split: Vec<DrawInterval>,
 }
 
 /// Share of one backend as an interval of draws.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Interval {
+pub struct DrawInterval {
     /// Description of the backendRef, for humans.
     pub backend: String,
     /// Begin of its share, in percent of all draws.
@@ -59,7 +59,7 @@ impl Story {
 }
 
 /// Split of the route that a connection would take now, by the functions that its proxy uses.
-pub fn intervals(record: &Record, compiled: &Compiled) -> Vec<Interval> {
+pub fn intervals(record: &Record, compiled: &Compiled) -> Vec<DrawInterval> {
     let route = || {
         let key: ProxyId = record.text("proxy").parse().ok()?;
         let listener = compiled.proxies.get(&key)?.carried(&key, record.text("listener"))?;
@@ -72,7 +72,7 @@ pub fn intervals(record: &Record, compiled: &Compiled) -> Vec<Interval> {
     let drawn = record.draw().and_then(|draw| route.split.choose(Draw(draw)));
     let interval = |(at, backend): (usize, &Backend)| {
         let Range { start, end } = route.split.interval(at).unwrap_or_default();
-        Interval {
+        DrawInterval {
             backend: backend.reference.to_string(),
             from: start * 100.0,
             to: end * 100.0,

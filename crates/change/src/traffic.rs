@@ -10,8 +10,8 @@
 
 mod connect_times;
 mod counts;
-mod everywhere;
 mod flow;
+mod global;
 mod history;
 mod merged;
 mod page;
@@ -19,10 +19,10 @@ mod report;
 
 pub use connect_times::ConnectTimes;
 pub use counts::{Cause, Causes, Counts};
-pub use everywhere::{Everywhere, ToldPart, ToldParts};
-pub use flow::{Flow, Way};
+pub use flow::{Flow, FlowDirection};
+pub use global::{GlobalTraffic, ToldPart, ToldParts};
 pub use history::{History, Pace, SAMPLES, STEP};
 pub use l4::ending::{EARLY_BYTES, EARLY_TIME};
-pub use merged::{Bounds, Merged, Traffic};
-pub use page::{By, Chosen, TrafficPage, TrafficQuestion, TrafficRow};
+pub use merged::{Bounds, MergedFlow, Traffic};
+pub use page::{GroupBy, TrafficFilter, TrafficPage, TrafficQuestion, TrafficRow};
 pub use report::{Report, Row, UnfitReport};

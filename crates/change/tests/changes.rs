@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use dialect::envoy::EnvoyOptions;
-use meshtcp_change::compile::{Compiler, Scope, changes, conflicts, dangling, newly_dangling, warnings};
+use meshtcp_change::compile::{Compiler, PlanScope, changes, conflicts, dangling, newly_dangling, warnings};
 use meshtcp_change::{Candidate, Content, Options};
 use plan::Context;
 use xds::Family;
@@ -21,7 +21,7 @@ fn load(case: &Path, name: &str) -> Candidate {
 /// Changes and errors, one line each.
 fn said(case: &Path) -> String {
     let envoy = EnvoyOptions::default();
-    let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
+    let compiler = Compiler { context: Context::default(), scope: PlanScope::everything(), envoy };
     let before = match case.join("before.yaml").is_file() {
         true => compiler.compile(&load(case, "before.yaml").ledger),
         false => compiler.nothing(),

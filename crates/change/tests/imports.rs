@@ -7,12 +7,12 @@
 
 use std::path::Path;
 
-use meshtcp_change::import::{From, Imported, Note, import};
+use meshtcp_change::import::{Imported, Note, SourceSystem, import};
 use model::Profile;
 use model::draft::{Options, parse, read};
 
 fn result(case: &Path) -> (String, String) {
-    let (from, file) = [(From::GatewayApi, "gateway-api.yaml"), (From::Istio, "istio.yaml")]
+    let (from, file) = [(SourceSystem::GatewayApi, "gateway-api.yaml"), (SourceSystem::Istio, "istio.yaml")]
         .into_iter()
         .find(|(_, file)| case.join(file).is_file())
         .unwrap();

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use dialect::envoy::{self, EnvoyOptions};
 use dialect::l4 as words;
 use l4::permit::{Peer, Permissions as Law};
-use meshtcp_change::compile::{Compiler, Scope};
+use meshtcp_change::compile::{Compiler, PlanScope};
 use meshtcp_change::permitted;
 use model::Profile;
 use model::draft::{parse_unchecked, read};
-use plan::{Accepts, Context, Permissions, Snapshot, plan};
+use plan::{Context, ListenerTls, Permissions, Snapshot, plan};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -115,9 +115,9 @@ fn permissions(policies: &[String], profile: Profile) -> Permissions {
     let proxy = snapshot.proxies().next().unwrap();
     let plan = plan(&snapshot, &proxy.into()).unwrap();
     match &plan.listeners[0].accepts {
-        Accepts::Mtls(terminated) => terminated.permissions.clone(),
+        ListenerTls::Mtls(terminated) => terminated.permissions.clone(),
         // profile 3 has no CA of a mesh
-        Accepts::Plaintext | Accepts::ServerName => Permissions::nobody(),
+        ListenerTls::Plaintext | ListenerTls::ServerName => Permissions::nobody(),
     }
 }
 
@@ -261,7 +261,7 @@ fn who_asks_beforehand_hears_the_policy_that_decides() {
         let resources =
             documents.iter().filter_map(|it| parse_unchecked(it, Profile::V2_14).resource).map(Arc::new);
         let (context, envoy) = (Context::new(Profile::V2_14), EnvoyOptions::default());
-        let compiled = Compiler { context, scope: Scope::everything(), envoy }.plan_all(resources);
+        let compiled = Compiler { context, scope: PlanScope::everything(), envoy }.plan_all(resources);
         let permitted = permitted(&compiled, &from.parse().unwrap(), to);
         permitted.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
@@ -297,7 +297,7 @@ fn who_asks_beforehand_hears_who_both_ends_are() {
         let resources =
             documents.iter().filter_map(|it| parse_unchecked(it, Profile::V2_14).resource).map(Arc::new);
         let (context, envoy) = (Context::new(Profile::V2_14), EnvoyOptions::default());
-        let compiled = Compiler { context, scope: Scope::everything(), envoy }.plan_all(resources);
+        let compiled = Compiler { context, scope: PlanScope::everything(), envoy }.plan_all(resources);
         let found = permitted(&compiled, &"default/web-1".parse().unwrap(), "db-1");
         found.into_iter().next().unwrap().handshake
     };

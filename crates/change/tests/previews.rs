@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use dialect::envoy::EnvoyOptions;
-use meshtcp_change::preview::{Live, LiveConnection, LiveConnections, State, overlay, preview};
+use meshtcp_change::preview::{LiveConnection, LiveConnections, OpenConnections, State, overlay, preview};
 use meshtcp_change::{Content, Ledger, Options};
 use plan::Context;
 use serde_json::Value;
@@ -20,8 +20,8 @@ fn load(case: &Path, name: &str) -> Ledger {
     content.entries.into_iter().collect()
 }
 
-fn live(case: &Path) -> Live {
-    let Ok(text) = std::fs::read_to_string(case.join("live.json")) else { return Live::new() };
+fn live(case: &Path) -> OpenConnections {
+    let Ok(text) = std::fs::read_to_string(case.join("live.json")) else { return OpenConnections::new() };
     let listeners: Vec<Value> = serde_json::from_str(&text).unwrap();
     let one = |it: Value| {
         let key =
@@ -49,7 +49,7 @@ fn live(case: &Path) -> Live {
         let open = backends.flat_map(of_backend).collect();
         (key, LiveConnections { open, age_seconds: it["ageSeconds"].as_f64().unwrap() })
     };
-    let mut live = Live::new();
+    let mut live = OpenConnections::new();
     for (key, LiveConnections { open, age_seconds }) in listeners.into_iter().map(one) {
         let counted = live.entry(key).or_default();
         counted.open.extend(open);
@@ -72,7 +72,7 @@ fn every_case_is_foretold_as_it_should() {
             State::of(overlay(&in_force, &put, &BTreeSet::new(), context.profile), &context, envoy);
         let in_force = State::of(in_force, &context, envoy);
         let said = preview(&in_force, &proposed, &live(&case)).to_string();
-        assert!(preview(&proposed, &proposed, &Live::new()).is_empty());
+        assert!(preview(&proposed, &proposed, &OpenConnections::new()).is_empty());
         let file = case.join("said.txt");
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&file, &said).unwrap();

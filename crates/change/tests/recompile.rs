@@ -6,7 +6,7 @@ mod world;
 use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
-use meshtcp_change::compile::{Compiled, Compiler, Said, Scope};
+use meshtcp_change::compile::{Compiled, Compiler, EncodedPlan, PlanScope};
 use meshtcp_change::{Content, Options};
 use model::{Profile, Resource};
 use plan::{Context, Plan, ProxyId};
@@ -17,7 +17,11 @@ use xds::Family;
 use world::{any_profile, any_world, shuffled};
 
 fn compiler(profile: Profile) -> Compiler {
-    Compiler { context: Context::new(profile), scope: Scope::everything(), envoy: EnvoyOptions::default() }
+    Compiler {
+        context: Context::new(profile),
+        scope: PlanScope::everything(),
+        envoy: EnvoyOptions::default(),
+    }
 }
 
 fn shared(world: Vec<Resource>) -> Vec<Arc<Resource>> {
@@ -33,7 +37,7 @@ fn next(now: &[Arc<Resource>], other: &[Arc<Resource>], bits: u32) -> Vec<Arc<Re
 }
 
 /// Configuration of every proxy in a state, with its plan.
-fn told(compiled: &Compiled) -> Vec<(ProxyId, Plan, Said)> {
+fn told(compiled: &Compiled) -> Vec<(ProxyId, Plan, EncodedPlan)> {
     let proxies = compiled.proxies.iter();
     proxies
         .map(|(key, proxy)| {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use dialect::envoy::EnvoyOptions;
 use meshtcp_change::compile::{Applied, applied, warnings};
-use meshtcp_change::preview::{Live, State, preview};
-use meshtcp_change::ramp::Standing;
+use meshtcp_change::preview::{OpenConnections, State, preview};
+use meshtcp_change::ramp::RolloutPlacement;
 use meshtcp_change::{Entry, Ledger};
 use model::draft::{Options, parse, read};
 use model::policy::Percent;
@@ -83,7 +83,7 @@ fn the_weights_in_force_name_the_rollout_and_the_route_stays_as_it_is() {
         [("MeshService redis".to_owned(), 9, by.clone()), ("MeshService redis-v2".to_owned(), 1, by)];
     assert_eq!(weights(&state), expected);
     let applied = of(&state, "ramp");
-    assert_eq!(applied.standing, Standing::InForce { written: Some(Percent::whole(0)) });
+    assert_eq!(applied.standing, RolloutPlacement::InForce { written: Some(Percent::whole(0)) });
     assert_eq!((applied.proxies, applied.destinations), ([web()].into(), ["redis".to_owned()].into()));
     let ProxyId::Dataplane(key) = web() else { panic!() };
     let explained = explain(&state.compiled.snapshot, &key, None).unwrap().to_string();
@@ -101,7 +101,7 @@ fn the_backend_that_connections_go_to_need_not_stand_in_the_route_and_others_kee
     let state = state(&[MESH, &route(refs), &rollout("ramp", "{weight: 50}")].concat());
     let found: Vec<u32> = weights(&state).into_iter().map(|(_, weight, _)| weight).collect();
     assert_eq!(found, [3, 2, 3]);
-    assert_eq!(of(&state, "ramp").standing, Standing::InForce { written: Some(Percent::whole(0)) });
+    assert_eq!(of(&state, "ramp").standing, RolloutPlacement::InForce { written: Some(Percent::whole(0)) });
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_preview_shows_what_a_step_and_a_deletion_would_do() {
     let without = state(&[MESH, &route(BOTH)].concat());
     let with = state(&[MESH, &route(BOTH), &rollout("ramp", "{weight: 100}")].concat());
     for (before, after) in [(&without, &with), (&with, &without)] {
-        let preview = preview(before, after, &Live::new());
+        let preview = preview(before, after, &OpenConnections::new());
         let proxies: Vec<&ProxyId> = preview.proxies.iter().map(|it| &it.proxy).collect();
         assert_eq!(proxies, [&web()]);
     }
@@ -118,8 +118,8 @@ fn a_preview_shows_what_a_step_and_a_deletion_would_do() {
 #[test]
 fn why_a_rollout_is_not_in_force_is_told() {
     let nowhere = |text: &str| match of(&state(text), "ramp").standing {
-        Standing::Nowhere(why) => why,
-        Standing::InForce { .. } => panic!("it is in force"),
+        RolloutPlacement::Nowhere(why) => why,
+        RolloutPlacement::InForce { .. } => panic!("it is in force"),
     };
     let ramp = rollout("ramp", "{weight: 10}");
     assert_eq!(nowhere(&[MESH, &ramp].concat()), "there is no MeshTCPRoute split");
@@ -143,7 +143,7 @@ fn a_backend_that_is_not_there_holds_the_rollout() {
         "to: {kind: MeshService, name: gone, port: 6379}",
     );
     let state = state(&[MESH, &route(BOTH), &ramp].concat());
-    let Standing::Nowhere(why) = of(&state, "ramp").standing else { panic!("it is in force") };
+    let RolloutPlacement::Nowhere(why) = of(&state, "ramp").standing else { panic!("it is in force") };
     assert!(why.starts_with("MeshService gone port 6379: not found"), "{why}");
 }
 
@@ -151,7 +151,7 @@ fn a_backend_that_is_not_there_holds_the_rollout() {
 fn a_route_that_says_the_same_is_seen() {
     let refs = "{kind: MeshService, name: redis, weight: 1}, {kind: MeshService, name: redis-v2, weight: 3}";
     let state = state(&[MESH, &route(refs), &rollout("ramp", "{weight: 100}")].concat());
-    assert_eq!(of(&state, "ramp").standing, Standing::InForce { written: Some(Percent::whole(75)) });
+    assert_eq!(of(&state, "ramp").standing, RolloutPlacement::InForce { written: Some(Percent::whole(75)) });
 }
 
 #[test]
@@ -173,5 +173,5 @@ fn a_profile_without_matches_has_rollouts_and_one_with_them_weighs_every_rule_th
         outbound.routes().map(|route| route.split.iter().map(|it| it.weight).collect()).collect();
     splits.sort();
     assert_eq!(splits, [vec![1], vec![3, 1], vec![3, 1]]);
-    assert_eq!(of(&state, "ramp").standing, Standing::InForce { written: Some(Percent::whole(0)) });
+    assert_eq!(of(&state, "ramp").standing, RolloutPlacement::InForce { written: Some(Percent::whole(0)) });
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dialect::envoy::{EnvoyOptions, SplitLayout};
-use meshtcp_change::compile::{Change, Compiler, Scope, changes};
-use meshtcp_change::preview::{Live, State, preview};
+use meshtcp_change::compile::{Compiler, PlanScope, ProxyChange, changes};
+use meshtcp_change::preview::{OpenConnections, State, preview};
 use meshtcp_change::{Entry, Ledger};
 use model::Profile;
 use model::draft::{parse_unchecked, read};
@@ -93,11 +93,11 @@ proptest! {
         let wanted = differ(&bytes(&before, profile, &envoy), &bytes(&after, profile, &envoy));
         let context = Context::new(profile);
         let (before, after) = (State::of(before, &context, envoy), State::of(after, &context, envoy));
-        let foretold = preview(&before, &after, &Live::new());
+        let foretold = preview(&before, &after, &OpenConnections::new());
         let foretold: BTreeMap<ProxyId, Option<Family>> =
             foretold.proxies.into_iter().map(|proxy| (proxy.proxy, proxy.only_for)).collect();
         prop_assert_eq!(foretold, wanted);
-        prop_assert!(preview(&after, &after, &Live::new()).proxies.is_empty());
+        prop_assert!(preview(&after, &after, &OpenConnections::new()).proxies.is_empty());
     }
 
     #[test]
@@ -108,7 +108,7 @@ proptest! {
     ) {
         let (before, after) = (ledger(&before, profile), ledger(&after, profile));
         let (old, new) = (bytes(&before, profile, &envoy), bytes(&after, profile, &envoy));
-        let compiler = Compiler { context: Context::new(profile), scope: Scope::everything(), envoy };
+        let compiler = Compiler { context: Context::new(profile), scope: PlanScope::everything(), envoy };
         let before = compiler.compile(&before);
         let after = compiler.recompile(&before, &after);
         for family in [Family::L4, Family::Envoy] {
@@ -122,7 +122,7 @@ proptest! {
                 old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key)).collect();
             let told = changes(&before, &after, |_| Some(family));
             for key in old.keys().chain(new.keys()) {
-                let is_told = told.iter().any(|Change { proxy, .. }| proxy == key);
+                let is_told = told.iter().any(|ProxyChange { proxy, .. }| proxy == key);
                 prop_assert_eq!(is_told, wanted.contains(&key), "{} {:?}", key, family);
             }
             prop_assert_eq!(before.tells_the_same(&after, family), wanted.is_empty());

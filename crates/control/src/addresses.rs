@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::addresses::{Addresses, Memory, Ranges, has_addresses};
+use change::addresses::{Addresses, AssignedVips, Ranges, has_addresses};
 use change::{Entry, Ledger};
 use model::{Kind, ResourceKey};
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ const COLLECTS: Duration = Duration::from_millis(100);
 /// Assigns services addresses from these ranges, as long as it is polled. Each look writes only what differs. A service
 /// keeps the address that it has; while this runs, nobody else gets it, nor those of some thousand deleted services.
 pub async fn keep(store: Arc<dyn Store>, ranges: Ranges, mut current: watch::Receiver<Arc<Current>>) {
-    let mut memory = Memory::default();
+    let mut memory = AssignedVips::default();
     let mut full = BTreeSet::new();
     // entries of the last look, if all of it was written
     let mut done: Vec<Arc<Entry>> = Vec::new();
@@ -86,7 +86,7 @@ mod tests {
     use std::time::Instant;
 
     use change::Options;
-    use change::compile::{Compiler, Scope, Which};
+    use change::compile::{Compiler, PlanScope, ProxySelection};
     use dialect::envoy::EnvoyOptions;
     use plan::Context;
     use serde_json::{Value, json};
@@ -105,7 +105,7 @@ mod tests {
         source.refresh(Instant::now());
         let compiler = Compiler {
             context: Context::default(),
-            scope: Scope { mesh: None, which: Which::All },
+            scope: PlanScope { mesh: None, which: ProxySelection::All },
             envoy: EnvoyOptions::default(),
         };
         let mut adopted = None;
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(put(&store, service("redis", by_hand.clone())).await, Effect::Changed);
         let (ledger, _) = seen.adopted.as_ref().unwrap();
         let resources = ledger.resources().map(Arc::as_ref);
-        let addresses = Addresses::of(resources, &Ranges::default(), &Memory::default());
+        let addresses = Addresses::of(resources, &Ranges::default(), &AssignedVips::default());
         write(&*store, ledger, &addresses).await.unwrap();
         assert_eq!(status(&store, "redis").await, by_hand);
     }

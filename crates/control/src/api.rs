@@ -10,7 +10,6 @@
 
 mod addressed;
 mod answer;
-mod ask;
 mod attachments;
 mod caller;
 mod collection;
@@ -34,6 +33,7 @@ mod policy;
 mod preview;
 mod recognise;
 mod refusal;
+mod request;
 mod resources;
 mod revisions;
 mod selected;
@@ -62,7 +62,7 @@ use crate::web::KnownAs;
 pub use caller::Role;
 pub use first_start::prepare;
 pub use metrics::ApiMetrics;
-pub use mirror::{Mirror, universal};
+pub use mirror::{MirrorStore, universal};
 pub use openapi::document as openapi;
 pub use plane::{Mark, Plane};
 pub use serve::serve;
@@ -139,11 +139,11 @@ const FOLLOWERS: usize = 64;
 /// REST API server. Cloning shares everything.
 #[derive(Clone)]
 pub struct Api {
-    desk: Arc<Desk>,
+    inner: Arc<Inner>,
 }
 
 /// State shared by all requests.
-pub(crate) struct Desk {
+pub(crate) struct Inner {
     setup: Setup,
     store: Arc<dyn Store>,
     tokens: Tokens,
@@ -161,7 +161,7 @@ pub(crate) struct Desk {
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api").field("store", &self.desk.store).finish_non_exhaustive()
+        f.debug_struct("Api").field("store", &self.inner.store).finish_non_exhaustive()
     }
 }
 
@@ -175,8 +175,8 @@ impl Api {
         let (previews, looks) = (Semaphore::new(1), Semaphore::new(LOOKS));
         let prepared = if setup.prepared { OnceLock::from(()) } else { OnceLock::new() };
         let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        let desk = Desk { setup, store, tokens, plane, metrics, previews, prepared, looks, followers };
-        Self { desk: Arc::new(desk) }
+        let inner = Inner { setup, store, tokens, plane, metrics, previews, prepared, looks, followers };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Returns the router. Requests must carry a [`serve::Peer`], which [`serve`] gives them.
@@ -185,7 +185,7 @@ impl Api {
     }
 }
 
-impl Desk {
+impl Inner {
     /// Returns `true` if there is a mesh, or was one. While the first one is still being made, no mesh is reported as
     /// missing.
     async fn is_prepared(&self) -> bool {

@@ -39,7 +39,7 @@ pub struct Arrivals {
 
 /// Resource that a proxy brought, validated.
 #[derive(Clone, Debug)]
-pub(crate) struct Brought {
+pub(crate) struct BroughtResource {
     pub(crate) resource: Resource,
     pub(crate) key: ResourceKey,
     pub(crate) document: Value,
@@ -86,7 +86,7 @@ impl Arrivals {
     }
 
     /// Parses the resource that a proxy brought: a Dataplane, or the resource of a zone proxy.
-    pub(crate) fn read(&self, text: &str) -> Result<Brought, NotTaken> {
+    pub(crate) fn read(&self, text: &str) -> Result<BroughtResource, NotTaken> {
         let document = serde_json::from_str(text);
         let document: Value =
             document.map_err(|error| NotTaken::Invalid(format!("dataplane: is no JSON: {error}")))?;
@@ -94,14 +94,14 @@ impl Arrivals {
     }
 
     /// Validates a document and adds what is computed of it, as for documents put over the API.
-    fn checked(&self, mut document: Value) -> Result<Brought, NotTaken> {
+    fn checked(&self, mut document: Value) -> Result<BroughtResource, NotTaken> {
         let said = self.resource(&document)?;
         complete(&mut document, &said, self.rules.zone.as_deref());
         // its tags name its zone now, as in stored resources
         let resource = self.resource(&document)?;
         let meta = resource.meta();
         let key = ResourceKey::new(resource.kind(), meta.mesh.as_str(), meta.name.as_str());
-        Ok(Brought { key, document, resource })
+        Ok(BroughtResource { key, document, resource })
     }
 
     fn resource(&self, document: &Value) -> Result<Resource, NotTaken> {
@@ -127,7 +127,7 @@ impl Arrivals {
     }
 
     /// Checks that a resource could be stored: its mesh exists, and it is present if resources are read from files.
-    pub(crate) async fn has_place(&self, brought: &Brought) -> Result<(), NotTaken> {
+    pub(crate) async fn has_place(&self, brought: &BroughtResource) -> Result<(), NotTaken> {
         let key = &brought.key;
         if let Some(mesh) = &key.mesh
             && self.store.get(&ResourceKey::new(Kind::Mesh, "", mesh.as_str())).await?.is_none()
@@ -142,12 +142,16 @@ impl Arrivals {
 
     /// Stores a resource that a proxy brought. `proven`: a token proves that it is the proxy's; without one it replaces
     /// nothing that somebody else stored. Returns `None` if the stored one stays, and is not removed with the proxy.
-    pub(crate) async fn arrive(&self, brought: &Brought, proven: bool) -> Result<Option<Arrival>, NotTaken> {
+    pub(crate) async fn arrive(
+        &self,
+        brought: &BroughtResource,
+        proven: bool,
+    ) -> Result<Option<Arrival>, NotTaken> {
         self.has_place(brought).await?;
         if !self.writable {
             return Ok(None);
         }
-        let Brought { key, document, resource } = brought;
+        let BroughtResource { key, document, resource } = brought;
         for _ in 0..ATTEMPTS {
             let before = self.store.get(key).await?;
             let came = before.as_ref().is_none_or(|before| before.document.get(ARRIVED).is_some());
@@ -202,7 +206,7 @@ impl Arrivals {
 }
 
 /// Document as it is stored: with the computed labels and the mark of arrival.
-fn as_stored(Brought { resource, key, mut document }: Brought) -> Value {
+fn as_stored(BroughtResource { resource, key, mut document }: BroughtResource) -> Value {
     if let Some(members) = document.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
         let labels = resource.meta().labels.iter().map(|(key, value)| (key.to_owned(), json!(value)));

@@ -20,7 +20,7 @@ use crate::store::{Expected, Store, StoreError};
 
 /// Settings for counting the available services.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counting {
+pub struct ServiceCountSettings {
     /// Least time between two counts after changes.
     pub interval: Duration,
     /// Prefixes of the tag keys of inbounds that are published; empty: all tags. Without a prefix of `kuma.io/service`
@@ -29,7 +29,11 @@ pub struct Counting {
 }
 
 /// Writes the available services of this zone, as long as it is polled.
-pub async fn keep(store: Arc<dyn Store>, mut current: watch::Receiver<Arc<Current>>, counting: Counting) {
+pub async fn keep(
+    store: Arc<dyn Store>,
+    mut current: watch::Receiver<Arc<Current>>,
+    counting: ServiceCountSettings,
+) {
     loop {
         let state = Arc::clone(&current.borrow_and_update());
         let written = match state.compiled() {

@@ -20,10 +20,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use trust::Facts;
+use trust::CertificateFacts;
 
+use crate::file_stamp::FileStamp;
 use crate::guard::task_again;
-use crate::look::Look;
 
 /// Interval at which the files are looked at.
 const SELDOM: Duration = Duration::from_secs(2);
@@ -45,13 +45,13 @@ struct Pair {
     certificate: PathBuf,
     key: PathBuf,
     /// State of the files before they were first read.
-    first: [Option<Look>; 2],
+    first: [Option<FileStamp>; 2],
     in_use: ArcSwap<CertifiedKey>,
 }
 
 /// One of the two files of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Half {
+pub enum CertificatePart {
     /// Certificate with its chain.
     Certificate,
     /// Private key.
@@ -65,7 +65,7 @@ pub enum CertificateError {
     #[error("{file} cannot be used: {why}")]
     File {
         /// Affected file of the pair.
-        half: Half,
+        half: CertificatePart,
         /// Path of the file.
         file: String,
         /// Reason, in words.
@@ -97,8 +97,8 @@ impl Certificate {
         self.facts().is_some_and(|facts| facts.names_host(host))
     }
 
-    fn facts(&self) -> Option<Facts> {
-        Facts::read(self.0.in_use.load().cert.first()?)
+    fn facts(&self) -> Option<CertificateFacts> {
+        CertificateFacts::read(self.0.in_use.load().cert.first()?)
     }
 
     /// Last certificate of the chain in PEM, as a trust anchor for the first; `None`: it may not sign any.
@@ -108,7 +108,7 @@ impl Certificate {
         let text = STANDARD.encode(last);
         let lines = text.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line)));
         let pem = format!("{BEGIN}\n{}{END}\n", lines.collect::<String>());
-        Facts::read(last)?.signs.then_some(pem)
+        CertificateFacts::read(last)?.signs.then_some(pem)
     }
 
     /// Creates an acceptor of TLS connections with one of these protocols by ALPN, or without ALPN. The files are
@@ -137,7 +137,7 @@ impl Certificate {
 
 impl Pair {
     /// Reads the files again if they have changed.
-    fn look_again(&self, seen: [Option<Look>; 2]) -> [Option<Look>; 2] {
+    fn look_again(&self, seen: [Option<FileStamp>; 2]) -> [Option<FileStamp>; 2] {
         let now = look(&self.certificate, &self.key);
         if now != seen {
             let certificate = self.certificate.display();
@@ -168,9 +168,9 @@ impl fmt::Debug for Pair {
     }
 }
 
-fn look(certificate: &Path, key: &Path) -> [Option<Look>; 2] {
+fn look(certificate: &Path, key: &Path) -> [Option<FileStamp>; 2] {
     // a file without metadata cannot be read either, which yields the error
-    [certificate, key].map(|file| Look::at(file).ok().flatten())
+    [certificate, key].map(|file| FileStamp::at(file).ok().flatten())
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
@@ -185,9 +185,11 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
             CertificateError::File { half, file, why }
         }
     };
-    let chain = CertificateDer::pem_file_iter(certificate).map_err(within(Half::Certificate, certificate))?;
-    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(within(Half::Certificate, certificate))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(within(Half::Key, key))?;
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .map_err(within(CertificatePart::Certificate, certificate))?;
+    let chain: Vec<_> =
+        chain.collect::<Result<_, _>>().map_err(within(CertificatePart::Certificate, certificate))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(within(CertificatePart::Key, key))?;
     if let Some(mode) = open_to_all(key) {
         let key = key.display();
         tracing::warn!(%key, "every user of this host can read or replace the key (mode {mode:04o}): chmod 600");

@@ -55,7 +55,7 @@ use methods::Served;
 
 use crate::bootstrap::answer;
 use crate::certificate::{Certificate, shake_hands};
-use crate::door::{Idle, Paced, Places, Share};
+use crate::door::{DescriptorShare, Idle, Paced, Places};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
@@ -145,7 +145,7 @@ where
     A: Future<Output = Option<C>> + Send + 'static,
 {
     let (arrive, arrived) = mpsc::channel(1);
-    let places = Places::new("discovery", Share::Discovery);
+    let places = Places::new("discovery", DescriptorShare::Discovery);
     tokio::spawn(async move {
         task_again("discovery-listener", || accept(&listener, &places, &arrive, &admit)).await;
     });

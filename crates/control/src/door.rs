@@ -15,7 +15,7 @@ mod pages;
 mod places;
 mod requests;
 
-pub use descriptors::{Share, raise_descriptors};
+pub use descriptors::{DescriptorShare, raise_descriptors};
 pub(crate) use own::is_let_in;
 pub use own::{OurUser, serve_own_pages};
 pub(crate) use paced::{Idle, Paced};

@@ -10,14 +10,14 @@
 //! A plan is lowered for an Envoy only while that proxy is attached, and only when the plan changed. The fleet opens no
 //! socket and has no clock.
 
-mod happening;
+mod proxy_event;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use change::Revision;
-use change::compile::{Compiled, CompiledProxy, Said, Unsayable};
+use change::compile::{Compiled, CompiledProxy, EncodedPlan, Unsayable};
 use change::report::Served;
 use change::rollout::Accepted;
 use change::status::ProxyStatus;
@@ -27,7 +27,7 @@ use xds::Family;
 
 use crate::discovery::{Package, Publisher, Statuses};
 
-pub use happening::{Did, Happening};
+pub use proxy_event::{ProxyEvent, ProxyEventKind};
 pub use standing::Standing;
 
 /// Proxies that attach to this control plane, with the configurations sent to them. Readers outside use a [`Standing`].
@@ -44,7 +44,7 @@ pub struct Fleet {
 
 /// Result of a look at the attached proxies.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum PublishOutcome {
     /// A new configuration is published for a proxy.
     Published {
         /// Affected proxy.
@@ -91,7 +91,7 @@ impl Fleet {
     }
 
     /// Adopts a new state of all proxies, and publishes the changes for those that are attached. Revisions grow.
-    pub fn adopt(&mut self, compiled: Arc<Compiled>, accepted: Accepted) -> Vec<News> {
+    pub fn adopt(&mut self, compiled: Arc<Compiled>, accepted: Accepted) -> Vec<PublishOutcome> {
         let ran = Some(self.standing.revision);
         self.standing.compiled = compiled;
         self.standing.revision = accepted.revision;
@@ -105,7 +105,7 @@ impl Fleet {
         for key in wanted {
             let before = self.standing.served.get(&key).map(|served| Arc::clone(&served.resources));
             let told = self.tell(key.clone(), ran);
-            if matches!(told, Some(News::Published { .. }))
+            if matches!(told, Some(PublishOutcome::Published { .. }))
                 && let Some(now) = self.standing.served.get(&key)
             {
                 let before = before.unwrap_or_default();
@@ -120,7 +120,7 @@ impl Fleet {
     }
 
     /// Publishes configurations for proxies that attached, and forgets those that left.
-    pub fn attend(&mut self) -> Vec<News> {
+    pub fn attend(&mut self) -> Vec<PublishOutcome> {
         let moved = self.publisher.take_moved();
         if moved.is_empty() {
             return Vec::new();
@@ -138,7 +138,7 @@ impl Fleet {
     }
 
     /// Takes over what proxies did since the last look, which advances rollouts.
-    pub fn observe(&mut self, statuses: &Statuses) -> Vec<Happening> {
+    pub fn observe(&mut self, statuses: &Statuses) -> Vec<ProxyEvent> {
         let mut happened = Vec::new();
         let mut moved = false;
         for (proxy, status) in statuses.take_changed() {
@@ -146,7 +146,7 @@ impl Fleet {
                 self.seen.remove(&proxy);
                 continue;
             };
-            happened.extend(happening::of(&proxy, self.seen.get(&proxy), &status));
+            happened.extend(proxy_event::of(&proxy, self.seen.get(&proxy), &status));
             moved |= match (self.standing.is_live(&proxy, &status), status.accepted_at) {
                 (true, Some(at)) => self.standing.rollouts.live(&proxy, at),
                 _ => {
@@ -170,7 +170,7 @@ impl Fleet {
     }
 
     /// Publishes the configuration of one proxy, if it is new. `ran` is the revision before this one.
-    fn tell(&mut self, key: (ProxyId, Family), ran: Option<Revision>) -> Option<News> {
+    fn tell(&mut self, key: (ProxyId, Family), ran: Option<Revision>) -> Option<PublishOutcome> {
         let compiled = Arc::clone(&self.standing.compiled);
         let (proxy, family) = &key;
         let Some(found) = compiled.proxies.get(proxy) else {
@@ -178,7 +178,7 @@ impl Fleet {
             self.publisher.retract(proxy, *family);
             self.standing.rollouts.forget(proxy);
             let proxy = key.0;
-            return self.waiting.insert(proxy.clone()).then_some(News::Unknown { proxy });
+            return self.waiting.insert(proxy.clone()).then_some(PublishOutcome::Unknown { proxy });
         };
         self.waiting.remove(proxy);
         let before = self.standing.served.get(&key).cloned();
@@ -189,9 +189,11 @@ impl Fleet {
             return None;
         }
         let CompiledProxy { plan, told, reads: _ } = found;
-        let Said { resources, notes } = match told.said(*family) {
+        let EncodedPlan { resources, notes } = match told.said(*family) {
             Ok(said) => said.clone(),
-            Err(problem) => return Some(News::Unsayable { proxy: key.0, problem: problem.clone() }),
+            Err(problem) => {
+                return Some(PublishOutcome::Unsayable { proxy: key.0, problem: problem.clone() });
+            }
         };
         let old_notes = before.as_ref().map(|served| served.notes.as_slice()).unwrap_or_default();
         let new_notes = notes.iter().filter(|note| !old_notes.contains(note)).cloned().collect();
@@ -217,7 +219,7 @@ impl Fleet {
         let revision = self.standing.revision;
         let new = Served { plan: Arc::clone(plan), resources, revision, notes, version, ran };
         served.insert(key.clone(), Arc::new(new));
-        Some(News::Published { proxy: key.0, notes: new_notes })
+        Some(PublishOutcome::Published { proxy: key.0, notes: new_notes })
     }
 
     /// Returns the last adopted revision; [`Revision::ZERO`]: none yet.

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::{Host, Hosts};
+use plan::{Hosts, ResolvedHost};
 use tokio::net::lookup_host;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -85,7 +85,7 @@ impl HostResolver {
                 names.iter().filter(is_new).filter_map(|name| last.get_key_value(&**name)).collect();
             for (name, address) in &known {
                 let why = "has not been resolved since the control plane started".to_owned();
-                Arc::make_mut(found).insert((*name).clone(), Host::Kept { address: **address, why });
+                Arc::make_mut(found).insert((*name).clone(), ResolvedHost::Kept { address: **address, why });
             }
             !known.is_empty()
         });
@@ -180,10 +180,10 @@ fn publish(
     tell.send_if_modified(|found| {
         let before = found.get(name);
         let now = match answer {
-            Ok(address) => Host::Known(address),
-            Err(why) => match before.and_then(Host::address).or(last) {
-                Some(address) => Host::Kept { address, why },
-                None => Host::Unknown { why },
+            Ok(address) => ResolvedHost::Known(address),
+            Err(why) => match before.and_then(ResolvedHost::address).or(last) {
+                Some(address) => ResolvedHost::Kept { address, why },
+                None => ResolvedHost::Unknown { why },
             },
         };
         if before == Some(&now) {
@@ -213,10 +213,10 @@ mod tests {
             wakes.recv().await.unwrap();
         }
         let found = resolver.found();
-        assert_eq!(found["127.0.0.9"], Host::Known("127.0.0.9".parse().unwrap()));
+        assert_eq!(found["127.0.0.9"], ResolvedHost::Known("127.0.0.9".parse().unwrap()));
         assert_eq!(found["localhost"].address(), Some("127.0.0.1".parse().unwrap()));
         assert!(
-            matches!(&found["nowhere.invalid"], Host::Unknown { why } if why.contains("resolved")),
+            matches!(&found["nowhere.invalid"], ResolvedHost::Unknown { why } if why.contains("resolved")),
             "{found:?}"
         );
         resolver.keep(&BTreeSet::from(["localhost"]));
@@ -232,11 +232,11 @@ mod tests {
         assert!(publish("gate", Ok(address("10.0.0.1"))));
         assert!(!publish("gate", Ok(address("10.0.0.1"))));
         assert!(publish("gate", Err("is away".into())));
-        let kept = Host::Kept { address: address("10.0.0.1"), why: "is away".into() };
+        let kept = ResolvedHost::Kept { address: address("10.0.0.1"), why: "is away".into() };
         assert_eq!(found.borrow()["gate"], kept);
         assert!(!publish("gate", Err("is away".into())), "it was told");
         assert!(publish("gate", Ok(address("10.0.0.2"))));
-        assert_eq!(found.borrow()["gate"], Host::Known(address("10.0.0.2")));
+        assert_eq!(found.borrow()["gate"], ResolvedHost::Known(address("10.0.0.2")));
     }
 
     #[tokio::test]
@@ -255,7 +255,11 @@ mod tests {
         resolver.found.subscribe().wait_for(kept).await.unwrap();
         let found = resolver.found();
         assert_eq!(found["nowhere.invalid"].address(), Some("10.0.0.1".parse().unwrap()));
-        assert_eq!(found["localhost"], Host::Known("127.0.0.1".parse().unwrap()), "an answer outweighs it");
+        assert_eq!(
+            found["localhost"],
+            ResolvedHost::Known("127.0.0.1".parse().unwrap()),
+            "an answer outweighs it"
+        );
         assert_eq!(found["never.invalid"].address(), None);
         loop {
             let kept = Last::at(Some(file.clone())).addresses().clone();

@@ -28,11 +28,11 @@ pub use certified::Certified;
 pub use claims::{Bearer, Claims};
 pub use error::TokenError;
 pub use issue::LeafKeys;
-pub(crate) use issue::{Held, flaws as flaws_of};
+pub(crate) use issue::{HeldCertificate, flaws as flaws_of};
 pub(crate) use issuer::ToldToOthers;
-pub use issuer::{Answer, Issuer, IssuerMetrics, IssuerOptions, holder};
+pub use issuer::{Issuer, IssuerAnswer, IssuerMetrics, IssuerOptions, holder};
 pub use keeper::keep;
-pub use outside::Outside;
+pub use outside::OutsideSecrets;
 pub(crate) use sources::{Data, provided};
 pub use tokens::{Tokens, User};
 

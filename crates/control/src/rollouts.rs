@@ -1,23 +1,23 @@
 //! Rollouts: one process advances every MeshTCPRollout through its steps, and writes its state into the status.
 //!
 //! ```text
-//!  Current: rollouts, plans ──▶ Applied: proxies with it ─┐
-//!  reports of proxies, here and at others ──▶ Seen ───────┴─▶ change::ramp ──▶ status, in its Place ──▶ plans
+//!  Current: rollouts, plans ──▶ Applied: proxies with it ─────┐
+//!  reports of proxies, here and at others ──▶ ObservedCounts ─┴─▶ change::ramp ──▶ status, in its StatusStore ──▶ plans
 //! ```
 //!
 //! The state is the status: the next leader goes on from it. Connections counted between two leaders are left out, on
 //! both sides.
 
 mod clock;
+mod observer;
 mod place;
-mod seer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use change::Entry;
-use change::ramp::{Input, Ramp, Request, Sides, fingerprint};
+use change::ramp::{Input, Ramp, RampRequest, SideCounts, fingerprint};
 use jiff::Timestamp;
 use model::policy::Rollout;
 use model::{ResourceKey, Spec};
@@ -28,8 +28,8 @@ use tokio::sync::watch;
 use crate::replicas::Others;
 use clock::Clock;
 
-pub use place::Place;
-pub use seer::Seer;
+pub use observer::RolloutObserver;
+pub use place::StatusStore;
 
 /// Interval at which each rollout is looked at.
 const LOOKS: Duration = Duration::from_secs(1);
@@ -44,11 +44,16 @@ struct Pace {
 }
 
 /// Advances rollouts, as long as it is polled.
-pub async fn keep(place: Place, seer: Arc<Seer>, others: watch::Receiver<Others>) {
-    keep_at(Pace { looks: LOOKS, writes: WRITES }, place, seer, others).await;
+pub async fn keep(place: StatusStore, observer: Arc<RolloutObserver>, others: watch::Receiver<Others>) {
+    keep_at(Pace { looks: LOOKS, writes: WRITES }, place, observer, others).await;
 }
 
-async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Receiver<Others>) {
+async fn keep_at(
+    pace: Pace,
+    place: StatusStore,
+    observer: Arc<RolloutObserver>,
+    others: watch::Receiver<Others>,
+) {
     let mut running: BTreeMap<ResourceKey, Running> = BTreeMap::new();
     let mut beat = tokio::time::interval(pace.looks);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -63,7 +68,7 @@ async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Recei
             );
             running.values_mut().for_each(|one| one.ramp.follow_clock(jump));
         }
-        let looked_at = seer.look();
+        let looked_at = observer.look();
         let gone = running.keys().filter(|key| !looked_at.rollouts.contains_key(*key));
         for key in gone.cloned().collect::<Vec<_>>() {
             running.remove(&key);
@@ -74,7 +79,7 @@ async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Recei
         let replicas = Arc::clone(&others.borrow().replicas);
         for (key, (entry, applied)) in &looked_at.rollouts {
             let Spec::Rollout(rollout) = entry.resource.spec() else { continue };
-            let own = (Arc::from("this"), seer.seen(key, &looked_at));
+            let own = (Arc::from("this"), observer.seen(key, &looked_at));
             let elsewhere = replicas.iter().filter_map(|replica| {
                 Some((Arc::clone(&replica.name), replica.ramps.get(&key.to_string())?.clone()))
             });
@@ -88,7 +93,7 @@ async fn keep_at(pace: Pace, place: Place, seer: Arc<Seer>, others: watch::Recei
                     now,
                     standing: applied.standing.clone(),
                     counted: sides,
-                    bounds: &seer.bounds(),
+                    bounds: &observer.bounds(),
                     unseen: seen.values().map(|seen| seen.unseen).sum(),
                     follows: &fingerprint(entry.document.value()),
                 };
@@ -111,7 +116,7 @@ struct Running {
     /// Document that was last checked for requests.
     heard: Arc<Entry>,
     /// Counts of each control plane at the last look.
-    counted: BTreeMap<Arc<str>, Sides>,
+    counted: BTreeMap<Arc<str>, SideCounts>,
     /// Stored state, and the time of its writing.
     written: Option<(Ramp, Instant)>,
 }
@@ -134,13 +139,13 @@ impl Running {
     }
 
     fn take_request(&mut self, status: &Value) {
-        let asked = Request::deserialize(&status["asked"]).ok();
+        let asked = RampRequest::deserialize(&status["asked"]).ok();
         self.ramp.asked = asked.filter(|asked| asked.id != self.ramp.obeyed).or(self.ramp.asked.take());
     }
 
     /// Returns the counts since the last look; those of a control plane that is new here are left out.
-    fn since_last<'a>(&mut self, seen: impl Iterator<Item = (&'a Arc<str>, &'a Sides)>) -> Sides {
-        let mut sum = Sides::default();
+    fn since_last<'a>(&mut self, seen: impl Iterator<Item = (&'a Arc<str>, &'a SideCounts)>) -> SideCounts {
+        let mut sum = SideCounts::default();
         for (who, now) in seen {
             if let Some(before) = self.counted.insert(Arc::clone(who), now.clone()) {
                 sum.add(&now.since(&before));
@@ -172,7 +177,7 @@ impl Running {
     }
 
     /// Writes the state into the status.
-    async fn write(&mut self, place: &Place, key: &ResourceKey) -> Result<(), String> {
+    async fn write(&mut self, place: &StatusStore, key: &ResourceKey) -> Result<(), String> {
         let make = |status: &Value| {
             // there may be a new request since
             self.take_request(status);

@@ -1,17 +1,17 @@
 //! Main loop: it turns the state of a source into the configurations that proxies run.
 //!
 //! ```text
-//!  Source ──▶ Live: settle ─▶ compile ─▶ Sink examines ─▶ accepted ─▶ Sink adopts ──▶ Turn: news for the log
-//!    ▲                                        │                            └──▶ Current, for all readers
-//!    └────────────── objections ◀─────────────┘
+//!  Source ──▶ ControlLoop: settle ─▶ compile ─▶ Sink examines ─▶ accepted ─▶ Sink adopts ──▶ Turn: news for the log
+//!    ▲                                               │                            └──▶ Current, for all readers
+//!    └───────────────────── objections ◀─────────────┘
 //! ```
 //!
 //! A [`Sink`] carries the result: the [fleet](crate::fleet) of a control plane, or a proxy in the same process. The
 //! loop has neither clock nor signals of its own: both come by [`Wakes`].
 
+mod control_loop;
 mod current;
 mod fleet;
-mod live;
 mod metrics;
 mod pause;
 mod wakes;
@@ -26,15 +26,15 @@ use std::sync::Arc;
 use std::time::Instant;
 use xds::Family;
 
+pub use control_loop::{ControlLoop, Turn};
 pub use current::Current;
 pub use fleet::{FleetNews, FleetSink};
-pub use live::{Live, Turn};
 pub use metrics::CompileMetrics;
-pub use wakes::{Event, Inbox, Wakes};
+pub use wakes::{Inbox, WakeEvent, Wakes};
 
 use crate::guard::caught;
 use crate::hosts::HostResolver;
-use crate::identity::Outside;
+use crate::identity::OutsideSecrets;
 
 /// Receiver of accepted states.
 pub trait Sink {
@@ -52,7 +52,7 @@ pub trait Sink {
 
     /// Puts an accepted state into force. `revision` is that of the source, if it counts its changes. It may be the
     /// state that is in force already, if a panic may have left it half done.
-    fn adopt(&mut self, accepted: Accepted<'_>, now: Instant) -> Self::News;
+    fn adopt(&mut self, accepted: AcceptedState<'_>, now: Instant) -> Self::News;
 
     /// Does what is due without a new accepted state; `None`: there is no news.
     fn attend(&mut self, now: Instant) -> Option<Self::News>;
@@ -62,7 +62,7 @@ pub trait Sink {
     fn certified(&mut self, snapshot: &Arc<Snapshot>) -> Option<BTreeSet<(String, String)>>;
 
     /// Returns the state of the secrets for services outside the mesh; `None`: nobody reads them here.
-    fn outside(&self) -> Option<Arc<Outside>>;
+    fn outside(&self) -> Option<Arc<OutsideSecrets>>;
 
     /// Returns the resolver of the host names at which proxies are dialled; `None`: proxies resolve them, each for
     /// itself.
@@ -78,7 +78,7 @@ pub trait Sink {
 
 /// State that was accepted.
 #[derive(Clone, Debug)]
-pub struct Accepted<'a> {
+pub struct AcceptedState<'a> {
     /// State in force before it.
     pub before: &'a Compiled,
     /// State to put into force.
@@ -94,9 +94,9 @@ pub struct Accepted<'a> {
 /// Takes turns whenever there is a reason, until it is time to leave; returns why. `told` is called for each turn with
 /// news. A panic costs the turn in which it happens: the state in force stays.
 pub fn run<S: Sink, W: Wakes>(
-    live: &mut Live<S>,
+    live: &mut ControlLoop<S>,
     wakes: &mut W,
-    mut told: impl FnMut(&Live<S>, &Turn<S::News>),
+    mut told: impl FnMut(&ControlLoop<S>, &Turn<S::News>),
 ) -> W::Leave {
     loop {
         let now = wakes.now();
@@ -107,9 +107,9 @@ pub fn run<S: Sink, W: Wakes>(
             None => live.failed(wakes.now()),
         }
         match wakes.next(live.due()) {
-            Event::Look => {}
-            Event::ReadAgain => live.read_again(),
-            Event::Leave(why) => return why,
+            WakeEvent::Look => {}
+            WakeEvent::ReadAgain => live.read_again(),
+            WakeEvent::Leave(why) => return why,
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use change::{Candidate, Revision};
 use model::{Problem, Problems};
 
-pub use folder::{Files, FolderSource, Loaded, OpenError, Sighting, Watch, is_resource_file};
+pub use folder::{FileState, Files, FolderSource, Loaded, OpenError, Watch, is_resource_file};
 pub use status_file::StatusFile;
 pub use stored::{Feeder, StoreSource};
 
@@ -37,7 +37,7 @@ pub trait Source: Send {
 
     /// Offers the current content to `adopt`, and remembers of each part what was adopted. Parts with objections are
     /// held back, if they are known, and the rest is offered again.
-    fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled;
+    fn settle(&mut self, adopt: &mut Adopt<'_>) -> OfferOutcome;
 
     /// Returns the time of the next look if nothing wakes the loop; `None`: none is needed.
     fn look_again_at(&self) -> Option<Instant> {
@@ -72,7 +72,7 @@ pub trait Source: Send {
     }
 
     /// Returns how newly written references that lead nowhere are treated.
-    fn dangling(&self) -> Dangling;
+    fn dangling(&self) -> DanglingPolicy;
 
     /// Describes the source and its place, in words and without secrets.
     fn describe(&self) -> String;
@@ -91,7 +91,7 @@ pub enum SourceState {
 
 /// Result of offering a state of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum OfferOutcome {
     /// It was adopted, except for the parts that have errors or were held back.
     Adopted,
     /// Everything stays as it was.
@@ -100,7 +100,7 @@ pub enum Settled {
 
 /// Treatment of a newly written reference that leads nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dangling {
+pub enum DanglingPolicy {
     /// The part is held back until it leads somewhere: most likely somebody is in the middle of an edit.
     HeldBack,
     /// It is reported as a warning: its author has been told already that it is accepted.

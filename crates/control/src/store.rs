@@ -44,16 +44,16 @@ use tokio::sync::watch;
 
 pub use board::{Board, Notes};
 pub use change::Revision;
-pub use changes::{Change, Watch, What};
+pub use changes::{StoreChange, StoreChangeKind, Watch};
 pub use embedded::EmbeddedStore;
 pub use error::{Fault, StoreError};
 
 pub use memory::MemoryStore;
 pub use metered::{MeteredStore, StoreMetrics};
-pub use past::{Became, Past};
+pub use past::{HistoryEntry, ResultingState};
 pub use plain::PlainStore;
 pub use postgres::PostgresStore;
-pub use stored::{Effect, Expected, Listing, Put, Selection, Stored, Unreadable, Written};
+pub use stored::{Effect, Expected, Listing, Put, PutResult, Selection, Stored, Unreadable};
 
 /// Store of resources. Used as `Arc<dyn Store>`.
 #[async_trait]
@@ -84,7 +84,7 @@ pub trait Store: fmt::Debug + Send + Sync {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError>;
+    ) -> Result<PutResult, StoreError>;
 
     /// Stores several documents as [`Store::put`] does, in their order: all of them or none, and no reader sees a part.
     /// Each effective one has a revision of its own; a watch yields all of them at once.
@@ -93,7 +93,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Store::put`], of the first document that cannot be stored.
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError>;
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError>;
 
     /// Removes the resource under a key, if it is as expected. Returns the revision of the removal.
     ///
@@ -126,7 +126,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Store::put`]: they are not kept.
-    async fn remember(&self, _changes: Vec<Past>) -> Result<(), StoreError> {
+    async fn remember(&self, _changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -134,7 +134,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As [`Store::get`].
-    async fn past(&self, _key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, _key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use change::replica::Replica;
 use change::traffic::{
-    Bounds, Counts, Everywhere, Flow, Report, STEP, ToldParts, Traffic, TrafficPage, TrafficQuestion,
+    Bounds, Counts, Flow, GlobalTraffic, Report, STEP, ToldParts, Traffic, TrafficPage, TrafficQuestion,
     UnfitReport,
 };
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use plan::ProxyId;
 use xds::proto::l4::TrafficReport;
 
 pub use asked::{InvalidQuestion, question};
-pub use events::{Moves, follow};
+pub use events::{ChangeSignal, follow};
 
 /// Telemetry of proxies. Cloning shares it. It is locked while a report is taken in or a page is made, never across a
 /// wait.
@@ -33,7 +33,7 @@ pub struct Telemetry(Arc<Mutex<State>>);
 struct State {
     traffic: Traffic,
     /// Sums with those of other control planes on the store; `None`: there never was another.
-    everywhere: Option<Everywhere>,
+    everywhere: Option<GlobalTraffic>,
     /// State for the other control planes, and the time of its making.
     told: (Timestamp, Arc<ToldParts>),
     /// Number of the stream that reports for each proxy: its last one.
@@ -107,7 +107,7 @@ impl Telemetry {
             return;
         }
         let told = others.iter().map(|other| (Arc::clone(&other.name), other.traffic.clone())).collect();
-        let everywhere = everywhere.get_or_insert_with(|| Everywhere::beginning_with(traffic));
+        let everywhere = everywhere.get_or_insert_with(|| GlobalTraffic::beginning_with(traffic));
         everywhere.hear(traffic, told, Timestamp::now());
     }
 

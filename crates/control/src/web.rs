@@ -19,7 +19,7 @@ pub struct KnownAs(BTreeSet<String>);
 
 /// Reason why a request is not meant for this server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stranger {
+pub enum MisdirectedRequest {
     /// Its `Host` is not a known name of this server.
     #[error(
         "`{0}` is no name of this server: ask it by an IP address or as localhost, or start it with --host-name {0}"
@@ -43,22 +43,22 @@ impl KnownAs {
     ///
     /// # Errors
     /// The reason why not.
-    pub fn admits(&self, headers: &HeaderMap) -> Result<(), Stranger> {
+    pub fn admits(&self, headers: &HeaderMap) -> Result<(), MisdirectedRequest> {
         let host = match one(headers, HOST) {
-            Said::Nothing => None,
-            Said::Once(text) => Some(Authority::read(text).ok_or(Stranger::Nonsense)?),
-            Said::Unclear => return Err(Stranger::Nonsense),
+            SingleHeader::Nothing => None,
+            SingleHeader::Once(text) => Some(Authority::read(text).ok_or(MisdirectedRequest::Nonsense)?),
+            SingleHeader::Unclear => return Err(MisdirectedRequest::Nonsense),
         };
         if let Some(host) = &host
             && !host.is_address()
             && host.name != "localhost"
             && !self.0.contains(host.name.trim_end_matches('.'))
         {
-            return Err(Stranger::Host(host.name.clone()));
+            return Err(MisdirectedRequest::Host(host.name.clone()));
         }
         match is_of_the_same_site(headers, host.as_ref()) {
             true => Ok(()),
-            false => Err(Stranger::Origin),
+            false => Err(MisdirectedRequest::Origin),
         }
     }
 }
@@ -69,11 +69,13 @@ pub(crate) fn looks_local(peer: IpAddr, headers: &HeaderMap) -> bool {
     if !peer.to_canonical().is_loopback() || is_passed_on(headers) {
         return false;
     }
-    let Said::Once(host) = one(headers, HOST) else { return false };
+    let SingleHeader::Once(host) = one(headers, HOST) else { return false };
     let Some(host) = Authority::read(host).filter(Authority::is_loopback) else { return false };
     match one(headers, FETCH_SITE) {
-        Said::Nothing | Said::Once("same-origin" | "none") => is_of_the_same_site(headers, Some(&host)),
-        Said::Once(_) | Said::Unclear => false,
+        SingleHeader::Nothing | SingleHeader::Once("same-origin" | "none") => {
+            is_of_the_same_site(headers, Some(&host))
+        }
+        SingleHeader::Once(_) | SingleHeader::Unclear => false,
     }
 }
 
@@ -85,28 +87,28 @@ pub(crate) fn is_passed_on(headers: &HeaderMap) -> bool {
 /// Returns `true` if the request was not sent by a page, or by one of this server.
 fn is_of_the_same_site(headers: &HeaderMap, host: Option<&Authority>) -> bool {
     let origin = match one(headers, ORIGIN) {
-        Said::Nothing => return true,
-        Said::Once(text) => origin_authority(text),
-        Said::Unclear => None,
+        SingleHeader::Nothing => return true,
+        SingleHeader::Once(text) => origin_authority(text),
+        SingleHeader::Unclear => None,
     };
     let Some(((origin, default_port), host)) = origin.zip(host) else { return false };
     origin.name == host.name && origin.port.unwrap_or(default_port) == host.port.unwrap_or(default_port)
 }
 
 /// Value of a header that may occur at most once.
-enum Said<'h> {
+enum SingleHeader<'h> {
     Nothing,
     Once(&'h str),
     /// It occurs twice, or is no text: of two, the browser and this server could trust different ones.
     Unclear,
 }
 
-fn one(headers: &HeaderMap, name: HeaderName) -> Said<'_> {
+fn one(headers: &HeaderMap, name: HeaderName) -> SingleHeader<'_> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (None, _) => Said::Nothing,
-        (Some(value), None) => value.to_str().map_or(Said::Unclear, Said::Once),
-        (Some(_), Some(_)) => Said::Unclear,
+        (None, _) => SingleHeader::Nothing,
+        (Some(value), None) => value.to_str().map_or(SingleHeader::Unclear, SingleHeader::Once),
+        (Some(_), Some(_)) => SingleHeader::Unclear,
     }
 }
 
@@ -224,7 +226,7 @@ mod tests {
         ));
     }
 
-    fn admits(headers: &[(&'static str, &str)]) -> Result<(), Stranger> {
+    fn admits(headers: &[(&'static str, &str)]) -> Result<(), MisdirectedRequest> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -255,16 +257,19 @@ mod tests {
             ["evil.example", "localhost.evil.example:9901", "127.0.0.1.evil.example", "0x7f.1", "cp-1"]
         {
             let name = host.split(':').next().unwrap();
-            assert_eq!(admits(&[("host", host)]), Err(Stranger::Host(name.into())), "{host}");
+            assert_eq!(admits(&[("host", host)]), Err(MisdirectedRequest::Host(name.into())), "{host}");
         }
         for host in ["", "localhost:x", "evil@localhost", "[::1"] {
-            assert_eq!(admits(&[("host", host)]), Err(Stranger::Nonsense), "{host}");
+            assert_eq!(admits(&[("host", host)]), Err(MisdirectedRequest::Nonsense), "{host}");
         }
-        assert_eq!(admits(&[("host", "localhost"), ("host", "evil.example")]), Err(Stranger::Nonsense));
+        assert_eq!(
+            admits(&[("host", "localhost"), ("host", "evil.example")]),
+            Err(MisdirectedRequest::Nonsense)
+        );
         for origin in ["http://evil.example", "null", "http://localhost:1", "http://127.0.0.1:9901"] {
             let asked = admits(&[("host", "localhost:9901"), ("origin", origin)]);
-            assert_eq!(asked, Err(Stranger::Origin), "{origin}");
+            assert_eq!(asked, Err(MisdirectedRequest::Origin), "{origin}");
         }
-        assert_eq!(admits(&[("origin", "http://localhost")]), Err(Stranger::Origin));
+        assert_eq!(admits(&[("origin", "http://localhost")]), Err(MisdirectedRequest::Origin));
     }
 }

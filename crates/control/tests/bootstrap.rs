@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use change::compile::{Compiler, Scope, Which};
+use change::compile::{Compiler, PlanScope, ProxySelection};
 use dialect::envoy::EnvoyOptions;
 use meshtcp_control::arrivals::Arrivals;
 use meshtcp_control::bootstrap::Bootstraps;
@@ -68,7 +68,7 @@ impl Server {
         store.put(&mesh, json!({ "type": "Mesh", "name": "default" }), Expected::Any).await.unwrap();
         let compiler = Compiler {
             context: Context::default(),
-            scope: Scope { mesh: None, which: Which::All },
+            scope: PlanScope { mesh: None, which: ProxySelection::All },
             envoy: EnvoyOptions::default(),
         };
         let adopted = Some((Default::default(), Arc::new(compiler.nothing())));

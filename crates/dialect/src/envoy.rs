@@ -39,7 +39,7 @@ use std::net::Ipv6Addr;
 use destinations::Destinations;
 use plan::{Direction, Plan};
 pub use rbac::filter as permission_filter;
-use reference::Unasked;
+use reference::ReferenceDefaults;
 use serde_json::Value;
 use split::Splits;
 use xds::ResourceSet;
@@ -116,7 +116,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
         warnings: _,
     } = plan;
     let mut resources = EnvoyResources::default();
-    let unasked = Unasked::of(*profile);
+    let unasked = ReferenceDefaults::of(*profile);
     let clusters = &*unresolved::without(clusters, listeners, &mut resources.notes);
     let destinations = Destinations {
         clusters,

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use model::Tags;
 use plan::{
-    Backend as PlanBackend, ClusterKind, Direction, Existing, Fate, Plan, PolicyOrigin, PolicyPlace,
-    Route as PlanRoute, SplitSettings, Sticky,
+    Backend as PlanBackend, BackendFate, ClusterKind, Direction, OnWeightChange, Plan, PolicyOrigin,
+    PolicyPlace, Route as PlanRoute, SplitSettings, Sticky,
 };
 use xds::ResourceSet;
 use xds::proto::l4::{self, Backend, Cluster, Endpoints, HostName, Listener, Names, Origin, Route, WhenDown};
@@ -90,8 +90,8 @@ pub fn lower(plan: &Plan) -> L4Resources {
     let used: BTreeSet<String> = backends.chain(mirrors).collect();
     let splits = listeners.iter().flat_map(|listener| listener.routes()).flat_map(|route| &route.split);
     let routed = splits.filter_map(|backend| match &backend.fate {
-        Fate::Routed { cluster, subset } => Some((cluster, subset)),
-        Fate::Spilled(_) | Fate::Refused(_) => None,
+        BackendFate::Routed { cluster, subset } => Some((cluster, subset)),
+        BackendFate::Spilled(_) | BackendFate::Refused(_) => None,
     });
     let mirrors = listeners.iter().filter_map(|listener| listener.settings.mirror.as_ref());
     let mirrors = mirrors.filter_map(|mirror| mirror.value.to.as_ref().ok());
@@ -199,9 +199,9 @@ fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
         Sticky::SourceIp => l4::Sticky::SourceIp,
     };
     let existing = match existing.as_ref().map(|said| said.value).unwrap_or_default() {
-        Existing::Keep => l4::Existing::Keep,
-        Existing::DrainExcess => l4::Existing::DrainExcess,
-        Existing::Close => l4::Existing::Close,
+        OnWeightChange::Keep => l4::Existing::Keep,
+        OnWeightChange::DrainExcess => l4::Existing::DrainExcess,
+        OnWeightChange::Close => l4::Existing::Close,
     };
     Route {
         name: name.to_owned(),
@@ -218,9 +218,9 @@ fn route(name: &str, route: &PlanRoute, refusal: Option<&str>) -> Route {
 fn backend(backend: &PlanBackend) -> Option<Backend> {
     let PlanBackend { reference, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } = backend;
     let (cluster, unavailable) = match fate {
-        Fate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
-        Fate::Refused(why) => (String::new(), format!("{reference}: {why}")),
-        Fate::Spilled(_) => return None,
+        BackendFate::Routed { cluster, subset } => (destination(cluster, subset), String::new()),
+        BackendFate::Refused(why) => (String::new(), format!("{reference}: {why}")),
+        BackendFate::Spilled(_) => return None,
     };
     let when_down = if backend.spills_when_down() { WhenDown::Spill } else { WhenDown::Refuse };
     (*weight > 0).then(|| Backend {

@@ -14,7 +14,7 @@ pub(crate) enum Family {
 
 /// Direction of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum TrafficDirection {
     In,
     Out,
 }
@@ -47,10 +47,10 @@ impl Family {
     }
 
     /// Returns the name of the listener, and of the cluster of its connections.
-    pub(crate) fn listener(self, way: Way, unified: bool) -> String {
+    pub(crate) fn listener(self, way: TrafficDirection, unified: bool) -> String {
         let way = match way {
-            Way::In => "inbound",
-            Way::Out => "outbound",
+            TrafficDirection::In => "inbound",
+            TrafficDirection::Out => "outbound",
         };
         let family = match self {
             Self::V4 => "ipv4",

@@ -13,8 +13,8 @@ use meshtcp_dialect::l4;
 use model::draft::{Document, parse_unchecked, read};
 use model::{Profile, Resource};
 use plan::{
-    Accepts, Backend, ClusterKind, Context, Direction, ExternalPeer, Fate, Listener, Plan, ProxyId, Session,
-    Snapshot, plan, shares,
+    Backend, BackendFate, ClusterKind, Context, Direction, ExternalPeer, Listener, ListenerTls, Plan,
+    ProxyId, Snapshot, TlsTermination, plan, shares,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -74,13 +74,13 @@ proptest! {
                 let sum: f64 = shares(split).iter().sum();
                 prop_assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "{sum}");
                 for backend in split {
-                    if let Fate::Routed { cluster, .. } = &backend.fate {
+                    if let BackendFate::Routed { cluster, .. } = &backend.fate {
                         prop_assert!(backend.weight > 0 && plan.clusters.contains_key(cluster), "{backend:?}");
                     }
                 }
             }
             for route in plan.listeners.iter().filter(|it| it.destination().is_some()).flat_map(|it| it.routes()) {
-                let nothing = route.split.iter().all(|b| matches!(b.fate, Fate::Spilled(_)));
+                let nothing = route.split.iter().all(|b| matches!(b.fate, BackendFate::Spilled(_)));
                 prop_assert_eq!(nothing, route.refusal.is_some(), "{:?}", route);
             }
         }
@@ -97,13 +97,13 @@ proptest! {
             for (claimed, route) in plan.listeners.iter().flat_map(|listener| &listener.routes) {
                 prop_assert!(!claimed.hostname().contains("other"), "{claimed}");
                 let ended = match route.session.as_ref().unwrap() {
-                    Session::Mtls(terminated) => {
+                    TlsTermination::Mtls(terminated) => {
                         prop_assert_eq!(terminated.peer_prefixes.clone(), ["spiffe://default/"]);
                         prop_assert_eq!(terminated.mtls.mesh.as_str(), "default");
                         true
                     }
                     session => {
-                        prop_assert_eq!(session, &Session::Passthrough);
+                        prop_assert_eq!(session, &TlsTermination::Passthrough);
                         false
                     }
                 };
@@ -198,14 +198,14 @@ proptest! {
             let told = l4::lower(&plan);
             for listener in &plan.listeners {
                 for (claimed, route) in &listener.routes {
-                    let Some(Session::Mtls(_)) = route.session else { continue };
+                    let Some(TlsTermination::Mtls(_)) = route.session else { continue };
                     let claims = told.listeners.get(&listener.name).map(|it| it.server_names.as_slice());
                     let claim = claims.unwrap_or_default().iter().find(|it| it.pattern == claimed.hostname().to_lowercase());
                     let refused = told.refusals.of_route(&listener.name, claimed).is_some();
                     let ends = claim.is_some_and(|it| it.tls.is_some() && it.permissions.is_some());
                     prop_assert!(ends || refused, "{claim:?}");
                 }
-                let Accepts::Mtls(terminated) = &listener.accepts else { continue };
+                let ListenerTls::Mtls(terminated) = &listener.accepts else { continue };
                 let Some(message) = told.listeners.get(&listener.name) else { continue };
                 let permissive = message.tls.as_ref().map(|tls| tls.permissive);
                 let refuses = told.routes[&listener.name].backends.is_empty();

@@ -6,7 +6,7 @@ use l4::balance::hash::{mix_both, position};
 use l4::config::{Listener, ProxyName, Target};
 use l4::direct::Direct;
 
-use crate::tables::{Interval, Verdict};
+use crate::tables::{Interval, IntervalVerdict};
 
 /// Listener as stored in one slot of the routes.
 #[derive(Clone)]
@@ -40,8 +40,10 @@ pub(crate) fn meaning(listener: &Listener, intervals: &[Interval]) -> u64 {
     });
     let of_intervals =
         intervals.iter().map(|Interval { end: _, first_backend, backend, verdict }| match verdict {
-            Verdict::Refuse(refusal, why) => format!("{first_backend:?} {backend:?} {refusal:?} {why}"),
-            Verdict::Go(_) | Verdict::Relay => format!("{first_backend:?} {backend:?}"),
+            IntervalVerdict::Refuse(refusal, why) => {
+                format!("{first_backend:?} {backend:?} {refusal:?} {why}")
+            }
+            IntervalVerdict::Go(_) | IntervalVerdict::Relay => format!("{first_backend:?} {backend:?}"),
         });
     let words = digest(of_route.chain(of_intervals));
     mix_both(name(&listener.proxy, &listener.name), words)

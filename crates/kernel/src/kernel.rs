@@ -10,7 +10,7 @@ use aya::maps::MapError;
 use l4::balance::Draw;
 use l4::config::{Cluster, Listener, ProxyName};
 use l4::decide::Dial;
-use l4::direct::{Direct, News, Seen};
+use l4::direct::{Direct, DirectEvent, DirectEventKind};
 use l4::ending::Ending;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -21,14 +21,14 @@ use crate::inherited::Inherited;
 use crate::layout::{self, Destination, Gauge};
 use crate::left::Left;
 use crate::limits::{Limited, Limits};
-use crate::lives::{Change, Due, Lives};
-use crate::path::{Means, Path, Reason};
+use crate::lives::{ChangedListener, Due, Lives};
+use crate::path::{Capabilities, Path, Reason};
 use crate::pins::{Pins, Replaced};
 use crate::program::{Attaching, Programs, Records, Trouble, load};
 use crate::record::{Kind, Record};
 use crate::serving::Serving;
-use crate::shelf::{Put, Shelf};
-use crate::tables::{Table, Turns, Verdict};
+use crate::slot_table::{Slot, SlotTable};
+use crate::tables::{IntervalVerdict, Table, Turns};
 
 /// Path of the network namespace of this process.
 const OWN_NETWORK: &str = "/proc/self/ns/net";
@@ -40,11 +40,11 @@ pub struct Kernel {
     programs: Programs,
     /// Network namespaces of its connections: first this process' own.
     networks: Vec<Network>,
-    endpoints: Shelf<std::net::SocketAddr>,
-    numbers: Shelf<(ProxyName, Arc<str>)>,
-    clusters: Shelf<Box<[u8]>>,
-    listeners: Shelf<(ProxyName, Arc<str>)>,
-    routes: Shelf<Edition>,
+    endpoints: SlotTable<std::net::SocketAddr>,
+    numbers: SlotTable<(ProxyName, Arc<str>)>,
+    clusters: SlotTable<Box<[u8]>>,
+    listeners: SlotTable<(ProxyName, Arc<str>)>,
+    routes: SlotTable<Edition>,
     editions: BTreeMap<u32, Edition>,
     /// Entries of listeners in the kernel's table.
     written: BTreeMap<Destination, layout::Listener>,
@@ -87,11 +87,11 @@ impl Kernel {
         let kernel = Self {
             programs,
             networks,
-            endpoints: Shelf::of(layout::ENDPOINTS, used.endpoints),
-            numbers: Shelf::of(layout::CLUSTERS, used.numbers),
-            clusters: Shelf::of(layout::CLUSTERS, used.clusters),
-            listeners: Shelf::of(layout::LISTENERS, used.listeners),
-            routes: Shelf::of(layout::ROUTES, used.routes),
+            endpoints: SlotTable::of(layout::ENDPOINTS, used.endpoints),
+            numbers: SlotTable::of(layout::CLUSTERS, used.numbers),
+            clusters: SlotTable::of(layout::CLUSTERS, used.clusters),
+            listeners: SlotTable::of(layout::LISTENERS, used.listeners),
+            routes: SlotTable::of(layout::ROUTES, used.routes),
             editions: BTreeMap::new(),
             written: inherited.iter().flat_map(|inherited| inherited.written.clone()).collect(),
             looks_for_living: inherited.is_some(),
@@ -104,8 +104,8 @@ impl Kernel {
     }
 
     /// Capabilities besides decisions.
-    pub fn means(&self) -> Means {
-        Means { ends: self.networks.iter().all(|network| network.diag.is_some()) }
+    pub fn means(&self) -> Capabilities {
+        Capabilities { ends: self.networks.iter().all(|network| network.diag.is_some()) }
     }
 
     /// Stops decisions for addresses that are about to be closed: later connects reach the relay as long as it listens.
@@ -205,7 +205,7 @@ impl Kernel {
     }
 
     /// Reads records written since the last call, then frees slots that are no longer needed.
-    pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(Seen)) {
+    pub fn read(&mut self, records: &mut Records, mut visit: impl FnMut(DirectEvent)) {
         if self.inherited.is_some() {
             // what is told there is of listeners that are not known yet
             return;
@@ -282,9 +282,9 @@ impl Kernel {
             before.iter().map(|(listener, _)| (key(listener), listener)).collect();
         let changes = serving.listeners.iter().filter_map(|now| {
             let before = before.get(&key(now)).filter(|before| !Arc::ptr_eq(before, now))?;
-            Some(Change { before: Arc::clone(before), now: Arc::clone(now) })
+            Some(ChangedListener { before: Arc::clone(before), now: Arc::clone(now) })
         });
-        let changes: Vec<Change> = changes.collect();
+        let changes: Vec<ChangedListener> = changes.collect();
         if !changes.is_empty() {
             let due = self.lives.follow(&changes, serving, now);
             self.end(&due);
@@ -315,7 +315,7 @@ impl Kernel {
         self.networks.iter().map(|network| layout::destination(address, network.number)).collect()
     }
 
-    fn seen(&self, record: &Record, now: u64) -> Option<Seen> {
+    fn seen(&self, record: &Record, now: u64) -> Option<DirectEvent> {
         let edition = self.editions.get(&record.birth.slot)?;
         let interval = edition.intervals.get(record.birth.interval);
         let goes = record.kind != Kind::Refused;
@@ -334,13 +334,13 @@ impl Kernel {
             command: Arc::clone(&record.birth.command),
         };
         let news = match (record.kind, record.connect_time()) {
-            (Kind::Opened, Some(time)) => News::Opened(time),
+            (Kind::Opened, Some(time)) => DirectEventKind::Opened(time),
             (Kind::Opened | Kind::Ended | Kind::Refused, _) => {
-                News::Ended(record.ended(interval, self.lives.why(record.birth.cookie)))
+                DirectEventKind::Ended(record.ended(interval, self.lives.why(record.birth.cookie)))
             }
         };
         let ago = Duration::from_nanos(now.saturating_sub(record.now));
-        Some(Seen { connection, news, ago })
+        Some(DirectEvent { connection, news, ago })
     }
 
     fn remove(&mut self, destination: &Destination) {
@@ -359,7 +359,7 @@ impl Kernel {
         let table = Table::of(listener, roster, serving.addresses, self.means())?;
         let mut slots = BTreeMap::new();
         for interval in &table.intervals {
-            if let Verdict::Go(turns) = &interval.verdict {
+            if let IntervalVerdict::Go(turns) = &interval.verdict {
                 slots.insert(Arc::as_ptr(&turns.cluster), self.write_turns(&listener.proxy, turns)?);
             }
         }
@@ -375,7 +375,7 @@ impl Kernel {
         let inherited = self.inherited.as_ref();
         let before = inherited.and_then(|inherited| inherited.routes.get(bytes.as_slice()));
         let slot = self.routes.put(edition.clone(), before).ok_or(Reason::Full)?;
-        if let Put::New(slot) = slot {
+        if let Slot::New(slot) = slot {
             self.programs.maps.routes.set(slot, bytes, 0).map_err(not_written)?;
         }
         // one that was inherited has none yet
@@ -384,7 +384,7 @@ impl Kernel {
         let before = inherited.and_then(|inherited| inherited.listeners.get(&name));
         let number = self.listeners.put((listener.proxy.clone(), Arc::clone(&listener.name)), before);
         let number = number.ok_or(Reason::Full)?;
-        if let Put::New(number) = number {
+        if let Slot::New(number) = number {
             self.programs.maps.draws.set(number, fastrand::u64(..), 0).map_err(not_written)?;
         }
         self.limits.listener(number.place(), listener);
@@ -398,7 +398,7 @@ impl Kernel {
         for address in turns.places.iter().flat_map(|place| &place.addresses) {
             let before = inherited.and_then(|inherited| inherited.endpoints.get(address));
             let put = self.endpoints.put(*address, before).ok_or(Reason::Full)?;
-            if let Put::New(number) = put {
+            if let Slot::New(number) = put {
                 maps.holds.set(number, 0, 0).map_err(not_written)?;
                 maps.loads.set(number, 0, 0).map_err(not_written)?;
                 maps.endpoints.set(number, layout::endpoint(*address), 0).map_err(not_written)?;
@@ -409,7 +409,7 @@ impl Kernel {
         let before = inherited.and_then(|inherited| inherited.numbers.get(&name));
         let put = self.numbers.put((proxy.clone(), Arc::clone(&turns.cluster.name)), before);
         let put = put.ok_or(Reason::Full)?;
-        if let Put::New(number) = put {
+        if let Slot::New(number) = put {
             // far from where turn numbers wrap
             maps.turns.set(number, fastrand::u64(..) >> 8, 0).map_err(not_written)?;
         }
@@ -417,7 +417,7 @@ impl Kernel {
         let bytes = layout::turns(turns, put.place(), name, &numbers);
         let before = inherited.and_then(|inherited| inherited.clusters.get(bytes.as_slice()));
         let slot = self.clusters.put(bytes.as_slice().into(), before).ok_or(Reason::Full)?;
-        if let Put::New(slot) = slot {
+        if let Slot::New(slot) = slot {
             maps.clusters.set(slot, bytes, 0).map_err(not_written)?;
         }
         Ok(slot.place())

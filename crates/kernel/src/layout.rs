@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use l4::config::{Cluster, Keepalive};
 
-use crate::tables::{ADDRESSES, INTERVALS, Interval, Order, PLACES, Table, Turns, Verdict};
+use crate::tables::{ADDRESSES, INTERVALS, Interval, IntervalVerdict, Order, PLACES, Table, Turns};
 
 /// Capacities of the maps for listeners, routes, clusters and endpoints, over all configurations of the last second,
 /// and for routes as long as a connection of theirs lives.
@@ -159,9 +159,9 @@ pub(crate) fn route(
     for Interval { end, first_backend: _, backend: _, verdict } in intervals {
         writer.long(*end);
         let (cluster, verdict) = match verdict {
-            Verdict::Relay => (0, 0),
-            Verdict::Go(turns) => (slot(turns), 1),
-            Verdict::Refuse(..) => (0, 2),
+            IntervalVerdict::Relay => (0, 0),
+            IntervalVerdict::Go(turns) => (slot(turns), 1),
+            IntervalVerdict::Refuse(..) => (0, 2),
         };
         writer.word(cluster);
         writer.put(&[verdict]);

@@ -30,13 +30,13 @@ mod pins;
 mod program;
 mod record;
 mod serving;
-mod shelf;
+mod slot_table;
 pub mod tables;
 
 pub use kernel::Kernel;
 pub use left::Left;
 pub use limits::Limited;
-pub use path::{Means, Path, Reason};
+pub use path::{Capabilities, Path, Reason};
 pub use pins::{Attached, Replaced, attached, detach};
 pub use program::{Attaching, Records, Trouble};
 pub use serving::Serving;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use l4::config::{Backend, ProxyName};
-use l4::direct::{Direct, News};
+use l4::direct::{Direct, DirectEventKind};
 use l4::ending::Ending;
-use l4::existing::{AT_ONCE, Drain, Living, pause};
+use l4::existing::{AT_ONCE, ClosableConnection, Drain, pause};
 
 use crate::diag::{Moved, Socket};
 
-pub(crate) use existing::Change;
+pub(crate) use existing::ChangedListener;
 
 /// Interval between checks for expired connections.
 const LOOK: Duration = Duration::from_millis(500);
@@ -72,13 +72,13 @@ impl Lives {
     }
 
     /// Updates the state by an event of a connection.
-    pub(crate) fn note(&mut self, cookie: u64, connection: &Direct, news: &News, since: Instant) {
+    pub(crate) fn note(&mut self, cookie: u64, connection: &Direct, news: &DirectEventKind, since: Instant) {
         match news {
-            News::Opened(_) => {
+            DirectEventKind::Opened(_) => {
                 let life = Life { connection: connection.clone(), since, close_at: None };
                 self.lives.insert(cookie, life);
             }
-            News::Ended(_) => {
+            DirectEventKind::Ended(_) => {
                 self.lives.remove(&cookie);
                 self.ended.remove(&cookie);
             }
@@ -177,7 +177,11 @@ impl Lives {
             let concerned: Vec<(&u64, &Life)> = concerned.collect();
             let members = (0..).zip(&concerned).filter_map(|(key, (cookie, life))| {
                 let cluster = cluster_of(&life.connection, life.connection.backend)?;
-                Some(Living { key, cluster, idle: moved.get(*cookie).copied().unwrap_or_default().quiet })
+                Some(ClosableConnection {
+                    key,
+                    cluster,
+                    idle: moved.get(*cookie).copied().unwrap_or_default().quiet,
+                })
             });
             let chosen = drain.drain.choose(members.collect(), AT_ONCE);
             let closed = chosen.iter().filter_map(|key| {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use l4::balance::Policy;
+use l4::balance::BalancingPolicy;
 use l4::config::{Arrival, Cluster, DataPath, Direction, Existing, Listener, Match, Route, Target};
 
 use crate::tables::STEPS;
@@ -20,19 +20,19 @@ pub enum Path {
 
 /// Capabilities besides decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Means {
+pub struct Capabilities {
     /// `true`: connections of other processes can be ended, which requires a capability and a kernel built for it.
     pub ends: bool,
 }
 
-impl Means {
+impl Capabilities {
     /// All capabilities, as on a host that meets the requirements of the guide.
     pub const ALL: Self = Self { ends: true };
 }
 
 impl Path {
     /// Path of a listener's connections where programs are attached, as far as its configuration decides.
-    pub fn of(listener: &Listener, means: Means) -> Self {
+    pub fn of(listener: &Listener, means: Capabilities) -> Self {
         let settled = route_in_kernel(listener, means).and_then(|route| {
             let clusters = route.backends.iter().filter_map(|backend| match &backend.target {
                 Target::Cluster(cluster) => Some(cluster),
@@ -181,7 +181,7 @@ impl fmt::Display for OfCluster {
 ///
 /// # Errors
 /// Reason for which the relay carries them.
-pub(crate) fn route_in_kernel(listener: &Listener, means: Means) -> Result<&Arc<Route>, Reason> {
+pub(crate) fn route_in_kernel(listener: &Listener, means: Capabilities) -> Result<&Arc<Route>, Reason> {
     // destructured, so that a new field of a listener has to be considered here
     let Listener {
         proxy: _,
@@ -293,9 +293,12 @@ pub(crate) fn of_cluster(cluster: &Cluster, listener: &Listener) -> Option<OfClu
 }
 
 /// Number of endpoints of which the least busy is taken; `None`: the policy is another one.
-pub(crate) fn choices_of(policy: &Policy) -> Option<usize> {
+pub(crate) fn choices_of(policy: &BalancingPolicy) -> Option<usize> {
     match policy {
-        Policy::LeastConnections { choices } => Some(choices.get() as usize),
-        Policy::RoundRobin | Policy::Random | Policy::RingHash { .. } | Policy::Maglev { .. } => None,
+        BalancingPolicy::LeastConnections { choices } => Some(choices.get() as usize),
+        BalancingPolicy::RoundRobin
+        | BalancingPolicy::Random
+        | BalancingPolicy::RingHash { .. }
+        | BalancingPolicy::Maglev { .. } => None,
     }
 }

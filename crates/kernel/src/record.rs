@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use l4::direct::Ended;
 use l4::ending::{Ending, Side};
-use l4::health::Full;
+use l4::health::ReachedLimit;
 use rustix::io::Errno;
 
 use crate::layout::Reader;
-use crate::tables::{Interval, Verdict};
+use crate::tables::{Interval, IntervalVerdict};
 
 /// Record as written by a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,17 +141,21 @@ impl Record {
     /// End of the connection, or its refusal; `by_us`: reason for which we aborted it, if we did.
     pub(crate) fn ended(&self, interval: Option<&Interval>, by_us: Option<&(Ending, Arc<str>)>) -> Ended {
         let (ending, why) = match (self.kind, interval.map(|interval| &interval.verdict)) {
-            (Kind::Refused, Some(Verdict::Go(turns))) => {
+            (Kind::Refused, Some(IntervalVerdict::Go(turns))) => {
                 let name = &turns.cluster.name;
                 match self.full {
-                    Some(Ending::PendingLimit) => (Ending::PendingLimit, Full::Pending.in_words(name).into()),
-                    Some(_) | None => (Ending::BackendLimit, Full::Connections.in_words(name).into()),
+                    Some(Ending::PendingLimit) => {
+                        (Ending::PendingLimit, ReachedLimit::Pending.in_words(name).into())
+                    }
+                    Some(_) | None => (Ending::BackendLimit, ReachedLimit::Connections.in_words(name).into()),
                 }
             }
             (Kind::Refused, _) if self.full.is_some() => {
                 (Ending::Limit, "the listener has as many connections as it may have".into())
             }
-            (Kind::Refused, Some(Verdict::Refuse(refusal, why))) => (Ending::from(*refusal), Arc::clone(why)),
+            (Kind::Refused, Some(IntervalVerdict::Refuse(refusal, why))) => {
+                (Ending::from(*refusal), Arc::clone(why))
+            }
             (Kind::Refused, _) => (Ending::NoBackend, "the listener has no route".into()),
             (Kind::Opened | Kind::Ended, _) => match (self.ending(), by_us) {
                 ((Ending::Drained, _), Some(by_us)) => by_us.clone(),

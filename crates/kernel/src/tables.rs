@@ -9,8 +9,8 @@
 mod intervals;
 mod turns;
 
-pub use intervals::{Interval, Table, Verdict};
-pub use turns::{Order, Place, Turns};
+pub use intervals::{Interval, IntervalVerdict, Table};
+pub use turns::{EndpointTurn, Order, Turns};
 
 /// Limit on intervals of a route.
 pub const INTERVALS: usize = 64;

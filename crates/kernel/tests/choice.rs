@@ -6,16 +6,17 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use l4::balance::{Draw, Fitness, Policy, Rendezvous, Roster, Split, Tables as HashTables};
+use l4::balance::{BalancingPolicy, Draw, Fitness, Rendezvous, Roster, Split, Tables as HashTables};
 use l4::config::{
     Arrival, Backend, Cluster, DataPath, Direction, Endpoint, Existing, Host, Listener, Match, Route, Target,
     WhenDown,
 };
 use l4::decide::{
-    Addresses, Decision, Facts, Forward, Moment, Refuse, Resolved, RouteIndex, Standing, Standings, decide,
+    Addresses, Circumstances, ClusterState, ClusterStates, Decision, Facts, Forward, Refuse, Resolved,
+    RouteIndex, decide,
 };
-use meshtcp_kernel::Means;
-use meshtcp_kernel::tables::{Interval, Table, Verdict};
+use meshtcp_kernel::Capabilities;
+use meshtcp_kernel::tables::{Interval, IntervalVerdict, Table};
 use proptest::prelude::*;
 
 /// Number of draws per configuration: more than a million over all configurations.
@@ -31,12 +32,17 @@ struct Now<'a> {
     loads: &'a [u32],
 }
 
-impl Standings for Now<'_> {
-    fn ask<A>(&self, _: RouteIndex, backend: usize, question: impl FnOnce(&Standing<'_>) -> A) -> Option<A> {
+impl ClusterStates for Now<'_> {
+    fn ask<A>(
+        &self,
+        _: RouteIndex,
+        backend: usize,
+        question: impl FnOnce(&ClusterState<'_>) -> A,
+    ) -> Option<A> {
         self.listener.route_at(RouteIndex(0))?.backend_with_cluster(backend)?;
         let roster = self.rosters.get(backend)?.as_ref()?;
         let load = |endpoint: usize| self.loads.get(endpoint).copied().unwrap_or(0);
-        Some(question(&Standing { roster, turn: self.turn, load: &load }))
+        Some(question(&ClusterState { roster, turn: self.turn, load: &load }))
     }
 }
 
@@ -72,11 +78,11 @@ fn fitness() -> impl Strategy<Value = Fitness> {
 /// Cluster with the fitness of its endpoints.
 fn cluster() -> impl Strategy<Value = (Cluster, Vec<Fitness>)> {
     let policy = prop_oneof![
-        2 => Just(Policy::RoundRobin),
-        1 => Just(Policy::Random),
-        2 => (1..5u32).prop_map(Policy::least_connections),
-        1 => Just(Policy::RingHash { size: 16..=64 }),
-        1 => Just(Policy::Maglev { size: 101 }),
+        2 => Just(BalancingPolicy::RoundRobin),
+        1 => Just(BalancingPolicy::Random),
+        2 => (1..5u32).prop_map(BalancingPolicy::least_connections),
+        1 => Just(BalancingPolicy::RingHash { size: 16..=64 }),
+        1 => Just(BalancingPolicy::Maglev { size: 101 }),
     ];
     let endpoints = prop::collection::vec(endpoint(), 0..6);
     (endpoints, prop::collection::vec(fitness(), 6), policy, any::<bool>(), 0..=100u8, 0..=100u8).prop_map(
@@ -192,19 +198,19 @@ proptest! {
             Arc::clone(&found.unwrap().1)
         };
         let (listener, addresses) = (listener(backends, is_sticky), addresses());
-        let table = Table::of(&listener, roster_of, &addresses, Means::ALL);
+        let table = Table::of(&listener, roster_of, &addresses, Capabilities::ALL);
         prop_assert!(table.is_ok(), "{table:?}");
         let table = table.unwrap();
         let facts = Facts { client: "127.0.0.1:1".parse().unwrap(), server_name: None, destination: None };
         for (step, draw) in (0..).zip(draws(&table, seed)) {
             let turn = first_turn + step;
             let now = Now { listener: &listener, rosters: &rosters, turn, loads: &loads };
-            let moment = Moment { draw: Draw(draw), standings: &now, addresses: &addresses };
-            let decision = decide(&facts, &listener, &moment);
+            let circumstances = Circumstances { draw: Draw(draw), standings: &now, addresses: &addresses };
+            let decision = decide(&facts, &listener, &circumstances);
             let number = table.choose(Draw(draw));
             let Interval { end: _, first_backend, backend, verdict } = &table.intervals[number];
             match (verdict, decision) {
-                (Verdict::Go(turns), Decision::Forward(forward)) => {
+                (IntervalVerdict::Go(turns), Decision::Forward(forward)) => {
                     let Forward { backend: chosen, endpoint, .. } = forward;
                     prop_assert_eq!(
                         (*backend, *first_backend),
@@ -215,11 +221,11 @@ proptest! {
                         prop_assert_eq!(dialled, (endpoint.endpoint, endpoint.address));
                     }
                 }
-                (Verdict::Refuse(reason, why), Decision::Refuse(refuse)) => {
+                (IntervalVerdict::Refuse(reason, why), Decision::Refuse(refuse)) => {
                     let Refuse { reason: refused, backend: chosen, why: said, route: _ } = refuse;
                     prop_assert_eq!((*reason, *backend, why), (refused, chosen, &said));
                 }
-                (Verdict::Relay, Decision::Forward(forward)) => {
+                (IntervalVerdict::Relay, Decision::Forward(forward)) => {
                     prop_assert_eq!(*backend, Some(forward.backend));
                 }
                 (verdict, decision) => prop_assert!(false, "{verdict:?} for {decision:?}"),

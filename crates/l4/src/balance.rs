@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Split`] | a backend by weight | a [`Draw`] |
 //! | [`Rendezvous`] | a backend by weight, the same one for a client again and again | the client's address |
-//! | [`Roster`] | an endpoint of a cluster, by its [`Policy`] | a turn number, the client's address, the loads |
+//! | [`Roster`] | an endpoint, by its [`BalancingPolicy`] | a turn number, the client's address, the loads |
 //!
 //! A roster is made of [`Rotation`], [`Ring`], [`Maglev`] and [`least`]. State that advances from one connection to the
 //! next is in [`Balance`], one for each listener of a worker.
@@ -22,10 +22,10 @@ mod state;
 
 pub use least::least;
 pub use maglev::{DEFAULT_TABLE, Maglev};
-pub use policy::Policy;
+pub use policy::BalancingPolicy;
 pub use rendezvous::Rendezvous;
 pub use ring::{DEFAULT_RING, Ring};
-pub use roster::{Condition, Fitness, Roster, Rule, Tables};
+pub use roster::{Condition, Fitness, PickRule, Roster, Tables};
 pub use rotation::Rotation;
 pub use split::{Draw, Draws, Split};
 pub use state::Balance;

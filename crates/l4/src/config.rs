@@ -31,7 +31,9 @@ pub use cluster::{
 pub use mirror::Mirror;
 pub use names::HostNames;
 pub use network::Network;
-pub use outside::{DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, Vouching};
+pub use outside::{
+    ClientCertificate, DialTls, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, TrustedAuthorities,
+};
 pub use problem::{Problem, Problems};
 pub use tls::{
     Cipher, ClientTls, Identity, MESH_PROTOCOL, NamePattern, ServerTls, TlsEnd, TlsLimits, TlsTerms,
@@ -325,7 +327,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessLog {
     /// Sink of the lines.
-    pub sink: Sink,
+    pub sink: LogSink,
     /// Format of a line.
     pub format: AccessLogFormat,
     /// Policy that configured it.
@@ -334,7 +336,7 @@ pub struct AccessLog {
 
 /// Sink of log lines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sink {
+pub enum LogSink {
     /// Standard output.
     Stdout,
     /// Standard error.

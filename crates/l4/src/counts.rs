@@ -10,7 +10,7 @@ use crate::health::ClusterHealth;
 
 /// Counters since the proxy started.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub struct CounterSnapshot {
     /// Generation of the configuration.
     pub generation: u64,
     /// Number of times a worker paused accepting, because the process or the host was out of descriptors or memory.
@@ -34,7 +34,7 @@ pub struct ProxySnapshot {
     pub ended: BTreeMap<Ending, u64>,
 }
 
-impl Snapshot {
+impl CounterSnapshot {
     /// Counters of one listener; `None`: unknown listener.
     pub fn listener(&self, proxy: &str, name: &str) -> Option<&ListenerSnapshot> {
         self.listeners.iter().find(|listener| listener.proxy.as_str() == proxy && &*listener.name == name)

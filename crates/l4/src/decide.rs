@@ -30,7 +30,7 @@ pub struct Facts<'a> {
 
 /// Part of a decision that differs from one connection to the next.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment<'a, S> {
+pub struct Circumstances<'a, S> {
     /// Draw, which decides among the backends.
     pub draw: Draw,
     /// State of clusters, which decides among the endpoints.
@@ -40,18 +40,18 @@ pub struct Moment<'a, S> {
 }
 
 /// State of a listener's clusters, kept by the caller.
-pub trait Standings {
+pub trait ClusterStates {
     /// Asks about the cluster of a backend; `None`: there is no such cluster.
     fn ask<A>(
         &self,
         route: RouteIndex,
         backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
+        question: impl FnOnce(&ClusterState<'_>) -> A,
     ) -> Option<A>;
 }
 
 /// State of a cluster.
-pub struct Standing<'a> {
+pub struct ClusterState<'a> {
     /// Endpoints that take connections.
     pub roster: &'a Roster,
     /// Number of connections that the cluster got so far.
@@ -128,7 +128,7 @@ pub struct Dial {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refuse {
     /// Kind of reason.
-    pub reason: Refusal,
+    pub reason: RefusalReason,
     /// Route; `None`: none was found.
     pub route: Option<RouteIndex>,
     /// Index of the backend whose share is refused; `None`: none was chosen.
@@ -139,7 +139,7 @@ pub struct Refuse {
 
 /// Kinds of reasons for refusing a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
+pub enum RefusalReason {
     /// No backend can be chosen: there is no route, or it has no backend with a weight above 0.
     NoBackend,
     /// Nothing of the chosen backend can be dialled.
@@ -152,7 +152,11 @@ pub enum Refusal {
 
 /// Decides about a connection: the best route for its server name, a backend by the draw or the client, an endpoint
 /// by the cluster's policy.
-pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Moment<'_, S>) -> Decision {
+pub fn decide<S: ClusterStates>(
+    facts: &Facts<'_>,
+    listener: &Listener,
+    circumstances: &Circumstances<'_, S>,
+) -> Decision {
     let Some(index) = listener.route_for(facts) else {
         return Decision::Refuse(no_route(facts, listener));
     };
@@ -161,19 +165,19 @@ pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Mom
     };
     let refuse = |reason, backend, why| Decision::Refuse(Refuse { reason, route: Some(index), backend, why });
     let chosen = match &route.sticky {
-        None => route.split.choose(moment.draw),
+        None => route.split.choose(circumstances.draw),
         Some(sticky) => sticky.choose(facts.position(), |_| true),
     };
     let Some(first) = chosen else {
-        return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal));
+        return refuse(RefusalReason::NoBackend, None, Arc::clone(&route.refusal));
     };
-    let routed = Routed { facts, route, index, moment };
+    let routed = Routed { facts, route, index, circumstances };
     let backend = match route.backends.get(first) {
         Some(Backend { target: Target::Unavailable(why), .. }) => {
-            return refuse(Refusal::BackendUnavailable, Some(first), Arc::clone(why));
+            return refuse(RefusalReason::BackendUnavailable, Some(first), Arc::clone(why));
         }
         Some(backend) => backend,
-        None => return refuse(Refusal::NoBackend, None, Arc::clone(&route.refusal)),
+        None => return refuse(RefusalReason::NoBackend, None, Arc::clone(&route.refusal)),
     };
     if let Some(forward) = routed.forward(first, first, Sides::default()) {
         return Decision::Forward(forward);
@@ -190,14 +194,14 @@ pub fn decide<S: Standings>(facts: &Facts<'_>, listener: &Listener, moment: &Mom
 
 /// Decides again about a connection whose attempt failed: another endpoint of the same backend, as long as the listener
 /// allows attempts; then, where the route allows it, another backend. `None`: the connection is refused.
-pub fn decide_again<S: Standings>(
+pub fn decide_again<S: ClusterStates>(
     facts: &Facts<'_>,
     listener: &Listener,
     failed: &Forward,
-    moment: &Moment<'_, S>,
+    circumstances: &Circumstances<'_, S>,
 ) -> Option<Forward> {
     let route = listener.route_at(failed.route)?;
-    let routed = Routed { facts, route, index: failed.route, moment };
+    let routed = Routed { facts, route, index: failed.route, circumstances };
     let attempt = failed.attempt.saturating_add(1);
     let may_again = attempt < listener.max_connect_attempts.get();
     let again = || may_again.then(|| routed.again(failed, attempt)).flatten();
@@ -222,11 +226,12 @@ impl Facts<'_> {
 
 fn no_route(facts: &Facts<'_>, listener: &Listener) -> Refuse {
     let (reason, why) = match facts.server_name {
-        _ if !listener.routes_by_name() => (Refusal::NoBackend, "the listener has no route".into()),
-        Some(name) => {
-            (Refusal::NoServerName, format!("no route is there for the TLS server name {name:?}").into())
-        }
-        None => (Refusal::NoServerName, "the client hello has no TLS server name".into()),
+        _ if !listener.routes_by_name() => (RefusalReason::NoBackend, "the listener has no route".into()),
+        Some(name) => (
+            RefusalReason::NoServerName,
+            format!("no route is there for the TLS server name {name:?}").into(),
+        ),
+        None => (RefusalReason::NoServerName, "the client hello has no TLS server name".into()),
     };
     Refuse { reason, route: None, backend: None, why }
 }
@@ -306,7 +311,7 @@ impl Cluster {
     /// Chooses the place where a connection's walk through the endpoints begins, and the first that can be dialled.
     pub fn choose(
         &self,
-        standing: &Standing<'_>,
+        standing: &ClusterState<'_>,
         facts: &Facts<'_>,
         addresses: &Addresses,
     ) -> Option<(usize, Dial)> {
@@ -348,8 +353,8 @@ impl Cluster {
     }
 
     /// Reason why nothing can be dialled, given that this is so.
-    pub fn why_not(&self, roster: &Roster, addresses: &Addresses) -> (Refusal, Arc<str>) {
-        let unavailable = |why| (Refusal::BackendUnavailable, why);
+    pub fn why_not(&self, roster: &Roster, addresses: &Addresses) -> (RefusalReason, Arc<str>) {
+        let unavailable = |why| (RefusalReason::BackendUnavailable, why);
         if let Some(why) = &self.undialable {
             return unavailable(Arc::clone(why));
         }
@@ -366,7 +371,7 @@ impl Cluster {
                     self.name
                 ),
             };
-            return (Refusal::BackendDown, why.into());
+            return (RefusalReason::BackendDown, why.into());
         }
         unavailable(match &first.host {
             Host::Name(name) => format!("{name}: {}", addresses.why_not(name)).into(),

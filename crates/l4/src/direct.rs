@@ -46,18 +46,18 @@ impl Direct {
 
 /// Observation of a direct connection.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct DirectEvent {
     /// Connection.
     pub connection: Direct,
     /// Event.
-    pub news: News,
+    pub news: DirectEventKind,
     /// Time since the event.
     pub ago: Duration,
 }
 
 /// Event of a direct connection.
 #[derive(Clone, Debug, PartialEq)]
-pub enum News {
+pub enum DirectEventKind {
     /// Established, this long after it was dialled.
     Opened(Duration),
     /// Ended, failed to connect, or refused.

@@ -18,7 +18,7 @@ const INTERNET: u16 = 1;
 
 /// Parsed packet.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard<'p> {
+pub enum Message<'p> {
     /// An answer, or too short to answer: it is dropped.
     Noise,
     /// Something other than a query with one question, with the code of its answer.
@@ -37,12 +37,12 @@ pub struct Query<'p> {
     /// Name in lower case, without a trailing dot; `None`: not a host name.
     pub name: Option<String>,
     /// Type of the question.
-    pub sort: Sort,
+    pub sort: RecordType,
 }
 
 /// Type of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub enum RecordType {
     /// IPv4 addresses.
     A,
     /// IPv6 addresses.
@@ -69,19 +69,19 @@ pub enum Code {
 }
 
 /// Parses a packet.
-pub fn read(packet: &[u8]) -> Heard<'_> {
-    let Some(header) = packet.get(..HEADER) else { return Heard::Noise };
+pub fn read(packet: &[u8]) -> Message<'_> {
+    let Some(header) = packet.get(..HEADER) else { return Message::Noise };
     // an answer to an answer would never end
     if header[2] & 0x80 != 0 {
-        return Heard::Noise;
+        return Message::Noise;
     }
     if header[2] & 0x78 != 0 {
-        return Heard::Wrong(Code::NotKnown);
+        return Message::Wrong(Code::NotKnown);
     }
     let questions = u16::from_be_bytes([header[4], header[5]]);
     match question(packet).filter(|_| questions == 1) {
-        Some(query) => Heard::Query(query),
-        None => Heard::Wrong(Code::Malformed),
+        Some(query) => Message::Query(query),
+        None => Message::Wrong(Code::Malformed),
     }
 }
 
@@ -104,11 +104,11 @@ fn question(packet: &[u8]) -> Option<Query<'_>> {
     }
     let numbers = packet.get(at..at + 4)?;
     let sort = match u16::from_be_bytes([numbers[0], numbers[1]]) {
-        _ if u16::from_be_bytes([numbers[2], numbers[3]]) != INTERNET => Sort::Other,
-        1 => Sort::A,
-        28 => Sort::Aaaa,
-        255 => Sort::Any,
-        _ => Sort::Other,
+        _ if u16::from_be_bytes([numbers[2], numbers[3]]) != INTERNET => RecordType::Other,
+        1 => RecordType::A,
+        28 => RecordType::Aaaa,
+        255 => RecordType::Any,
+        _ => RecordType::Other,
     };
     let name = (is_host && !labels.is_empty()).then(|| labels.join("."));
     Some(Query { packet, end: at + 4, name, sort })
@@ -142,10 +142,10 @@ impl Query<'_> {
                 IpAddr::V6(address) => (28, address.octets().to_vec()),
             };
             let is_asked = match self.sort {
-                Sort::A => sort == 1,
-                Sort::Aaaa => sort == 28,
-                Sort::Any => true,
-                Sort::Other => false,
+                RecordType::A => sort == 1,
+                RecordType::Aaaa => sort == 28,
+                RecordType::Any => true,
+                RecordType::Other => false,
             };
             if !is_asked {
                 continue;
@@ -203,7 +203,7 @@ mod tests {
 
     fn read_query(packet: &[u8]) -> Query<'_> {
         match read(packet) {
-            Heard::Query(query) => query,
+            Message::Query(query) => query,
             other => panic!("{other:?}"),
         }
     }
@@ -212,7 +212,7 @@ mod tests {
     fn a_query_is_answered_with_the_addresses_that_it_asks_for() {
         let packet = query("Redis.Svc.mesh.local", 1);
         let read = read_query(&packet);
-        assert_eq!((read.name.as_deref(), read.sort), (Some("redis.svc.mesh.local"), Sort::A));
+        assert_eq!((read.name.as_deref(), read.sort), (Some("redis.svc.mesh.local"), RecordType::A));
         let both: [IpAddr; 2] = ["241.0.0.1".parse().unwrap(), "fd00::1".parse().unwrap()];
         let answer = read.answer(Code::Fine, &both, 30, UDP);
         let mut wanted = packet.clone();
@@ -250,14 +250,14 @@ mod tests {
             packet[at] = byte;
             packet
         };
-        assert_eq!(read(&good[..11]), Heard::Noise);
-        assert_eq!(read(&changed(2, 0x81)), Heard::Noise, "an answer");
-        assert_eq!(read(&changed(2, 0x28)), Heard::Wrong(Code::NotKnown), "an update");
-        assert_eq!(read(&changed(5, 2)), Heard::Wrong(Code::Malformed), "two questions");
-        assert_eq!(read(&changed(12, 0xc0)), Heard::Wrong(Code::Malformed), "a compressed name");
-        assert_eq!(read(&good[..good.len() - 1]), Heard::Wrong(Code::Malformed));
+        assert_eq!(read(&good[..11]), Message::Noise);
+        assert_eq!(read(&changed(2, 0x81)), Message::Noise, "an answer");
+        assert_eq!(read(&changed(2, 0x28)), Message::Wrong(Code::NotKnown), "an update");
+        assert_eq!(read(&changed(5, 2)), Message::Wrong(Code::Malformed), "two questions");
+        assert_eq!(read(&changed(12, 0xc0)), Message::Wrong(Code::Malformed), "a compressed name");
+        assert_eq!(read(&good[..good.len() - 1]), Message::Wrong(Code::Malformed));
         let long = query(&["a23456789"; 30].join("."), 1);
-        assert_eq!(read(&long), Heard::Wrong(Code::Malformed));
+        assert_eq!(read(&long), Message::Wrong(Code::Malformed));
         assert_eq!(read_query(&query("", 2)).name, None, "the root");
         assert_eq!(read_query(&query("a b.c", 1)).name, None);
         assert_eq!(refusal(&good, Code::Malformed)[..4], [0xab, 0xcd, 0x85, 0x81]);

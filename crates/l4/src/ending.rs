@@ -5,8 +5,8 @@ mod mirror;
 use std::fmt;
 use std::time::Duration;
 
-use crate::decide::Refusal;
-use crate::health::Full;
+use crate::decide::RefusalReason;
+use crate::health::ReachedLimit;
 pub use mirror::MirrorEnd;
 
 /// One of the two ends of a connection, as the proxy sees them.
@@ -206,22 +206,22 @@ impl Ending {
     }
 }
 
-impl From<Refusal> for Ending {
-    fn from(refusal: Refusal) -> Self {
+impl From<RefusalReason> for Ending {
+    fn from(refusal: RefusalReason) -> Self {
         match refusal {
-            Refusal::NoBackend => Self::NoBackend,
-            Refusal::BackendUnavailable => Self::BackendUnavailable,
-            Refusal::BackendDown => Self::BackendDown,
-            Refusal::NoServerName => Self::NoServerName,
+            RefusalReason::NoBackend => Self::NoBackend,
+            RefusalReason::BackendUnavailable => Self::BackendUnavailable,
+            RefusalReason::BackendDown => Self::BackendDown,
+            RefusalReason::NoServerName => Self::NoServerName,
         }
     }
 }
 
-impl From<Full> for Ending {
-    fn from(full: Full) -> Self {
+impl From<ReachedLimit> for Ending {
+    fn from(full: ReachedLimit) -> Self {
         match full {
-            Full::Connections => Self::BackendLimit,
-            Full::Pending => Self::PendingLimit,
+            ReachedLimit::Connections => Self::BackendLimit,
+            ReachedLimit::Pending => Self::PendingLimit,
         }
     }
 }

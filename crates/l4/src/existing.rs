@@ -91,7 +91,7 @@ fn has_to_leave(is_at: &str, drawn: &str, leads_to: &str, goes: &str) -> bool {
 
 /// Live connection that may be closed.
 #[derive(Clone, Copy, Debug)]
-pub struct Living<'a> {
+pub struct ClosableConnection<'a> {
     /// Key by which the caller knows it.
     pub key: u32,
     /// Cluster that it was carried to.
@@ -122,7 +122,7 @@ impl Drain {
     /// idle first. Empty if no cluster is above.
     ///
     /// Connections that ended by themselves have made room: `living` are those that live now.
-    pub fn choose(&self, mut living: Vec<Living<'_>>, at_most: usize) -> Vec<u32> {
+    pub fn choose(&self, mut living: Vec<ClosableConnection<'_>>, at_most: usize) -> Vec<u32> {
         let mut above: BTreeMap<&str, u64> = BTreeMap::new();
         for connection in &living {
             *above.entry(connection.cluster).or_default() += 1;
@@ -167,10 +167,14 @@ mod tests {
     use crate::balance::{Draw, Split};
     use crate::config::{Cluster, Existing};
 
-    fn living<'a>(clusters: &'a [&'a str]) -> Vec<Living<'a>> {
+    fn living<'a>(clusters: &'a [&'a str]) -> Vec<ClosableConnection<'a>> {
         let each = clusters.iter().enumerate();
-        each.map(|(at, cluster)| Living { key: at as u32, cluster, idle: Duration::from_secs(at as u64) })
-            .collect()
+        each.map(|(at, cluster)| ClosableConnection {
+            key: at as u32,
+            cluster,
+            idle: Duration::from_secs(at as u64),
+        })
+        .collect()
     }
 
     #[test]
@@ -296,7 +300,9 @@ mod tests {
             let all = clusters.len() as u64;
             let drain = Drain::towards(&shares, clusters.iter().map(|(_, cluster)| *cluster));
             loop {
-                let living = clusters.iter().map(|(key, cluster)| Living { key: *key, cluster, idle: Duration::ZERO });
+                let living = clusters
+                    .iter()
+                    .map(|(key, cluster)| ClosableConnection { key: *key, cluster, idle: Duration::ZERO });
                 let closed = drain.choose(living.collect(), at_most);
                 prop_assert!(closed.len() <= at_most);
                 if closed.is_empty() {

@@ -11,6 +11,6 @@ mod report;
 mod vitals;
 
 pub use expected::is_expected;
-pub use full::Full;
+pub use full::ReachedLimit;
 pub use report::{ClusterHealth, EndpointHealth, EndpointState, Usage};
-pub use vitals::{Change, Vitals};
+pub use vitals::{HealthChange, Vitals};

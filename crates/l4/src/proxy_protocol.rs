@@ -16,7 +16,7 @@ pub const MAX_HEADER: usize = 4096;
 
 /// Version of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
+pub enum HeaderVersion {
     /// Version 1, a line of text.
     V1,
     /// Version 2, binary.
@@ -63,19 +63,19 @@ pub fn read_header(bytes: &[u8]) -> Result<Option<Header>, BadHeader> {
 /// Encodes a header.
 ///
 /// If the ends are of two families, the IPv4 one is written as an IPv4-mapped IPv6 address.
-pub fn write_header(version: Version, ends: Ends) -> Vec<u8> {
+pub fn write_header(version: HeaderVersion, ends: Ends) -> Vec<u8> {
     let ends = of_one_family(ends);
     match version {
-        Version::V1 => v1::write(ends),
-        Version::V2 => v2::write(ends),
+        HeaderVersion::V1 => v1::write(ends),
+        HeaderVersion::V2 => v2::write(ends),
     }
 }
 
 /// Header of a connection that the proxy opens for itself, as a health check.
-pub fn own_header(version: Version) -> &'static [u8] {
+pub fn own_header(version: HeaderVersion) -> &'static [u8] {
     match version {
-        Version::V1 => v1::UNKNOWN,
-        Version::V2 => &v2::OWN,
+        HeaderVersion::V1 => v1::UNKNOWN,
+        HeaderVersion::V2 => &v2::OWN,
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_header_of_our_own_names_nobody() {
-        for version in [Version::V1, Version::V2] {
+        for version in [HeaderVersion::V1, HeaderVersion::V2] {
             let header = own_header(version);
             assert_eq!(read_header(header), Ok(Some(Header { length: header.len(), ends: None })));
         }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn ends_of_two_families_are_written_as_ipv6() {
-        let written = write_header(Version::V1, ends("192.0.2.1:5000", "[::1]:443"));
+        let written = write_header(HeaderVersion::V1, ends("192.0.2.1:5000", "[::1]:443"));
         assert_eq!(written, b"PROXY TCP6 ::ffff:192.0.2.1 ::1 5000 443\r\n");
     }
 
@@ -206,7 +206,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(source in address(), destination in address(), binary in any::<bool>()) {
             let ends = Ends { source, destination };
-            let version = if binary { Version::V2 } else { Version::V1 };
+            let version = if binary { HeaderVersion::V2 } else { HeaderVersion::V1 };
             let written = write_header(version, ends);
             let expected = Header { length: written.len(), ends: Some(of_one_family(ends)) };
             prop_assert_eq!(read_header(&written), Ok(Some(expected)));

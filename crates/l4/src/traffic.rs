@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use xds::proto::l4::{Refused, TrafficReport, TrafficRow};
 
-use crate::counts::{BackendSnapshot, HistogramSnapshot, ListenerSnapshot, Snapshot};
+use crate::counts::{BackendSnapshot, CounterSnapshot, HistogramSnapshot, ListenerSnapshot};
 
 /// Limit on the rows of one report; the rest follows in the next.
 pub const ROWS_AT_ONCE: usize = 500;
@@ -23,7 +23,7 @@ type Key = (Arc<str>, Arc<str>, i32, Arc<str>);
 
 /// Builder of the reports of one stream.
 #[derive(Debug)]
-pub struct Reporter {
+pub struct ReportBuilder {
     started: Timestamp,
     /// Rows that were last reported to the control plane, by key.
     told: BTreeMap<Key, TrafficRow>,
@@ -33,7 +33,7 @@ pub struct Reporter {
     is_first: bool,
 }
 
-impl Reporter {
+impl ReportBuilder {
     /// Creates a reporter that has reported nothing yet. `started`: begin of counting.
     pub fn new(started: Timestamp) -> Self {
         Self { started, told: BTreeMap::new(), turn: None, is_first: true }
@@ -41,7 +41,7 @@ impl Reporter {
 
     /// Returns the changes; `None`: nothing changed. The first report is never `None`, so that the control plane knows
     /// that the proxy reports.
-    pub fn report(&mut self, counted: &Snapshot) -> Option<TrafficReport> {
+    pub fn report(&mut self, counted: &CounterSnapshot) -> Option<TrafficReport> {
         let mut rows = rows(counted);
         let left_out = rows.len().saturating_sub(ROWS_OF_PROXY);
         while rows.len() > ROWS_OF_PROXY {
@@ -88,7 +88,7 @@ fn split_off_behind(rows: &mut BTreeMap<Key, TrafficRow>, key: &Key) -> BTreeMap
 }
 
 /// Rows of all counters, by key. Listeners for the same destination are merged.
-fn rows(counted: &Snapshot) -> BTreeMap<Key, TrafficRow> {
+fn rows(counted: &CounterSnapshot) -> BTreeMap<Key, TrafficRow> {
     let mut rows: BTreeMap<Key, TrafficRow> = BTreeMap::new();
     for listener in &counted.listeners {
         // the dialled destination of a listener that is no longer configured is unknown

@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 
 use l4::balance::Draw;
 use l4::config::{Listener, Match, Target};
-use l4::decide::{Addresses, AllWell, Decision, Facts, Moment, Refusal, Resolved, RouteIndex, decide_again};
+use l4::decide::{
+    Addresses, AllWell, Circumstances, Decision, Facts, RefusalReason, Resolved, RouteIndex, decide_again,
+};
 use l4::{Config, decide};
 use proptest::prelude::*;
 use support::Mesh;
@@ -59,7 +61,7 @@ const FACTS: Facts<'_> = Facts {
 
 fn decide_once(listener: &Listener, draw: u64, turn: u64, addresses: &Addresses) -> Decision {
     let standings = AllWell { listener, turn };
-    decide(&FACTS, listener, &Moment { draw: Draw(draw), standings: &standings, addresses })
+    decide(&FACTS, listener, &Circumstances { draw: Draw(draw), standings: &standings, addresses })
 }
 
 proptest! {
@@ -85,10 +87,10 @@ proptest! {
                 prop_assert_eq!(chosen.port, forward.endpoint.address.port());
             }
             Decision::Refuse(refuse) => match refuse.reason {
-                Refusal::NoBackend => prop_assert!(backends.iter().all(|(weight, ..)| *weight == 0)),
-                Refusal::BackendUnavailable => prop_assert!(!usable(refuse.backend.unwrap())),
-                Refusal::BackendDown => prop_assert!(false, "nothing is checked"),
-                Refusal::NoServerName => prop_assert!(false, "there are no server names"),
+                RefusalReason::NoBackend => prop_assert!(backends.iter().all(|(weight, ..)| *weight == 0)),
+                RefusalReason::BackendUnavailable => prop_assert!(!usable(refuse.backend.unwrap())),
+                RefusalReason::BackendDown => prop_assert!(false, "nothing is checked"),
+                RefusalReason::NoServerName => prop_assert!(false, "there are no server names"),
             },
         }
     }
@@ -110,8 +112,8 @@ proptest! {
             let route = listener.route_at(forward.route).unwrap();
             let (_, cluster) = route.backend_with_cluster(forward.backend).unwrap();
             let standings = AllWell { listener, turn: seed };
-            let moment = Moment { draw: Draw(draw), standings: &standings, addresses: &addresses };
-            let again = |failed: &_| decide_again(&FACTS, listener, failed, &moment);
+            let circumstances = Circumstances { draw: Draw(draw), standings: &standings, addresses: &addresses };
+            let again = |failed: &_| decide_again(&FACTS, listener, failed, &circumstances);
             let tries: Vec<_> = std::iter::successors(Some(forward), again).collect();
             prop_assert_eq!(tries.len(), 20);
             let all = cluster.endpoints.len();
@@ -141,8 +143,8 @@ proptest! {
         let addresses = Addresses::default();
         if let Decision::Forward(forward) = decide_once(listener, draw, 0, &addresses) {
             let standings = AllWell { listener, turn: 0 };
-            let moment = Moment { draw: Draw(draw), standings: &standings, addresses: &addresses };
-            let again = |failed: &_| decide_again(&FACTS, listener, failed, &moment);
+            let circumstances = Circumstances { draw: Draw(draw), standings: &standings, addresses: &addresses };
+            let again = |failed: &_| decide_again(&FACTS, listener, failed, &circumstances);
             let tries: Vec<_> = std::iter::successors(Some(forward), again).take(100).collect();
             prop_assert!(tries.iter().all(|it| it.first_backend() == forward.backend));
             for (index, (weight, has_cluster, endpoints)) in backends.iter().enumerate() {
@@ -169,7 +171,7 @@ proptest! {
         let standings = AllWell { listener, turn: 0 };
         let decide = |draw, port| {
             let facts = Facts { client: SocketAddr::from((client, port)), server_name: None, destination: None };
-            decide(&facts, listener, &Moment { draw: Draw(draw), standings: &standings, addresses: &addresses })
+            decide(&facts, listener, &Circumstances { draw: Draw(draw), standings: &standings, addresses: &addresses })
         };
         prop_assert_eq!(decide(draws[0], 1), decide(draws[1], 2));
     }

@@ -95,7 +95,7 @@ pub(crate) fn run(Args { files, dry_run, prune, wait, server, mesh, rules, outpu
     for key in superfluous.iter().filter(|_| format == Format::Table) {
         print(&format!("{key} is in no file: it {} deleted\n", if dry_run { "would be" } else { "will be" }));
     }
-    let mut said = Said { format, applied: Vec::new(), revision: None };
+    let mut said = Outcomes { format, applied: Vec::new(), revision: None };
     let exit = match dry_run {
         true => {
             let would = |step: &Step<'_>| {
@@ -189,7 +189,7 @@ fn steps<'e>(
 
 /// Puts the resources that differ: together, so that no proxy is told a part; one by one if the control plane cannot do
 /// that.
-fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
+fn put(client: &Client, steps: &[Step<'_>], said: &mut Outcomes) -> Exit {
     let changed: Vec<&Step<'_>> = steps.iter().filter(|step| step.outcome != SAME).collect();
     if changed.len() > 1 {
         let documents: Vec<&Value> = changed.iter().map(|step| &step.document).collect();
@@ -235,7 +235,7 @@ fn put(client: &Client, steps: &[Step<'_>], said: &mut Said) -> Exit {
 }
 
 /// Deletes the resources that are in no file.
-fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Said) -> Exit {
+fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Outcomes) -> Exit {
     let mut exit = Exit::Ok;
     for key in superfluous {
         match client.delete(&path(key)) {
@@ -257,14 +257,14 @@ fn delete(client: &Client, superfluous: &[ResourceKey], said: &mut Said) -> Exit
 }
 
 /// Outcomes reported so far.
-struct Said {
+struct Outcomes {
     format: Format,
     applied: Vec<Applied>,
     /// Last revision made; `None`: none was.
     revision: Option<u64>,
 }
 
-impl Said {
+impl Outcomes {
     fn deleted(&mut self, key: &ResourceKey, revision: Option<u64>) {
         self.revision = revision.max(self.revision);
         self.applied.push(Applied {

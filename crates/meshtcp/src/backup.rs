@@ -24,7 +24,7 @@ use crate::store::{StoreChoice, StoreParser};
 
 /// Whose resources.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Whose {
+pub(crate) struct StoreOrServer {
     /// A store that is opened here, instead of asking a control plane, whichever is named: file:PATH, folder:PATH or
     /// postgres://USER:PASSWORD@HOST/DATABASE
     #[arg(long, value_name = "STORE", value_parser = StoreParser, env = StoreChoice::VARIABLE, hide_env_values = true)]
@@ -36,7 +36,7 @@ pub(crate) struct Whose {
 #[derive(Debug, clap::Args)]
 pub(crate) struct BackupArgs {
     #[command(flatten)]
-    whose: Whose,
+    source: StoreOrServer,
     /// With secrets, also the keys that tokens are signed with and the first token of an admin: what is written then is a
     /// secret itself
     #[arg(long)]
@@ -52,14 +52,14 @@ pub(crate) struct RestoreArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    whose: Whose,
+    source: StoreOrServer,
     /// Restore although resources are there already: those of the backup take the place of their namesakes, others stay
     #[arg(long)]
     overwrite: bool,
 }
 
-pub(crate) fn backup(BackupArgs { whose, secrets, to }: BackupArgs) -> Exit {
-    let found = keeper_of(&whose, true).and_then(|keeper| keeper.all(secrets));
+pub(crate) fn backup(BackupArgs { source, secrets, to }: BackupArgs) -> Exit {
+    let found = keeper_of(&source, true).and_then(|keeper| keeper.all(secrets));
     let found = match found {
         Ok(found) => found,
         Err(exit) => return exit,
@@ -81,7 +81,7 @@ pub(crate) fn backup(BackupArgs { whose, secrets, to }: BackupArgs) -> Exit {
     }
 }
 
-pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Exit {
+pub(crate) fn restore(RestoreArgs { file, source, overwrite }: RestoreArgs) -> Exit {
     let read = match load(&file) {
         Ok(text) => text::read(&file.display().to_string(), &text),
         Err(error) => {
@@ -96,7 +96,7 @@ pub(crate) fn restore(RestoreArgs { file, whose, overwrite }: RestoreArgs) -> Ex
             return Exit::Problems;
         }
     };
-    let keeper = match keeper_of(&whose, false) {
+    let keeper = match keeper_of(&source, false) {
         Ok(keeper) => keeper,
         Err(exit) => return exit,
     };
@@ -168,7 +168,7 @@ fn put_back(keeper: &Keeper, documents: &[(ResourceKey, Value)]) -> Exit {
     refused.unwrap_or(Exit::Ok)
 }
 
-fn keeper_of(Whose { store, server }: &Whose, must_exist: bool) -> Result<Keeper, Exit> {
+fn keeper_of(StoreOrServer { store, server }: &StoreOrServer, must_exist: bool) -> Result<Keeper, Exit> {
     match store {
         Some(choice) => Keeper::open(choice, must_exist),
         None => server.client().map(Keeper::Api),

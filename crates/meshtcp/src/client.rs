@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use failed::{Cause, Whom};
+use failed::{Cause, ServerKind};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use socket::{Door, ToSocket};
 use tls::{OverTls, Shown};
-use trust::{Facts, Trust, distrust};
+use trust::{CertificateFacts, Trust, distrust};
 use ureq::http::{Response, StatusCode};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, TcpConnector};
@@ -50,7 +50,7 @@ const NO_PAGE: &str = "404: Page Not Found";
 /// Client of one server.
 pub(crate) struct Client {
     agent: Agent,
-    whom: Whom,
+    whom: ServerKind,
     /// Name of the server in messages.
     server: String,
     /// Base URL that paths are appended to.
@@ -136,7 +136,7 @@ impl Client {
         };
         Ok(Self {
             agent,
-            whom: Whom::ControlPlane,
+            whom: ServerKind::ControlPlane,
             server,
             base,
             token,
@@ -154,7 +154,7 @@ impl Client {
         let (agent, server) = (agent.into(), base.clone());
         Self {
             agent,
-            whom: Whom::Proxy,
+            whom: ServerKind::Proxy,
             server,
             base,
             token: None,
@@ -165,7 +165,7 @@ impl Client {
     }
 
     /// Facts of the certificate that the server presented; `None`: it was not asked over TLS, or not reached.
-    pub(crate) fn certificate(&self) -> Option<Facts> {
+    pub(crate) fn certificate(&self) -> Option<CertificateFacts> {
         self.shown.facts()
     }
 
@@ -210,7 +210,7 @@ impl Client {
         if response.status() != StatusCode::NOT_FOUND {
             return Ok(Ok(response));
         }
-        if self.whom == Whom::Proxy {
+        if self.whom == ServerKind::Proxy {
             let why = format!("it has no {path}");
             return Err(Failed::Strange { whom: self.whom, server: self.server.clone(), why });
         }
@@ -310,7 +310,8 @@ impl Client {
                 }
                 Err(_) => false,
             };
-            if !is_starting || self.whom != Whom::ControlPlane || Instant::now() >= self.starting_until {
+            if !is_starting || self.whom != ServerKind::ControlPlane || Instant::now() >= self.starting_until
+            {
                 return answer;
             }
             std::thread::sleep(AGAIN);

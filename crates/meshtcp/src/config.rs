@@ -10,11 +10,11 @@ use crate::output::{self, Format, complain, print};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Command,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Command {
     /// Show the file of contexts; tokens are left out
     View {
         /// Show tokens too
@@ -76,19 +76,19 @@ pub(crate) fn run(Args { what }: Args) -> Exit {
     }
 }
 
-fn attempt(what: What) -> Result<(), (Exit, String)> {
+fn attempt(what: Command) -> Result<(), (Exit, String)> {
     let broken = |why| (Exit::Environment, why);
     let unknown = |name: &str| {
         (Exit::Problems, format!("there is no context {name}\n  help: `meshtcp config contexts` lists them"))
     };
-    if let What::Path = what {
+    if let Command::Path = what {
         print(&format!("{}\n", place().map_err(broken)?.display()));
         return Ok(());
     }
     let mut contexts = Contexts::read().map_err(broken)?;
     match what {
-        What::Path => {}
-        What::View { raw, output: format } => {
+        Command::Path => {}
+        Command::View { raw, output: format } => {
             if !raw {
                 for token in contexts.contexts.iter_mut().filter_map(|context| context.token.as_mut()) {
                     "(left out)".clone_into(token);
@@ -96,17 +96,17 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
             }
             output::print_as(format, &contexts, || table(&contexts));
         }
-        What::Contexts { output: format } => {
+        Command::Contexts { output: format } => {
             contexts.contexts.iter_mut().for_each(|context| context.token = None);
             output::print_as(format, &contexts.contexts, || table(&contexts));
         }
-        What::Use { name } => {
+        Command::Use { name } => {
             contexts.named(&name).ok_or_else(|| unknown(&name))?;
             contexts.current = Some(name.clone());
             contexts.write().map_err(broken)?;
             print(&format!("{name} is the current context\n"));
         }
-        What::Set { name, server, mesh, token_file, ca_file } => {
+        Command::Set { name, server, mesh, token_file, ca_file } => {
             let place = contexts.contexts.iter().position(|context| context.name == name);
             let mut context = match place.and_then(|at| contexts.contexts.get(at)) {
                 Some(known) => known.clone(),
@@ -136,7 +136,7 @@ fn attempt(what: What) -> Result<(), (Exit, String)> {
             let also = if first { ", and the current one" } else { "" };
             print(&format!("{name} is in {}{also}\n", path.display()));
         }
-        What::Delete { name } => {
+        Command::Delete { name } => {
             contexts.named(&name).ok_or_else(|| unknown(&name))?;
             contexts.contexts.retain(|context| context.name != name);
             contexts.current = contexts.current.filter(|current| *current != name);

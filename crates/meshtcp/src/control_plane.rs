@@ -1,8 +1,8 @@
 //! `meshtcp control-plane`: tells every attached proxy what the resources say, and follows their changes.
 //!
 //! ```text
-//!  files, store ──wake──▶ Live: resources ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
-//!  signals, proxies that attach or answer ──wake──┘ └──▶ Screen, admin
+//!  files, store ──wake──▶ ControlLoop: resources ─▶ compile ──▶ Fleet ──▶ Service: discovery ⇢ proxies ⇢ ACK, NACK
+//!  signals, proxies that attach or answer ─────────wake──┘ └──▶ Screen, admin
 //! ```
 
 mod admin;
@@ -23,12 +23,12 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use ::otlp::Exporter;
-use change::compile::{Compiler, Scope, Which};
+use change::compile::{Compiler, PlanScope, ProxySelection};
 use change::report::Question;
 use control::addresses;
-use control::api::{Mirror, Plane, Role};
+use control::api::{MirrorStore, Plane, Role};
 use control::available_services;
-use control::certificate::{Certificate, CertificateError, Half};
+use control::certificate::{Certificate, CertificateError, CertificatePart};
 use control::discovery::{Publisher, Statuses, TokenGate};
 use control::door::raise_descriptors;
 use control::fleet::{Fleet, Standing};
@@ -37,9 +37,9 @@ use control::hosts::HostResolver;
 use control::identity::{Issuer, IssuerOptions, LeafKeys, keep};
 use control::jobs::once;
 use control::replicas::Others;
-use control::rollouts::{self, Place, Seer};
+use control::rollouts::{self, RolloutObserver, StatusStore};
 use control::run::{
-    CompileMetrics, Current, Event, FleetNews, FleetSink, Inbox, Live, Turn, run as run_loop,
+    CompileMetrics, ControlLoop, Current, FleetNews, FleetSink, Inbox, Turn, WakeEvent, run as run_loop,
 };
 use control::store::StoreMetrics;
 use dialect::envoy::{EnvoyOptions, SplitLayout};
@@ -166,7 +166,7 @@ struct Shared {
     /// Issuer of certificates.
     issuer: Issuer,
     /// Observer of rollouts at this control plane.
-    seer: Arc<Seer>,
+    observer: Arc<RolloutObserver>,
     compiling: CompileMetrics,
     storing: StoreMetrics,
     /// Exporter to an OpenTelemetry collector.
@@ -200,7 +200,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         Ok(resources) => resources,
         Err(message) => return refuse(&message),
     };
-    let mirror = Mirror::default();
+    let mirror = MirrorStore::default();
     let mut api = match api::Plan::of(&arguments, &resources, &mirror) {
         Ok(api) => api,
         Err(message) => return refuse(&message),
@@ -215,7 +215,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         certified: Some(BTreeSet::new()),
         ..arguments.resources.rules.context()
     };
-    let scope = Scope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: Which::All };
+    let scope = PlanScope { mesh: arguments.mesh.as_deref().map(MeshName::from), which: ProxySelection::All };
     let envoy = EnvoyOptions { split: arguments.envoy_split.into(), ..EnvoyOptions::default() };
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
     let compiler = Compiler { context, scope, envoy };
@@ -228,10 +228,10 @@ pub(crate) fn run(arguments: Args) -> Exit {
         makes_authorities: resources.store().is_none(),
         zone: compiler.context.zone.as_deref().map(Into::into),
     };
-    let look = |events: Sender<Event<()>>| {
+    let look = |events: Sender<WakeEvent<()>>| {
         move || {
             // fails only when the process is leaving
-            let _ = events.send(Event::Look);
+            let _ = events.send(WakeEvent::Look);
         }
     };
     let issuer = Issuer::telling(options, look(events.clone()));
@@ -254,7 +254,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let screen = Screen::new(resources.in_words());
     let kept = resources.store().cloned();
     let (source, watch) = resources.follow(&runtime, arguments.zone(), events.clone());
-    let mut live = Live::new(source, compiler, sink).counted(compiling.clone());
+    let mut live = ControlLoop::new(source, compiler, sink).counted(compiling.clone());
     if let Some(store) = kept.clone() {
         let (addressed, ranges, current) =
             (Arc::clone(&store), arguments.resources.rules.vips.ranges(), live.current());
@@ -271,10 +271,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
     let others = watch::Sender::new(Others::default());
     let plane = Plane::new(standing.clone(), Arc::clone(&statuses))
         .beside(api.setup.instance.as_str().into(), others.subscribe());
-    let seer = Arc::new(Seer::new(live.current(), plane.telemetry().clone(), Arc::clone(&statuses)));
+    let observer =
+        Arc::new(RolloutObserver::new(live.current(), plane.telemetry().clone(), Arc::clone(&statuses)));
     if let Some(store) = kept {
-        let (seer, others, leads) = (Arc::clone(&seer), others.subscribe(), store.leads());
-        let job = move || rollouts::keep(Place::Store(Arc::clone(&store)), Arc::clone(&seer), others.clone());
+        let (observer, others, leads) = (Arc::clone(&observer), others.subscribe(), store.leads());
+        let job = move || {
+            rollouts::keep(StatusStore::Store(Arc::clone(&store)), Arc::clone(&observer), others.clone())
+        };
         runtime.spawn(once(leads, job));
     }
     let shared = Shared {
@@ -286,7 +289,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         publisher,
         gate: api.gate.clone(),
         issuer,
-        seer,
+        observer,
         compiling,
         storing,
         exporter: otlp::start("control-plane"),
@@ -310,7 +313,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
 }
 
 /// Prints the outcome of a turn.
-fn show(screen: &Screen, shared: &Shared, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
+fn show(screen: &Screen, shared: &Shared, live: &ControlLoop<FleetSink>, turn: &Turn<FleetNews>) {
     let standing = shared.standing();
     screen.turn(live, turn, standing.revision);
     if let Some(FleetNews { told, happened, turned_away }) = &turn.news {
@@ -329,8 +332,10 @@ fn certificate(
     let pair = certificate.zip(key).map(|(certificate, key)| Certificate::read(certificate, key));
     pair.transpose().map_err(|error| {
         let half = match &error {
-            CertificateError::File { half: Half::Key, .. } => "key",
-            CertificateError::File { half: Half::Certificate, .. } | CertificateError::Pair(_) => "cert",
+            CertificateError::File { half: CertificatePart::Key, .. } => "key",
+            CertificateError::File { half: CertificatePart::Certificate, .. } | CertificateError::Pair(_) => {
+                "cert"
+            }
         };
         format!("--{door}-tls-{half}: {error}")
     })

@@ -23,7 +23,7 @@ use control::guard::caught;
 use kernel::{Attaching, Kernel, Left, Path, Reason, Records, Replaced, Serving};
 use l4::Config;
 use l4::config::{DataPath as Wish, Direction, Listener};
-use proxy::{ApplyReport, Books, ConnectionInfo, FailedListener, ListenerId, Proxy};
+use proxy::{ApplyReport, ConnectionInfo, DirectRecorder, FailedListener, ListenerId, Proxy};
 
 use crate::output::{complain, print};
 use parts::Parts;
@@ -350,7 +350,7 @@ struct Reader<'a> {
     records: Records,
     shared: &'a Shared,
     proxy: &'a Proxy,
-    books: Books,
+    recorder: DirectRecorder,
     /// Generation of the configuration at the last look.
     generation: u64,
     /// Number of roster changes, and the addresses, at the last look.
@@ -363,9 +363,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(records: Records, shared: &'a Shared, proxy: &'a Proxy) -> Self {
-        let books = proxy.books();
+        let recorder = proxy.recorder();
         let (rosters, addresses) = (proxy.roster_changes(), proxy.addresses());
-        Self { records, shared, proxy, books, generation: 0, rosters, addresses, lost: 0, misses: false }
+        Self { records, shared, proxy, recorder, generation: 0, rosters, addresses, lost: 0, misses: false }
     }
 
     /// Waits for records or the next look, then takes them in. Returns `true` if there may be more.
@@ -375,11 +375,11 @@ impl<'a> Reader<'a> {
             self.records.wait(LOOK);
         }
         let mut state = self.shared.lock();
-        let books = &mut self.books;
+        let recorder = &mut self.recorder;
         if !state.changing && std::mem::replace(&mut self.generation, state.generation) != state.generation {
-            books.follow(state.kernel.paths().iter().map(|(listener, _)| Arc::clone(listener)));
+            recorder.follow(state.kernel.paths().iter().map(|(listener, _)| Arc::clone(listener)));
         }
-        state.kernel.read(&mut self.records, |seen| books.note(seen));
+        state.kernel.read(&mut self.records, |seen| recorder.note(seen));
         let (rosters, addresses) = (self.proxy.roster_changes(), self.proxy.addresses());
         let is_news = rosters != self.rosters || !Arc::ptr_eq(&addresses, &self.addresses);
         if is_news && !state.changing {
@@ -392,11 +392,11 @@ impl<'a> Reader<'a> {
         self.misses |= std::mem::replace(&mut self.lost, lost) != lost;
         if self.misses && state.kernel.live() == 0 {
             self.misses = false;
-            self.books.forget_living();
+            self.recorder.forget_living();
             state.kernel.forget_living();
         }
         drop(state);
-        self.books.flush();
+        self.recorder.flush();
         !leaves
     }
 }

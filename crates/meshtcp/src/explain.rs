@@ -37,11 +37,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     #[command(subcommand)]
-    which: Option<Which>,
+    which: Option<Subject>,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Which {
+enum Subject {
     /// Say why one connection went where it went: which policy and rule, the draw, and the split that it fell into
     Connection(Box<connection::Args>),
     /// Say what may stand at a place of a document, and in which releases
@@ -50,8 +50,8 @@ enum Which {
 
 pub(crate) fn run(Args { paths, in_force, proxy, outbound, output: format, which }: Args) -> Exit {
     match which {
-        Some(Which::Connection(arguments)) => return connection::run(*arguments),
-        Some(Which::Field(arguments)) => return field::run(arguments),
+        Some(Subject::Connection(arguments)) => return connection::run(*arguments),
+        Some(Subject::Field(arguments)) => return field::run(arguments),
         None => {}
     }
     let Some(proxy) = proxy else { return Exit::Usage };

@@ -1,11 +1,11 @@
 //! Health of clusters, as reported by admin servers.
 
-use l4::counts::Snapshot;
+use l4::counts::CounterSnapshot;
 use l4::health::{ClusterHealth, EndpointHealth, Usage};
 use serde_json::{Value, json};
 
 /// Every cluster with health checks, slow start or limits, as trees.
-pub(crate) fn clusters(snapshot: &Snapshot) -> Vec<Value> {
+pub(crate) fn clusters(snapshot: &CounterSnapshot) -> Vec<Value> {
     snapshot.clusters.iter().map(cluster).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use change::import::{From, Imported, import};
+use change::import::{Imported, SourceSystem, import};
 use model::Profile;
 use model::draft::read_bytes;
 use serde_json::json;
@@ -60,8 +60,8 @@ impl Shape {
 
 pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> Exit {
     let from = match from {
-        Origin::GatewayApi => From::GatewayApi,
-        Origin::Istio => From::Istio,
+        Origin::GatewayApi => SourceSystem::GatewayApi,
+        Origin::Istio => SourceSystem::Istio,
     };
     let (mut documents, mut bad) = (Vec::new(), false);
     for file in files {

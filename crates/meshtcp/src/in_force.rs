@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use change::compile::without_kind;
-use change::preview::{Live, LiveConnection, LiveConnections, State, stored};
+use change::preview::{LiveConnection, LiveConnections, OpenConnections, State, stored};
 use change::{Entry, Ledger};
 use clap::ValueEnum as _;
 use dialect::envoy::EnvoyOptions;
@@ -169,7 +169,7 @@ impl Proxies {
     ///
     /// # Errors
     /// Exit status, after the reason was reported.
-    pub(crate) fn live(&self) -> Result<Live, Exit> {
+    pub(crate) fn live(&self) -> Result<OpenConnections, Exit> {
         let mut live: BTreeMap<(plan::ProxyId, String), LiveConnections> = BTreeMap::new();
         for address in &self.proxy_admin {
             let client = Client::of_admin(address);

@@ -12,11 +12,11 @@ use crate::output::{self, Format, complain, print};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Command,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Command {
     /// Show which programs are attached, since when, and what keeps them
     Status {
         /// The folder that --kernel-pin named
@@ -36,11 +36,13 @@ enum What {
 
 pub(crate) fn run(Args { what }: Args) -> Exit {
     let done = match what {
-        What::Status { kernel_pin, output: format } => kernel::attached(kernel_pin.as_deref()).map(|found| {
-            let tree: Value = found.iter().map(tree).collect();
-            output::print_as(format, &tree, || table(&found));
-        }),
-        What::Detach { kernel_pin: folder } => match kernel::detach(&folder) {
+        Command::Status { kernel_pin, output: format } => {
+            kernel::attached(kernel_pin.as_deref()).map(|found| {
+                let tree: Value = found.iter().map(tree).collect();
+                output::print_as(format, &tree, || table(&found));
+            })
+        }
+        Command::Detach { kernel_pin: folder } => match kernel::detach(&folder) {
             Ok(0) => {
                 print(&format!("nothing of ours is kept attached by files in {}\n", folder.display()));
                 Ok(())

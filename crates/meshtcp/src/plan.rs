@@ -6,7 +6,7 @@ mod view;
 pub(crate) use view::in_each_dialect;
 
 use change::addresses::as_if_new;
-use change::compile::{Compiled, Compiler, Scope};
+use change::compile::{Compiled, Compiler, PlanScope};
 use dialect::envoy::{EnvoyOptions, EnvoyResources};
 use plan::{Context, Plan, ProxyFeatures, ProxyId, Redirection, plan_json};
 use serde_json::{Value, json};
@@ -111,12 +111,12 @@ fn planned(
     // as every proxy does that is new enough to know it
     let unannounced = ProxyFeatures { strict_inbound_ports: true, ..ProxyFeatures::default() };
     let context = Context { zone, tag_addresses, unannounced, ..Context::new(source.rules.profile) };
-    Ok(Compiler { context, scope: Scope::only([proxy.clone()]), envoy }.compile(&ledger))
+    Ok(Compiler { context, scope: PlanScope::only([proxy.clone()]), envoy }.compile(&ledger))
 }
 
 /// Reports that the proxy does not exist in `place`, and which ones do.
 pub(crate) fn unknown(compiled: &Compiled, proxy: &ProxyId, place: &str) -> Exit {
-    let everything = Scope::everything();
+    let everything = PlanScope::everything();
     let known: Vec<String> = everything.proxies(&compiled.snapshot).map(|key| key.to_string()).collect();
     let help = match known.as_slice() {
         [] => format!("there is no Dataplane in {place}"),

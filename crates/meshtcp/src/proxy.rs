@@ -121,7 +121,7 @@ pub(crate) struct Args {
 }
 
 /// Connection settings for the control plane.
-struct Way {
+struct LinkSettings {
     /// URLs of control planes, any one of which is used.
     control_planes: Vec<String>,
     /// Authorities, one of which must have signed a control plane's certificate; `None`: no TLS.
@@ -137,7 +137,7 @@ struct Way {
     started: Timestamp,
 }
 
-impl Way {
+impl LinkSettings {
     /// Reopens logs, and reads the authorities of control planes again. If they changed, the link is restarted.
     fn read_again(&self, proxy: &Arc<Proxy>) {
         print("asked by SIGHUP: reading files and opening logs again\n");
@@ -196,7 +196,7 @@ fn start(arguments: Args) -> Result<(), String> {
     let started = Timestamp::now();
     let agent = spire_agent.map(AtSocket::new);
     let shown_agent = agent.as_ref().map(AtSocket::shown);
-    let way = Way { control_planes, trusted, ca_file, token_file, redirection, agent, started };
+    let way = LinkSettings { control_planes, trusted, ca_file, token_file, redirection, agent, started };
     let exporter = otlp::start("proxy");
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let connection_lines = otlp::connection_lines(&exporter);
@@ -288,7 +288,7 @@ async fn follow(
     follower: Follower,
     proxy: &Arc<Proxy>,
     key: &ProxyId,
-    Way { control_planes, trusted, ca_file: _, token_file, redirection, agent, started }: &Way,
+    LinkSettings { control_planes, trusted, ca_file: _, token_file, redirection, agent, started }: &LinkSettings,
     link: &watch::Sender<Link>,
 ) -> Result<(), String> {
     let (carried, agent_spoke) = (follower.carried(), follower.agent_spoke());

@@ -4,7 +4,7 @@ mod ask;
 mod start;
 mod status;
 
-use change::ramp::Asked;
+use change::ramp::RampAction;
 use clap::Subcommand;
 use model::{Kind, ResourceKey};
 use serde_json::Value;
@@ -18,11 +18,11 @@ use crate::output::{Format, complain};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Command {
     /// Begin a rollout of a MeshTCPRoute; or begin one anew that is there
     Start(Box<start::Args>),
     /// Show where rollouts stand, or follow one
@@ -64,13 +64,13 @@ impl Named {
 
 pub(crate) fn run(Args { what }: Args) -> Exit {
     let outcome = match what {
-        What::Start(arguments) => start::run(&arguments),
-        What::Status(arguments) => status::run(&arguments),
-        What::Pause(named) => ask::run(&named, Asked::Pause),
-        What::Resume(named) => ask::run(&named, Asked::Resume),
-        What::Promote(named) => ask::run(&named, Asked::Promote),
-        What::Abort(named) => ask::run(&named, Asked::Abort),
-        What::History(named) => status::history(&named),
+        Command::Start(arguments) => start::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Pause(named) => ask::run(&named, RampAction::Pause),
+        Command::Resume(named) => ask::run(&named, RampAction::Resume),
+        Command::Promote(named) => ask::run(&named, RampAction::Promote),
+        Command::Abort(named) => ask::run(&named, RampAction::Abort),
+        Command::History(named) => status::history(&named),
     };
     outcome.unwrap_or_else(|exit| exit)
 }

@@ -22,7 +22,7 @@ use crate::output::{self, Format, complain, print};
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<Subject>,
     /// The kind, e.g. meshtcproutes, MeshTCPRoute or mtcpr; or KIND/NAME
     #[arg(value_name = "KIND", required = true, add = ArgValueCompleter::new(completion::kinds))]
     kind: Option<WrittenKind>,
@@ -56,7 +56,7 @@ struct Options {
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Subject {
     /// Give backends of a MeshTCPRoute other weights
     Weight(Box<WeightArgs>),
 }
@@ -85,7 +85,7 @@ fn weight(text: &str) -> Result<(String, u64), String> {
 
 pub(crate) fn run(arguments: Args) -> Exit {
     match arguments.what {
-        Some(What::Weight(weights)) => set_weights(&weights),
+        Some(Subject::Weight(weights)) => set_weights(&weights),
         None => fields::run(&arguments).unwrap_or_else(|exit| exit),
     }
 }

@@ -17,7 +17,7 @@ const WITHOUT_MEANING: [std::ops::RangeInclusive<i32>; 4] = [16..=16, 24..=27, 2
 
 /// Request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum SignalRequest {
     /// To leave; repeated: at once.
     Leave,
     /// To read files again, and to reopen logs.
@@ -70,20 +70,20 @@ impl Signals {
     }
 
     /// Waits for a signal that asks for something. Reports those that ask for nothing.
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalRequest {
         let Self { terminate, interrupt, quit, hangup, user: [first, second], alarm } = self;
         loop {
             let ignored = tokio::select! {
-                _ = terminate.recv() => return Asked::Leave,
+                _ = terminate.recv() => return SignalRequest::Leave,
                 _ = interrupt.recv() => {
                     end_line();
-                    return Asked::Leave;
+                    return SignalRequest::Leave;
                 }
                 _ = quit.recv() => {
                     end_line();
-                    return Asked::Leave;
+                    return SignalRequest::Leave;
                 }
-                _ = hangup.recv() => return Asked::ReadAgain,
+                _ = hangup.recv() => return SignalRequest::ReadAgain,
                 _ = first.recv() => "SIGUSR1",
                 _ = second.recv() => "SIGUSR2",
                 _ = alarm.recv() => "SIGALRM",
@@ -96,7 +96,7 @@ impl Signals {
 
     /// Waits for a request to leave, and calls `read_again` for each request to read again.
     pub(crate) async fn leave(&mut self, mut read_again: impl FnMut()) {
-        while self.next().await == Asked::ReadAgain {
+        while self.next().await == SignalRequest::ReadAgain {
             read_again();
         }
     }

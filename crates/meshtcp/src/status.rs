@@ -6,7 +6,9 @@ mod paths;
 mod splits;
 
 use change::Revision;
-use change::report::{ControlPlane, FleetReport, ProxyReport, ProxyState, Reach, RouteAtProxy, RouteReport};
+use change::report::{
+    ControlPlane, FleetReport, ProxyReport, ProxyState, RouteAtProxy, RouteReport, RouteState,
+};
 use change::rollout::Rollout;
 use change::status::TurnedAway;
 use serde_json::{Value, json};
@@ -23,7 +25,7 @@ use splits::Splits;
 pub(crate) struct Args {
     /// What to show
     #[arg(value_enum, value_name = "WHAT", default_value_t)]
-    what: What,
+    what: Subject,
     /// Only routes, proxies and clusters whose name contains this
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -41,7 +43,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum What {
+enum Subject {
     /// Everything
     #[default]
     All,
@@ -59,9 +61,9 @@ enum What {
 
 pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }: Args) -> Exit {
     let known = match what {
-        What::Endpoints => Some(endpoints::KNOWN),
-        What::Paths => Some(paths::KNOWN),
-        What::All | What::Routes | What::Proxies | What::Revisions => None,
+        Subject::Endpoints => Some(endpoints::KNOWN),
+        Subject::Paths => Some(paths::KNOWN),
+        Subject::All | Subject::Routes | Subject::Proxies | Subject::Revisions => None,
     };
     if let Some(known) = known {
         return match admins::ask(&known, &proxy_admin, name.as_deref()) {
@@ -77,9 +79,9 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         Err(exit) => return exit,
     };
     let mut query = match what {
-        What::All | What::Endpoints | What::Paths | What::Revisions => String::new(),
-        What::Routes => "&what=routes".to_owned(),
-        What::Proxies => "&what=proxies".to_owned(),
+        Subject::All | Subject::Endpoints | Subject::Paths | Subject::Revisions => String::new(),
+        Subject::Routes => "&what=routes".to_owned(),
+        Subject::Proxies => "&what=proxies".to_owned(),
     };
     if let Some(name) = &name {
         query.push_str(&format!("&name={}", encoded(name)));
@@ -88,8 +90,10 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         query.push_str(&format!("&mesh={}", encoded(mesh)));
     }
     let report = match what {
-        What::Revisions => client.summary(),
-        What::All | What::Routes | What::Proxies | What::Endpoints | What::Paths => client.report(&query),
+        Subject::Revisions => client.summary(),
+        Subject::All | Subject::Routes | Subject::Proxies | Subject::Endpoints | Subject::Paths => {
+            client.report(&query)
+        }
     };
     let mut report = match report {
         Ok(report) => report,
@@ -109,17 +113,17 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         report.proxies.retain(|proxy| proxy.proxy.mesh() == mesh);
     }
     let splits = match (what, format) {
-        (What::All | What::Routes, Format::Table) => Splits::ask(&client),
+        (Subject::All | Subject::Routes, Format::Table) => Splits::ask(&client),
         _ => Splits::default(),
     };
     let part = match what {
-        What::All | What::Endpoints | What::Paths => json!(report),
-        What::Routes => json!(report.routes),
-        What::Proxies => json!(report.proxies),
-        What::Revisions => json!({"revision": report.revision, "rollout": report.rollout}),
+        Subject::All | Subject::Endpoints | Subject::Paths => json!(report),
+        Subject::Routes => json!(report.routes),
+        Subject::Proxies => json!(report.proxies),
+        Subject::Revisions => json!({"revision": report.revision, "rollout": report.rollout}),
     };
     let drawn = || match what {
-        What::All | What::Endpoints | What::Paths => {
+        Subject::All | Subject::Endpoints | Subject::Paths => {
             let (first, last) = (control_planes(&report), turned_away(&report.turned_away));
             format!(
                 "{}{first}\n{}\n{}{last}",
@@ -128,9 +132,9 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
                 routes(&report.routes, &splits)
             )
         }
-        What::Routes => routes(&report.routes, &splits),
-        What::Proxies => format!("{}{}", proxies(&report.proxies), turned_away(&report.turned_away)),
-        What::Revisions => format!("{}{}", revision(&report), control_planes(&report)),
+        Subject::Routes => routes(&report.routes, &splits),
+        Subject::Proxies => format!("{}{}", proxies(&report.proxies), turned_away(&report.turned_away)),
+        Subject::Revisions => format!("{}{}", revision(&report), control_planes(&report)),
     };
     output::print_as(format, &part, drawn);
     Exit::Ok
@@ -249,7 +253,7 @@ fn routes(routes: &[RouteReport], splits: &Splits) -> String {
     let row = |report: &RouteReport| {
         let RouteReport { policy, source, proxies, .. } = report;
         let reached = report.reached();
-        let counted = Reach::ALL.map(|reach| (reached.count(reach), reach));
+        let counted = RouteState::ALL.map(|reach| (reached.count(reach), reach));
         let reach: Vec<String> = counted
             .iter()
             .filter(|(number, _)| *number > 0)

@@ -15,11 +15,11 @@ use written::Written;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Command,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Command {
     /// Make a token, and print it; only an admin may
     #[command(subcommand, visible_alias = "generate")]
     Create(Create),
@@ -115,12 +115,12 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(Args { what }: Args) -> Exit {
     match what {
-        What::Create(create) => create.run(),
-        What::Inspect(Inspect { file, output: format }) => match Written::read(&file) {
+        Command::Create(create) => create.run(),
+        Command::Inspect(Inspect { file, output: format }) => match Written::read(&file) {
             Ok(token) => inspect(&token, format),
             Err(exit) => exit,
         },
-        What::Revoke(Revoke { file, server }) => {
+        Command::Revoke(Revoke { file, server }) => {
             match Written::read(&file).and_then(|token| Ok((token, server.client()?))) {
                 Ok((token, client)) => revocations::add(&client, &token),
                 Err(exit) => exit,

@@ -12,11 +12,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use control::guard::task_again;
-use control::telemetry::{InvalidQuestion, Moves, Reporter as Attached, Telemetry, follow, question};
+use control::telemetry::{ChangeSignal, InvalidQuestion, Reporter as Attached, Telemetry, follow, question};
 use jiff::Timestamp;
 use l4::ProxyName;
-use l4::counts::Snapshot;
-use l4::traffic::Reporter;
+use l4::counts::CounterSnapshot;
+use l4::traffic::ReportBuilder;
 use proxy::Proxy;
 use serde_json::json;
 use tokio::sync::watch;
@@ -28,13 +28,13 @@ use crate::pages;
 const BEAT: Duration = Duration::from_secs(1);
 
 /// State shared by single requests and event streams.
-struct Desk<T> {
+struct AppState<T> {
     telemetry: Telemetry,
     changes: watch::Receiver<T>,
 }
 
 // without a bound `T: Clone`
-impl<T> Clone for Desk<T> {
+impl<T> Clone for AppState<T> {
     fn clone(&self) -> Self {
         Self { telemetry: self.telemetry.clone(), changes: self.changes.clone() }
     }
@@ -55,7 +55,7 @@ pub(crate) fn serve<T: Send + Sync + 'static>(telemetry: Telemetry, changes: wat
     Router::new()
         .route("/_traffic", get(once::<T>))
         .route("/_traffic/_events", get(events::<T>))
-        .with_state(Desk { telemetry, changes })
+        .with_state(AppState { telemetry, changes })
 }
 
 type Asked = Query<Vec<(String, String)>>;
@@ -65,15 +65,15 @@ fn refused(wrong: &InvalidQuestion) -> Response {
     (StatusCode::BAD_REQUEST, pages::body(&json!({ "detail": wrong.to_string() }))).into_response()
 }
 
-async fn once<T>(State(desk): State<Desk<T>>, Query(query): Asked) -> Response {
+async fn once<T>(State(state): State<AppState<T>>, Query(query): Asked) -> Response {
     match question(&query) {
-        Ok(question) => pages::body(&json!(desk.telemetry.page(&question))),
+        Ok(question) => pages::body(&json!(state.telemetry.page(&question))),
         Err(wrong) => refused(&wrong),
     }
 }
 
 async fn events<T: Send + Sync + 'static>(
-    State(Desk { telemetry, changes }): State<Desk<T>>,
+    State(AppState { telemetry, changes }): State<AppState<T>>,
     Query(query): Asked,
 ) -> Response {
     match question(&query) {
@@ -88,7 +88,7 @@ async fn events<T: Send + Sync + 'static>(
 /// Source that moves whenever another state is in force.
 struct Changes<T>(watch::Receiver<T>);
 
-impl<T: Send + Sync + 'static> Moves for Changes<T> {
+impl<T: Send + Sync + 'static> ChangeSignal for Changes<T> {
     async fn moved(&mut self) {
         if self.0.changed().await.is_err() {
             // the process is leaving
@@ -101,13 +101,13 @@ impl<T: Send + Sync + 'static> Moves for Changes<T> {
 /// a proxy sends to a control plane.
 async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
     let started = Timestamp::now();
-    let mut reporters: BTreeMap<ProxyName, (Attached, Reporter)> = BTreeMap::new();
+    let mut reporters: BTreeMap<ProxyName, (Attached, ReportBuilder)> = BTreeMap::new();
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
         let mut counted = proxy.counters();
-        let mut listeners: BTreeMap<ProxyName, Snapshot> = BTreeMap::new();
+        let mut listeners: BTreeMap<ProxyName, CounterSnapshot> = BTreeMap::new();
         for listener in std::mem::take(&mut counted.listeners) {
             listeners.entry(listener.proxy.clone()).or_default().listeners.push(listener);
         }
@@ -115,7 +115,7 @@ async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
         for (name, counted) in listeners {
             let Ok(id) = name.as_str().parse() else { continue };
             let (attached, reporter) =
-                reporters.entry(name).or_insert_with(|| (telemetry.attach(id), Reporter::new(started)));
+                reporters.entry(name).or_insert_with(|| (telemetry.attach(id), ReportBuilder::new(started)));
             if let Some(report) = reporter.report(&counted)
                 && let Err(why) = attached.take(report)
             {

@@ -25,11 +25,11 @@ use tool::{Choice, Tool};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: Action,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum Action {
     /// Redirect connections of this host to the proxy; whatever was installed before is replaced in one step
     Install(Install),
     /// Say whether what is installed is what these flags would install: exit 0 if it is, 1 if not
@@ -43,7 +43,7 @@ struct Install {
     #[command(flatten)]
     capture: Capture,
     #[command(flatten)]
-    with: With,
+    with: ToolArgs,
     /// Print the rules instead of installing them
     #[arg(long)]
     dry_run: bool,
@@ -56,7 +56,7 @@ struct Status {
     #[command(flatten)]
     capture: Capture,
     #[command(flatten)]
-    with: With,
+    with: ToolArgs,
     #[command(flatten)]
     format: Printed,
 }
@@ -64,7 +64,7 @@ struct Status {
 #[derive(Debug, clap::Args)]
 struct Uninstall {
     #[command(flatten)]
-    with: With,
+    with: ToolArgs,
     /// Print what would be taken out instead of taking it out
     #[arg(long)]
     dry_run: bool,
@@ -73,7 +73,7 @@ struct Uninstall {
 }
 
 #[derive(Clone, Copy, Debug, clap::Args)]
-struct With {
+struct ToolArgs {
     /// What the kernel is told with: `nft`, and iptables-restore where only that is there
     #[arg(long, value_enum, default_value_t, value_name = "TOOL")]
     tool: Choice,
@@ -104,9 +104,9 @@ struct Answer {
 
 pub(crate) fn run(Args { what }: Args) -> Exit {
     let done = match what {
-        What::Install(arguments) => install(arguments),
-        What::Status(arguments) => status(arguments),
-        What::Uninstall(arguments) => uninstall(arguments),
+        Action::Install(arguments) => install(arguments),
+        Action::Status(arguments) => status(arguments),
+        Action::Uninstall(arguments) => uninstall(arguments),
     };
     done.unwrap_or_else(|(message, exit)| {
         complain(&format!("error: {message}\n"));

@@ -1,8 +1,8 @@
 //! `meshtcp up`: carries the connections of every proxy on this host, and follows changes of the resources.
 //!
 //! ```text
-//!  files ──wake──▶ Live: store ─▶ compile ─▶ proxy ──▶ Screen: what runs, what changed, what is wrong
-//!  signals, admin ──▶ Hand (a thread of its own) ──wake──▶ leave: drain
+//!  files ──wake──▶ ControlLoop: store ─▶ compile ─▶ proxy ──▶ Screen: what runs, what changed, what is wrong
+//!  signals, admin ──▶ RunningThread (its own) ──wake──▶ leave: drain
 //! ```
 
 mod admin;
@@ -21,14 +21,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use change::compile::{Compiler, Scope, Which};
+use change::compile::{Compiler, PlanScope, ProxySelection};
 use clap::ValueEnum;
 use control::guard::caught;
 use control::identity::{Issuer, IssuerOptions};
-use control::run::{Event, Inbox, Live, run as run_loop};
+use control::run::{ControlLoop, Inbox, WakeEvent, run as run_loop};
 use control::sources::StatusFile;
 use dialect::envoy::EnvoyOptions;
-use l4::config::Sink;
+use l4::config::LogSink;
 use model::MeshName;
 use plan::Context;
 use proxy::{ConnectionLog, DrainReport, LineFormat, Options, Proxy};
@@ -48,8 +48,8 @@ use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Seat, Succession};
 use crate::{duration, host, names, otlp, takeover};
-use hand::{Hand, Leave};
-use rollouts::{Desk, Running};
+use hand::{Leave, RunningThread};
+use rollouts::{AppState, Running};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -150,24 +150,24 @@ pub(crate) fn run(arguments: Args) -> Exit {
         (events.clone(), events.clone(), events.clone(), events.clone());
     let watch = store.watch(move || {
         // fails only when the process is leaving
-        let _ = looks.send(Event::Look);
+        let _ = looks.send(WakeEvent::Look);
     });
     // without a store there is no place for a CA
     let zone = compiler.context.zone.as_deref().map(Into::into);
     let options = IssuerOptions { makes_authorities: true, zone, ..IssuerOptions::default() };
     let issuer = Issuer::telling(options, move || {
         // fails only when the process is leaving
-        let _ = renewed.send(Event::Look);
+        let _ = renewed.send(WakeEvent::Look);
     });
-    let mut live = Live::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
+    let mut live = ControlLoop::new(Box::new(store), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
     let seat = Seat::take(arguments.admin, succession.as_mut(), dns).and_then(|seat| {
         let served = (seat.clone(), arguments.names.known_as(), registry);
         let carries = (Arc::clone(&proxy), Arc::clone(&data_path));
-        let desk = Desk::new(live.current(), statuses.clone());
-        let started = hand::start(served, events, Arc::clone(&status), carries, desk, arguments.drain_time);
+        let state = AppState::new(live.current(), statuses.clone());
+        let started = hand::start(served, events, Arc::clone(&status), carries, state, arguments.drain_time);
         started.map(|hand| (seat, hand))
     });
-    let (seat, Hand { runtime, telemetry }) = match seat {
+    let (seat, RunningThread { runtime, telemetry }) = match seat {
         Ok(seated) => seated,
         Err(message) => return refuse(&message, Exit::Environment),
     };
@@ -187,7 +187,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
             let taken_over = taken_over.clone();
             succession.complete(&proxy, seat.clone(), move || {
                 // fails only when the process is leaving
-                let _ = taken_over.send(Event::Leave(Leave::TakenOver));
+                let _ = taken_over.send(WakeEvent::Leave(Leave::TakenOver));
             });
         }
     });
@@ -209,7 +209,7 @@ fn refuse(message: &str, exit: Exit) -> Exit {
 
 /// Returns `true` if a predecessor may stop: something runs here, and the addresses that it listened on are wanted, or
 /// at least not lost by mistake.
-fn may_take_over(succession: &mut Succession, live: &Live<OwnProxy>, proxy: &Proxy) -> bool {
+fn may_take_over(succession: &mut Succession, live: &ControlLoop<OwnProxy>, proxy: &Proxy) -> bool {
     if !succession.has_predecessor() {
         return true;
     }
@@ -252,7 +252,7 @@ fn leave(
         if let Ok(report) = drained.recv_timeout(Duration::from_millis(50)) {
             break report;
         }
-        if inbox.try_next() == Some(Event::Leave(Leave::Asked)) {
+        if inbox.try_next() == Some(WakeEvent::Leave(Leave::Asked)) {
             let DrainReport { ended: _, closed } = proxy.drain(Duration::ZERO);
             break DrainReport { ended: open.saturating_sub(closed), closed };
         }
@@ -270,8 +270,8 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
         Ok(key.in_mesh(mesh.unwrap_or("default")))
     };
     let named = arguments.dataplanes.iter().map(key).collect::<Result<_, String>>()?;
-    let which = Which::Here { addresses: host::addresses(), named };
-    let scope = Scope { mesh: mesh.map(MeshName::from), which };
+    let which = ProxySelection::Here { addresses: host::addresses(), named };
+    let scope = PlanScope { mesh: mesh.map(MeshName::from), which };
     // no proxy here is an Envoy
     let envoy = EnvoyOptions::default();
     let context = arguments.source.rules.context();
@@ -282,8 +282,8 @@ fn compiler(arguments: &Args) -> Result<Compiler, String> {
 /// Destination of lines about finished connections, by the flags `--log` and `--log-format`.
 pub(crate) fn connection_log(path: Option<&Path>, format: LogFormat) -> Option<ConnectionLog> {
     let sink = match path?.to_string_lossy() {
-        path if path == "-" => Sink::Stdout,
-        path => Sink::File(path.into()),
+        path if path == "-" => LogSink::Stdout,
+        path => LogSink::File(path.into()),
     };
     let format = match format {
         LogFormat::Text => LineFormat::Text,

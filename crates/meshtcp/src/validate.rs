@@ -1,7 +1,7 @@
 //! `meshtcp validate`: all errors of resources at once.
 
 use change::Ledger;
-use change::compile::{Compiler, Scope, dangling, shared_addresses, unsayable, warnings};
+use change::compile::{Compiler, PlanScope, dangling, shared_addresses, unsayable, warnings};
 use control::sources::Source as _;
 use dialect::envoy::EnvoyOptions;
 use model::{Problems, Severity};
@@ -28,7 +28,7 @@ pub(crate) fn run(Args { source, output: format }: Args) -> Exit {
     };
     let loaded = store.load();
     let (context, envoy) = (source.rules.context(), EnvoyOptions::default());
-    let compiler = Compiler { context, scope: Scope::everything(), envoy };
+    let compiler = Compiler { context, scope: PlanScope::everything(), envoy };
     let compiled = compiler.compile(&loaded.ledger);
     let nowhere = dangling(&compiled.snapshot, &loaded.ledger);
     let mut problems: Problems = loaded.problems;

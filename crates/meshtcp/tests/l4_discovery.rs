@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use xds::proto::l4::{Backend, Cluster, Endpoints, Listener, Route};
-use xds::{Family, Refusal, ResourceSet, TypeUrl};
+use xds::{Family, RejectedResource, ResourceSet, TypeUrl};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -114,7 +114,11 @@ impl Follower {
             move |offered| {
                 if **offered == set(13) {
                     let (type_url, name) = (TypeUrl::of::<Route>(), "out".to_owned());
-                    return Err(vec![Refusal { type_url, name, reason: "13 is unlucky".to_owned() }]);
+                    return Err(vec![RejectedResource {
+                        type_url,
+                        name,
+                        reason: "13 is unlucky".to_owned(),
+                    }]);
                 }
                 seen.lock().unwrap().push((**offered).clone());
                 Ok(())

@@ -78,7 +78,7 @@ const FLAG: Values = Values::Words(&["true", "false"]);
 pub const DECLARATIONS: &[Declaration] = &[
     Declaration { label: ON_UNAVAILABLE, values: Values::Words(OnUnavailable::WORDS), on: ROUTES_AND_MESH },
     Declaration { label: STICKY, values: Values::Words(Sticky::WORDS), on: ROUTES },
-    Declaration { label: EXISTING, values: Values::Words(Existing::WORDS), on: ROUTES },
+    Declaration { label: EXISTING, values: Values::Words(OnWeightChange::WORDS), on: ROUTES },
     Declaration { label: RETRY_OTHER_SIDE, values: FLAG, on: ROUTES },
     Declaration { label: DRAIN_GRACE, values: ANY_DURATION, on: ROUTES },
     Declaration { label: MAX_CONNECTION_AGE, values: ANY_DURATION, on: ROUTES_AND_MESH },
@@ -152,13 +152,13 @@ pub enum Sticky {
 
 /// Effect of a change of weights on live connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Existing {
+pub enum OnWeightChange {
     /// None: they are kept.
     #[default]
     Keep,
     /// Connections of a backend in excess of its new share are closed.
     DrainExcess,
-    /// All connections of a backend whose share became smaller are closed.
+    /// Connections that would go to another backend by their own draw are closed.
     Close,
 }
 
@@ -207,7 +207,7 @@ macro_rules! words {
 words! {
     OnUnavailable { Reference: "reference", Spill: "spill", Refuse: "refuse" }
     Sticky { None: "none", SourceIp: "source-ip" }
-    Existing { Keep: "keep", DrainExcess: "drain-excess", Close: "close" }
+    OnWeightChange { Keep: "keep", DrainExcess: "drain-excess", Close: "close" }
     ProxyProtocol { None: "none", V1: "v1", V2: "v2" }
     DataPath { Auto: "auto", Relay: "relay", Kernel: "kernel" }
 }
@@ -234,8 +234,8 @@ impl<'l> Declared<'l> {
     }
 
     /// `meshtcp.io/existing`, on a route.
-    pub fn existing(self) -> Option<Existing> {
-        self.word(EXISTING, Existing::ALL)
+    pub fn existing(self) -> Option<OnWeightChange> {
+        self.word(EXISTING, OnWeightChange::ALL)
     }
 
     /// `meshtcp.io/retry-other-side`, on a route; `true`: a connect that failed may be retried at another backend.

@@ -24,7 +24,7 @@ pub enum Body {
 
 /// Place of the objects of a kind on Kubernetes (spec 01 §1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
+pub enum KubernetesScope {
     /// Namespace, which is the suffix of their stored name.
     Namespace,
     /// Cluster, as for the older kinds.
@@ -68,8 +68,8 @@ macro_rules! kinds {
             }
 
             /// Place of the objects of this kind on Kubernetes.
-            pub const fn home(self) -> Home {
-                match self { $(Kind::$kind => Home::$home,)* }
+            pub const fn home(self) -> KubernetesScope {
+                match self { $(Kind::$kind => KubernetesScope::$home,)* }
             }
         }
     };

@@ -9,7 +9,7 @@ use meshtcp_model::draft::{Options, parse, read};
 use meshtcp_model::policy::{
     AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, AffinityTag, CircuitBreakerConf, Conf,
     FailurePercentage, HealthCheckConf, HttpRouteConf, LoadBalancer, LoadBalancingConf, Locality, MirrorConf,
-    OutlierDetection, PassthroughConf, PassthroughMode, PassthroughTo, Percent, RetryConf, Spoken,
+    OutlierDetection, PassthroughConf, PassthroughMode, PassthroughTo, Percent, PolicyConf, RetryConf,
     SuccessRate, TcpRouteConf, TimeoutConf, merged,
 };
 use serde_json::json;
@@ -27,7 +27,7 @@ fn conf(kind: &str, item: &str) -> Conf {
     policy.to[0].conf.clone()
 }
 
-fn said<C: Spoken + Clone>(kind: &str, default: &str) -> C {
+fn said<C: PolicyConf + Clone>(kind: &str, default: &str) -> C {
     C::of(&conf(kind, &format!("default: {default}"))).unwrap().clone()
 }
 

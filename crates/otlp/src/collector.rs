@@ -17,11 +17,11 @@ pub(crate) type SystemTrust<'a> = &'a dyn Fn() -> Result<Vec<u8>, String>;
 
 /// Connection to a collector. It is opened when there is something to export, and again after it was lost.
 pub(crate) struct Collector {
-    way: Way,
+    way: Transport,
     timeout: Duration,
 }
 
-enum Way {
+enum Transport {
     Grpc(Box<grpc::Grpc>),
     Http(http::Http),
 }
@@ -57,8 +57,8 @@ impl Collector {
     pub(crate) fn at(target: &Target, system: SystemTrust<'_>) -> Result<Self, String> {
         let dial = Dial::to(target, system)?;
         let way = match target.protocol {
-            Protocol::Grpc => Way::Grpc(Box::new(grpc::Grpc::new(target, dial)?)),
-            Protocol::Http => Way::Http(http::Http::new(target, dial)),
+            Protocol::Grpc => Transport::Grpc(Box::new(grpc::Grpc::new(target, dial)?)),
+            Protocol::Http => Transport::Http(http::Http::new(target, dial)),
         };
         Ok(Self { way, timeout: target.timeout })
     }
@@ -67,8 +67,8 @@ impl Collector {
     pub(crate) async fn tell<R: Request>(&mut self, request: &R) -> Result<Refused, Failure> {
         let told = async {
             match &mut self.way {
-                Way::Grpc(grpc) => grpc.tell(request).await,
-                Way::Http(http) => http.tell(request).await,
+                Transport::Grpc(grpc) => grpc.tell(request).await,
+                Transport::Http(http) => http.tell(request).await,
             }
         };
         let answered = tokio::time::timeout(self.timeout, told).await.unwrap_or_else(|_| {
@@ -77,8 +77,8 @@ impl Collector {
         if answered.is_err() {
             // a stuck connection is not used again
             match &mut self.way {
-                Way::Grpc(grpc) => grpc.close(),
-                Way::Http(http) => http.close(),
+                Transport::Grpc(grpc) => grpc.close(),
+                Transport::Http(http) => http.close(),
             }
         }
         answered

@@ -12,28 +12,28 @@ use crate::signal::Signal;
 
 /// Counters of the export; for a registry. Cloning shares them.
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct ExportCounts {
     /// Prefix of the names of metrics, where the registry has none.
     prefix: &'static str,
-    of: Arc<[Of; 3]>,
+    of: Arc<[SignalCounts; 3]>,
 }
 
 /// Counters of one signal.
 #[derive(Debug, Default)]
-struct Of {
+struct SignalCounts {
     exported: AtomicU64,
     dropped: AtomicU64,
     failures: AtomicU64,
 }
 
-impl Counts {
+impl ExportCounts {
     /// Returns the same counters, with names that begin with `prefix`.
     #[must_use]
     pub fn called(&self, prefix: &'static str) -> Self {
         Self { prefix, of: Arc::clone(&self.of) }
     }
 
-    fn of(&self, signal: Signal) -> &Of {
+    fn of(&self, signal: Signal) -> &SignalCounts {
         let [traces, metrics, logs] = &*self.of;
         match signal {
             Signal::Traces => traces,
@@ -56,9 +56,9 @@ impl Counts {
 }
 
 /// Getter of one counter of a signal.
-type Number = fn(&Of) -> &AtomicU64;
+type Number = fn(&SignalCounts) -> &AtomicU64;
 
-impl Collector for Counts {
+impl Collector for ExportCounts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let families: [(&str, &str, Number); 3] = [
             ("otlp_exported", "Spans, points of metrics and log records that a collector has taken", |of| {

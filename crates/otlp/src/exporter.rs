@@ -4,7 +4,7 @@ mod batches;
 mod lines;
 mod printed;
 mod queue;
-mod teller;
+mod sender;
 
 use std::fmt;
 use std::io;
@@ -20,13 +20,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::collector::{Collector, Sender, SystemTrust};
-use crate::counts::Counts;
+use crate::counts::ExportCounts;
 use crate::sampler::Sampler;
 use crate::settings::{Logs, Settings, Target, Traces};
 use crate::signal::Signal;
 use crate::span::{Id, Span};
 use queue::Queue;
-use teller::Teller;
+use sender::SignalSender;
 
 /// Limit on batches of lines that wait to be parsed: at 32 KiB each, 8 MiB at most.
 const WAITING_BATCHES: usize = 256;
@@ -39,13 +39,13 @@ pub type Lines = Arc<dyn Fn(Vec<u8>, u64) + Send + Sync>;
 /// Exporter to a collector. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Exporter {
-    counts: Counts,
+    counts: ExportCounts,
     /// Running export; `None`: nothing is exported.
     running: Option<Arc<Running>>,
 }
 
 struct Running {
-    told: Arc<Told>,
+    told: Arc<Queues>,
     /// Signal that the process shuts down.
     stop: CancellationToken,
     /// Signal that everything was exported.
@@ -53,14 +53,14 @@ struct Running {
 }
 
 /// Queues of the exporter.
-struct Told {
+struct Queues {
     since: Timestamp,
     spans: Option<(Sampler, Queue<SpanMessage>)>,
     records: Option<Queue<LogRecord>>,
     lines: channel::Sender<(Vec<u8>, u64)>,
     /// Printer of metrics, once there are any.
     print: OnceLock<Box<dyn Fn() -> String + Send + Sync>>,
-    counts: Counts,
+    counts: ExportCounts,
 }
 
 impl fmt::Debug for Exporter {
@@ -70,7 +70,7 @@ impl fmt::Debug for Exporter {
 }
 
 /// Connections to the collectors.
-struct Ways {
+struct Collectors {
     traces: Option<Collector>,
     metrics: Option<Collector>,
     logs: Option<Collector>,
@@ -88,16 +88,16 @@ impl Exporter {
         system: SystemTrust<'_>,
     ) -> Result<Self, String> {
         let Some(settings) = settings else { return Ok(Self::default()) };
-        let counts = Counts::default();
+        let counts = ExportCounts::default();
         let at = |target: Option<&Target>| target.map(|target| Collector::at(target, system)).transpose();
-        let ways = Ways {
+        let ways = Collectors {
             traces: at(settings.traces.as_ref().map(|it| &it.target))?,
             metrics: at(settings.metrics.as_ref().map(|it| &it.target))?,
             logs: at(settings.logs.as_ref().map(|it| &it.target))?,
         };
         let (lines, received) = channel::channel(WAITING_BATCHES);
         let spans = settings.traces.as_ref();
-        let told = Arc::new(Told {
+        let told = Arc::new(Queues {
             since,
             spans: spans.map(|Traces { sampler, batches, .. }| (*sampler, Queue::new(*batches))),
             records: settings.logs.as_ref().map(|Logs { batches, .. }| Queue::new(*batches)),
@@ -121,7 +121,7 @@ impl Exporter {
     }
 
     /// Counters of the export, for a registry.
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &ExportCounts {
         &self.counts
     }
 
@@ -175,7 +175,7 @@ impl Drop for Running {
     }
 }
 
-impl Told {
+impl Queues {
     /// Returns `true` if a span may be exported.
     fn takes_spans(&self) -> bool {
         self.spans.as_ref().is_some_and(|(sampler, _)| *sampler != Sampler::None)
@@ -220,38 +220,39 @@ fn no_thread(error: &io::Error) -> String {
 /// Exports everything until the process shuts down.
 async fn tell(
     settings: Settings,
-    ways: Ways,
-    told: Arc<Told>,
+    ways: Collectors,
+    told: Arc<Queues>,
     received: channel::Receiver<(Vec<u8>, u64)>,
     stop: CancellationToken,
 ) {
     let Settings { resource, traces, metrics, logs } = settings;
     let sender = Arc::new(Sender::new(resource));
-    let teller = |signal, collector| Teller::new(signal, collector, told.counts.clone(), stop.clone());
+    let signal_sender =
+        |signal, collector| SignalSender::new(signal, collector, told.counts.clone(), stop.clone());
     // no further items come
     let complete = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(lines::read(received, Arc::clone(&told), stop.clone(), complete.clone()));
     if let Some((Traces { batches, .. }, collector)) = traces.zip(ways.traces) {
-        let (told, sender, teller) =
-            (Arc::clone(&told), Arc::clone(&sender), teller(Signal::Traces, collector));
+        let (told, sender, signal_sender) =
+            (Arc::clone(&told), Arc::clone(&sender), signal_sender(Signal::Traces, collector));
         let complete = complete.clone();
         tasks.spawn(async move {
             let Some((_, queue)) = &told.spans else { return };
-            batches::tell(queue, batches, teller, |spans| sender.traces(spans), complete).await;
+            batches::tell(queue, batches, signal_sender, |spans| sender.traces(spans), complete).await;
         });
     }
     if let Some((Logs { batches, .. }, collector)) = logs.zip(ways.logs) {
-        let (told, sender, teller) =
-            (Arc::clone(&told), Arc::clone(&sender), teller(Signal::Logs, collector));
+        let (told, sender, signal_sender) =
+            (Arc::clone(&told), Arc::clone(&sender), signal_sender(Signal::Logs, collector));
         tasks.spawn(async move {
             let Some(queue) = &told.records else { return };
-            batches::tell(queue, batches, teller, |records| sender.logs(records), complete).await;
+            batches::tell(queue, batches, signal_sender, |records| sender.logs(records), complete).await;
         });
     }
     if let Some((metrics, collector)) = metrics.zip(ways.metrics) {
-        let teller = teller(Signal::Metrics, collector);
-        tasks.spawn(printed::tell(metrics.interval, told, sender, teller, stop));
+        let signal_sender = signal_sender(Signal::Metrics, collector);
+        tasks.spawn(printed::tell(metrics.interval, told, sender, signal_sender, stop));
     }
     // a panic in one of them was reported, and the others go on
     while tasks.join_next().await.is_some() {}

@@ -22,7 +22,7 @@ mod signal;
 mod span;
 mod value;
 
-pub use counts::Counts;
+pub use counts::ExportCounts;
 pub use exporter::{Exporter, Lines};
 pub use settings::{Reading, Settings};
 pub use signal::Signal;

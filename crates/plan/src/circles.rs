@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::Tags;
 
-use crate::plan::{Backend, Cluster, Direction, Fate, Listener, Plan};
+use crate::plan::{Backend, BackendFate, Cluster, Direction, Listener, Plan};
 
 /// Limit on the number of listeners among which circles over several proxies are looked for, so that the search
 /// takes no noticeable time.
@@ -17,7 +17,7 @@ const LOOKED_AT: usize = 200_000;
 
 /// Proxy as the search for circles sees it.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct ProxyListeners<'a> {
     /// Address of its host.
     pub host: &'a str,
     /// Listeners of the proxy.
@@ -26,7 +26,7 @@ pub struct Place<'a> {
     pub clusters: &'a BTreeMap<String, Arc<Cluster>>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ProxyListeners<'a> {
     /// The proxy of a plan.
     pub fn of(plan: &'a Plan) -> Self {
         let Plan { proxy, listeners, clusters, .. } = plan;
@@ -46,7 +46,7 @@ pub struct Stop {
 /// Returns the circles that connections to outbounds and gateway listeners go in, each once: the stops from one
 /// such listener until it would be next again. Costs one look at each cluster where no dialled address is a
 /// listener's own, the common case; finds none among more than 200,000 listeners.
-pub fn circles(places: &[Place<'_>]) -> Vec<Vec<Stop>> {
+pub fn circles(places: &[ProxyListeners<'_>]) -> Vec<Vec<Stop>> {
     let listeners: usize = places.iter().map(|place| place.listeners.len()).sum();
     if listeners > LOOKED_AT || !comes_in_again(places) {
         return Vec::new();
@@ -76,7 +76,7 @@ pub fn circles(places: &[Place<'_>]) -> Vec<Vec<Stop>> {
 
 /// Returns a remark about each outbound or gateway listener of a proxy from which connections come back to it, over
 /// any number of other listeners of the same proxy.
-pub(crate) fn remarks(place: Place<'_>) -> Vec<String> {
+pub(crate) fn remarks(place: ProxyListeners<'_>) -> Vec<String> {
     let found = circles(&[place]).into_iter().flatten();
     let doors =
         found.filter(|stop| is_door(&[place], *stop)).filter_map(|stop| place.listeners.get(stop.listener));
@@ -93,7 +93,7 @@ pub(crate) fn remarks(place: Place<'_>) -> Vec<String> {
 }
 
 /// Returns `true` if the listener at a stop is dialled by applications and dials on.
-fn is_door(places: &[Place<'_>], stop: Stop) -> bool {
+fn is_door(places: &[ProxyListeners<'_>], stop: Stop) -> bool {
     let listener = places.get(stop.place).and_then(|place| place.listeners.get(stop.listener));
     listener.is_some_and(|listener| match listener.direction {
         // a proxy cannot dial what the kernel redirects
@@ -103,7 +103,7 @@ fn is_door(places: &[Place<'_>], stop: Stop) -> bool {
 }
 
 /// Returns `true` if some endpoint has the address and port of a listener that is dialled and dials on.
-fn comes_in_again(places: &[Place<'_>]) -> bool {
+fn comes_in_again(places: &[ProxyListeners<'_>]) -> bool {
     let mut doors: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
     for (at, place) in places.iter().enumerate() {
         for (listener, it) in place.listeners.iter().enumerate() {
@@ -125,7 +125,7 @@ fn comes_in_again(places: &[Place<'_>]) -> bool {
 }
 
 /// Groups the stops by port and place.
-fn by_port(places: &[Place<'_>], stops: &[Stop]) -> BTreeMap<u32, Vec<usize>> {
+fn by_port(places: &[ProxyListeners<'_>], stops: &[Stop]) -> BTreeMap<u32, Vec<usize>> {
     let mut by_port: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (at, stop) in stops.iter().enumerate() {
         let listener = places.get(stop.place).and_then(|place| place.listeners.get(stop.listener));
@@ -139,7 +139,7 @@ fn by_port(places: &[Place<'_>], stops: &[Stop]) -> BTreeMap<u32, Vec<usize>> {
 /// Returns the stops that connections lead to from one stop.
 fn led_to(
     stop: Stop,
-    places: &[Place<'_>],
+    places: &[ProxyListeners<'_>],
     stops: &[Stop],
     by_port: &BTreeMap<u32, Vec<usize>>,
 ) -> BTreeSet<usize> {
@@ -168,8 +168,8 @@ fn reached<'a>(
     clusters: &'a BTreeMap<String, Arc<Cluster>>,
 ) -> impl Iterator<Item = (&'a str, u32)> {
     let (name, subset): (Option<&String>, Option<&Tags>) = match &backend.fate {
-        Fate::Routed { cluster, subset } => (Some(cluster), Some(subset)),
-        Fate::Spilled(_) | Fate::Refused(_) => (None, None),
+        BackendFate::Routed { cluster, subset } => (Some(cluster), Some(subset)),
+        BackendFate::Spilled(_) | BackendFate::Refused(_) => (None, None),
     };
     let cluster = name.and_then(|name| clusters.get(name)).into_iter();
     cluster.flat_map(move |cluster| endpoints(cluster, subset))

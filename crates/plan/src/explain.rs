@@ -16,8 +16,8 @@ use model::ProxyKey;
 use serde::Serialize;
 
 use crate::plan::{
-    Backend, Cluster, Destination, Direction, Fate, Listener, Match, Outcome, Plan, PolicyOrigin, Route,
-    shares,
+    Backend, BackendFate, Cluster, Destination, Direction, Listener, Match, Outcome, Plan, PolicyOrigin,
+    Route, shares,
 };
 use crate::snapshot::Snapshot;
 use crate::view::View;
@@ -245,11 +245,11 @@ fn explain_split(plan: &Plan, split: &[Backend]) -> Vec<ShareExplanation> {
     let share = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: _, weighed_by, when_unavailable: _ } = backend;
         let goes = match fate {
-            Fate::Routed { cluster, subset: _ } => {
+            BackendFate::Routed { cluster, subset: _ } => {
                 plan.clusters.get(cluster).map_or_else(|| cluster.clone(), |cluster| describe(cluster))
             }
-            Fate::Spilled(why) => format!("no connection: {why}"),
-            Fate::Refused(why) => format!("refused: {why}"),
+            BackendFate::Spilled(why) => format!("no connection: {why}"),
+            BackendFate::Refused(why) => format!("refused: {why}"),
         };
         let path = backend
             .cluster()

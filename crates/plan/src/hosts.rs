@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Resolution results by host name. A name without an entry was never resolved: proxies get it as written.
-pub type Hosts = BTreeMap<String, Host>;
+pub type Hosts = BTreeMap<String, ResolvedHost>;
 
 /// Resolution result of a host name (spec 08 §2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub enum ResolvedHost {
     /// Resolved address; the smallest if there are several.
     Known(IpAddr),
     /// The last resolution failed: the previous address is kept.
@@ -25,20 +25,20 @@ pub enum Host {
     },
 }
 
-impl Host {
+impl ResolvedHost {
     /// Address to dial; `None`: there is none.
     pub fn address(&self) -> Option<IpAddr> {
         match self {
-            Host::Known(address) | Host::Kept { address, why: _ } => Some(*address),
-            Host::Unknown { why: _ } => None,
+            ResolvedHost::Known(address) | ResolvedHost::Kept { address, why: _ } => Some(*address),
+            ResolvedHost::Unknown { why: _ } => None,
         }
     }
 
     /// Reason why the last resolution failed, in words; `None`: it succeeded.
     pub fn failure(&self) -> Option<&str> {
         match self {
-            Host::Known(_) => None,
-            Host::Kept { address: _, why } | Host::Unknown { why } => Some(why),
+            ResolvedHost::Known(_) => None,
+            ResolvedHost::Kept { address: _, why } | ResolvedHost::Unknown { why } => Some(why),
         }
     }
 }

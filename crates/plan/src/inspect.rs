@@ -1,6 +1,6 @@
 //! Inspection of one proxy, in the shape of the reference's inspection API.
 
-use model::policy::{Conf, HttpRouteConf, HttpRule, Spoken};
+use model::policy::{Conf, HttpRouteConf, HttpRule, PolicyConf};
 use model::{Kind, ProxyKey, ResourceId};
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ use crate::snapshot::Snapshot;
 
 /// Response to an inspection request over HTTP.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct InspectionResponse {
     /// HTTP status.
     pub status: u16,
     /// Response body.
     pub body: Value,
 }
 
-impl Answer {
+impl InspectionResponse {
     fn ok(body: Value) -> Self {
         Self { status: 200, body }
     }
@@ -37,20 +37,20 @@ impl Answer {
 impl Snapshot {
     /// Returns the routes for one outbound of a proxy, by the KRI of what it dials:
     /// `GET /meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes`.
-    pub fn inspect_outbound_routes(&self, proxy: &ProxyKey, outbound: &str) -> Answer {
+    pub fn inspect_outbound_routes(&self, proxy: &ProxyKey, outbound: &str) -> InspectionResponse {
         let Some(id) = ResourceId::from_kri(outbound) else {
             let detail = format!("bad request: invalid identifier string: \"{outbound}\"");
-            return Answer::refused(400, "Bad Request", &detail);
+            return InspectionResponse::refused(400, "Bad Request", &detail);
         };
         let Some(view) = self.seen_by(proxy) else {
-            return Answer::refused(404, "Could not retrieve routes", "Not found");
+            return InspectionResponse::refused(404, "Could not retrieve routes", "Not found");
         };
         let kinds = [Kind::MeshHTTPRoute, Kind::MeshTCPRoute];
         let routes = kinds.into_iter().filter_map(|kind| {
             let rules = view.rules(kind);
             rules.for_resource(&id).map(|merged| route(&rules, merged))
         });
-        Answer::ok(json!({ "routes": routes.collect::<Vec<_>>() }))
+        InspectionResponse::ok(json!({ "routes": routes.collect::<Vec<_>>() }))
     }
 }
 

@@ -26,21 +26,21 @@ mod snapshot;
 mod status;
 mod view;
 
-pub use circles::{Place, Stop, circles};
+pub use circles::{ProxyListeners, Stop, circles};
 pub use dialled::{Dialled, DialledTarget, TagAddresses};
 pub use explain::{
     Explanation, InboundExplanation, OutboundExplanation, PermissionExplanation, PolicyExplanation, explain,
 };
 pub use features::{ProxyFeatures, Redirection};
-pub use hosts::{Host, Hosts};
-pub use inspect::Answer;
+pub use hosts::{Hosts, ResolvedHost};
+pub use inspect::InspectionResponse;
 pub use json::plan_json;
 pub use matching::{Matched, Shadows};
 pub use merge::{
     Destined, SortedItem, SourceRule, SourceRules, merge_confs, plain_rules, rules_by_source, sorted_items,
 };
 pub use plan::*;
-pub use precedence::{ItemPrecedence, Precedence, Step};
+pub use precedence::{ItemPrecedence, Precedence, PrecedenceStep};
 pub use reader::Destinations;
 pub use reads::{Reads, Touched};
 pub use routing::identity::{spiffe_id, trust_domain};

@@ -14,9 +14,9 @@ use crate::rules::Rules;
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     /// Merged rules by policy kind and set of policies: proxies that the same policies select share them.
-    pub(crate) rules: Shelf<(Kind, Box<[usize]>), Arc<Rules>, 256>,
+    pub(crate) rules: Cache<(Kind, Box<[usize]>), Arc<Rules>, 256>,
     /// Outcome of a policy that applies nowhere in a plan, with the reads that determined it.
-    pub(crate) unheard: Shelf<usize, (Arc<RouteStatus>, Arc<[u64]>), 16_384>,
+    pub(crate) unheard: Cache<usize, (Arc<RouteStatus>, Arc<[u64]>), 16_384>,
 }
 
 impl Memo {
@@ -29,15 +29,15 @@ impl Memo {
 
 /// Cached results of one sort, at most `KEPT` of them.
 #[derive(Debug)]
-pub(crate) struct Shelf<K, V, const KEPT: usize>(RwLock<BTreeMap<K, V>>);
+pub(crate) struct Cache<K, V, const KEPT: usize>(RwLock<BTreeMap<K, V>>);
 
-impl<K, V, const KEPT: usize> Default for Shelf<K, V, KEPT> {
+impl<K, V, const KEPT: usize> Default for Cache<K, V, KEPT> {
     fn default() -> Self {
         Self(RwLock::default())
     }
 }
 
-impl<K: Ord, V: Clone, const KEPT: usize> Shelf<K, V, KEPT> {
+impl<K: Ord, V: Clone, const KEPT: usize> Cache<K, V, KEPT> {
     /// Returns the cached result, or the one that `work` computes. Two concurrent callers may both compute it: they
     /// get equal results.
     pub(crate) fn get_or(&self, key: K, work: impl FnOnce() -> V) -> V {

@@ -16,7 +16,7 @@ mod tag;
 
 use std::sync::Arc;
 
-use model::policy::{Conf, HttpRouteConf, Policy, Spoken};
+use model::policy::{Conf, HttpRouteConf, Policy, PolicyConf};
 use model::{Kind, Profile, RefKind, Resource, Tags, TargetRef};
 
 pub use backend_ref::Destined;

@@ -32,14 +32,14 @@ mod warning;
 mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
-pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, PeerNames, ProxyTls, Via};
+pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, Hop, PeerNames, ProxyTls};
 pub use external_tls::{
     Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls, Mixed, OutsideTls,
 };
 pub use identity::{Identity, Mtls, Provider, Trust, Unissued};
-pub use listener::{Accepts, Bind, Destination, Direction, Listener};
+pub use listener::{Bind, Destination, Direction, Listener, ListenerTls};
 pub use mirror::Mirror;
-pub use model::declared::{DataPath, Existing, OnUnavailable, ProxyProtocol, Sticky};
+pub use model::declared::{DataPath, OnUnavailable, OnWeightChange, ProxyProtocol, Sticky};
 pub use model::policy::ConnectionMatch as Match;
 pub use naming::Naming;
 pub use origin::{PolicyList, PolicyOrigin, PolicyPlace};
@@ -48,10 +48,10 @@ pub use proxy::{Proxy, ProxyId};
 pub use redirected::{Leaving, Passthrough, Redirected};
 pub use route::{NO_GATEWAY_ROUTE, Owner, Route, RulePlace};
 pub use server_name::NoServerName;
-pub use session::Session;
+pub use session::TlsTermination;
 pub use settings::{ClusterSettings, ConnectionSettings, SplitSettings};
-pub use sourced::{Shown, Sourced};
-pub use split::{Backend, Fate, Unusable, shares};
+pub use sourced::{SettingValue, Sourced};
+pub use split::{Backend, BackendFate, Unusable, shares};
 pub use status::{Considered, IgnoredBecause, Outcome, RouteStatus};
 pub use terminated::Terminated;
 pub use tls_params::TlsParams;

@@ -70,7 +70,7 @@ impl<'a> Precedence<'a> {
 
 /// Step of the order that decides between two policies (spec 03 §3, §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PrecedenceStep {
     /// Kind of the top-level targetRef.
     Target,
     /// Detail of a Dataplane targetRef.
@@ -89,33 +89,33 @@ pub enum Step {
     Name,
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for PrecedenceStep {
     /// Writes the reason as the end of "it wins because …".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Step::Target => "its top-level targetRef is of a more specific kind",
-            Step::Dataplane => "it selects its Dataplanes more exactly",
-            Step::Origin => "a policy of a zone beats one of the global control plane",
-            Step::GatewayTags => "it selects gateway listeners by more tags",
-            Step::Role => "its policy role ranks higher",
-            Step::To => "its destination is of a more specific kind",
-            Step::ToPort => "it names a port of the destination",
-            Step::Name => "of equals, the name decides",
+            PrecedenceStep::Target => "its top-level targetRef is of a more specific kind",
+            PrecedenceStep::Dataplane => "it selects its Dataplanes more exactly",
+            PrecedenceStep::Origin => "a policy of a zone beats one of the global control plane",
+            PrecedenceStep::GatewayTags => "it selects gateway listeners by more tags",
+            PrecedenceStep::Role => "its policy role ranks higher",
+            PrecedenceStep::To => "its destination is of a more specific kind",
+            PrecedenceStep::ToPort => "it names a port of the destination",
+            PrecedenceStep::Name => "of equals, the name decides",
         })
     }
 }
 
 impl Precedence<'_> {
     /// Returns the first step at which two policies differ; `None`: only their order in the store tells them apart.
-    pub fn decided_by(&self, other: &Self) -> Option<Step> {
+    pub fn decided_by(&self, other: &Self) -> Option<PrecedenceStep> {
         let Self { target, dataplane, origin, gateway_tags, role, name } = self;
         let steps = [
-            (Step::Target, *target == other.target),
-            (Step::Dataplane, *dataplane == other.dataplane),
-            (Step::Origin, *origin == other.origin),
-            (Step::GatewayTags, *gateway_tags == other.gateway_tags),
-            (Step::Role, *role == other.role),
-            (Step::Name, *name == other.name),
+            (PrecedenceStep::Target, *target == other.target),
+            (PrecedenceStep::Dataplane, *dataplane == other.dataplane),
+            (PrecedenceStep::Origin, *origin == other.origin),
+            (PrecedenceStep::GatewayTags, *gateway_tags == other.gateway_tags),
+            (PrecedenceStep::Role, *role == other.role),
+            (PrecedenceStep::Name, *name == other.name),
         ];
         steps.into_iter().find(|(_, equal)| !equal).map(|(step, _)| step)
     }
@@ -123,16 +123,16 @@ impl Precedence<'_> {
 
 impl ItemPrecedence<'_> {
     /// Returns the first step at which two items differ; `None`: only their order in the store tells them apart.
-    pub fn decided_by(&self, other: &Self) -> Option<Step> {
+    pub fn decided_by(&self, other: &Self) -> Option<PrecedenceStep> {
         let Self { target, dataplane, origin, role, to, to_port, name } = self;
         let steps = [
-            (Step::Target, *target == other.target),
-            (Step::Dataplane, *dataplane == other.dataplane),
-            (Step::Origin, *origin == other.origin),
-            (Step::Role, *role == other.role),
-            (Step::To, *to == other.to),
-            (Step::ToPort, *to_port == other.to_port),
-            (Step::Name, *name == other.name),
+            (PrecedenceStep::Target, *target == other.target),
+            (PrecedenceStep::Dataplane, *dataplane == other.dataplane),
+            (PrecedenceStep::Origin, *origin == other.origin),
+            (PrecedenceStep::Role, *role == other.role),
+            (PrecedenceStep::To, *to == other.to),
+            (PrecedenceStep::ToPort, *to_port == other.to_port),
+            (PrecedenceStep::Name, *name == other.name),
         ];
         steps.into_iter().find(|(_, equal)| !equal).map(|(step, _)| step)
     }

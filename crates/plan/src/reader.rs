@@ -7,7 +7,7 @@ use std::sync::Arc;
 use model::topology::{Dataplane, Mesh};
 use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
 
-use crate::hosts::Host;
+use crate::hosts::ResolvedHost;
 use crate::memo::Memo;
 use crate::pool::Pools;
 use crate::reads::{self, Reads};
@@ -140,7 +140,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn dialled_at(&self, address: &str) -> String {
         if address.parse::<IpAddr>().is_err() {
             self.ask(reads::host(address));
-            if let Some(found) = self.snapshot.context().hosts.get(address).and_then(Host::address) {
+            if let Some(found) = self.snapshot.context().hosts.get(address).and_then(ResolvedHost::address) {
                 return found.to_string();
             }
         }

@@ -10,7 +10,7 @@ use model::reference::SERVICE_TAG;
 use model::{Kind, Labels, Profile, Resource, ResourceId, Spec, Tags};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::hosts::{Host, Hosts};
+use crate::hosts::{Hosts, ResolvedHost};
 use crate::matching::condition_of;
 use crate::snapshot::Snapshot;
 
@@ -103,7 +103,7 @@ impl Snapshot {
             .filter(|(mesh, service)| before.is_offered(mesh, service) != self.is_offered(mesh, service));
         touched.0.extend(came_or_went.map(|(mesh, service)| offered(mesh, service)));
         let (was, is) = (before.context(), self.context());
-        let address = |hosts: &Hosts, name: &String| hosts.get(name).and_then(Host::address);
+        let address = |hosts: &Hosts, name: &String| hosts.get(name).and_then(ResolvedHost::address);
         let hosts = was.hosts.keys().chain(is.hosts.keys());
         let moved = hosts.filter(|name| address(&was.hosts, name) != address(&is.hosts, name));
         touched.0.extend(moved.map(|name| host(name)));

@@ -49,7 +49,7 @@ use model::Kind;
 use owner::Owners;
 use split::Splitter;
 
-use crate::circles::{self, Place};
+use crate::circles::{self, ProxyListeners};
 use crate::plan::{Backend, Cluster, Listener, Plan, Proxy, Warning};
 use crate::rules::Rules;
 use crate::view::View;
@@ -159,7 +159,8 @@ impl View<'_> {
         warnings.extend(of_clusters);
         let clusters: BTreeMap<String, Arc<Cluster>> =
             clusters.into_iter().map(|(name, cluster)| (name, pools.clusters.shared(cluster))).collect();
-        let place = Place { host: &self.dataplane().address, listeners: &listeners, clusters: &clusters };
+        let place =
+            ProxyListeners { host: &self.dataplane().address, listeners: &listeners, clusters: &clusters };
         warnings.extend(circles::remarks(place).into_iter().map(Warning::from));
         warnings.sort();
         warnings.dedup();

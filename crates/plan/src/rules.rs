@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::policy::{Conf, Spoken};
+use model::policy::{Conf, PolicyConf};
 use model::profile::BackendRefOrigin;
 use model::{Kind, Profile, ResourceId, Tags};
 
@@ -94,7 +94,7 @@ impl Merged {
     }
 
     /// Values of the first conf; `None`: there is none, or it is of another kind of policy.
-    pub fn said<C: Spoken>(&self) -> Option<&C> {
+    pub fn said<C: PolicyConf>(&self) -> Option<&C> {
         self.conf().and_then(C::of)
     }
 

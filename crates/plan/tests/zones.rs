@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use meshtcp_plan::{
-    Cluster, ClusterKind, Context, Host, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, Session,
-    Snapshot, Terminated, Via, plan, plan_and_reads,
+    Cluster, ClusterKind, Context, Hop, NameRule, Permissions, Plan, ProxyFeatures, ProxyId, ResolvedHost,
+    Snapshot, Terminated, TlsTermination, plan, plan_and_reads,
 };
 use model::Profile::{self, *};
 use model::draft::{self, Options};
@@ -75,7 +75,7 @@ fn server_names(plan: &Plan) -> Vec<&str> {
 fn ended<'p>(plan: &'p Plan, server_name: &str) -> &'p Terminated {
     let mut all = plan.listeners.iter().flat_map(|it| &it.routes);
     match &all.find(|(claimed, _)| claimed.hostname() == server_name).unwrap().1.session {
-        Some(Session::Mtls(terminated)) => terminated,
+        Some(TlsTermination::Mtls(terminated)) => terminated,
         other => panic!("{other:?}"),
     }
 }
@@ -155,7 +155,7 @@ fn real_services_elsewhere_are_dialled_at_their_ingress_whatever_the_mesh_says_o
         );
         let cluster = dialled(&plan);
         assert_eq!(places(cluster), [("203.0.113.1", 1, 1)], "{profile}");
-        assert_eq!(cluster.endpoints[0].via, Via::ZoneIngress);
+        assert_eq!(cluster.endpoints[0].via, Hop::ZoneIngress);
         assert_eq!(cluster.endpoints[0].tags.get("kuma.io/zone"), Some("west"), "{profile}");
     }
 }
@@ -174,7 +174,7 @@ fn a_tag_service_outside_the_mesh_that_another_zone_reaches_goes_by_both_egresse
         let cluster = &egress.clusters["default:bank"];
         assert_eq!(
             (places(cluster), cluster.endpoints[0].via),
-            (vec![("203.0.113.1", 5, 0)], Via::ZoneIngress)
+            (vec![("203.0.113.1", 5, 0)], Hop::ZoneIngress)
         );
 
         // seen from the other zone
@@ -182,7 +182,7 @@ fn a_tag_service_outside_the_mesh_that_another_zone_reaches_goes_by_both_egresse
         let ingress =
             plan(&snapshot(profile, "west", &there), &ProxyId::ZoneIngress("zi-west".into())).unwrap();
         let cluster = &ingress.clusters["default:bank"];
-        assert_eq!((places(cluster), cluster.endpoints[0].via), (vec![("192.0.2.4", 1, 0)], Via::ZoneEgress));
+        assert_eq!((places(cluster), cluster.endpoints[0].via), (vec![("192.0.2.4", 1, 0)], Hop::ZoneEgress));
         let egress = plan(&snapshot(profile, "west", &there), &ProxyId::ZoneEgress("ze".into())).unwrap();
         assert!(matches!(egress.clusters["default:bank"].kind, ClusterKind::External { .. }), "{profile}");
     }
@@ -397,7 +397,7 @@ fn a_host_name_is_dialled_at_the_address_that_somebody_found() {
     let same = named.replace("zi-west", "zi-same").replace("gate.example.com", "203.0.113.7");
     let text = MESH.to_owned() + &named + &same + REDIS + &client("tags: {kuma.io/service: redis}");
     let key: ProxyId = "default/web-1".parse::<model::ProxyKey>().unwrap().into();
-    let found = |host: Option<Host>| {
+    let found = |host: Option<ResolvedHost>| {
         let before = snapshot(V2_14, "east", &text);
         let hosts = host.map(|host| ("gate.example.com".to_owned(), host)).into_iter().collect();
         let context = Context { hosts, ..before.context().clone() };
@@ -412,12 +412,12 @@ fn a_host_name_is_dialled_at_the_address_that_somebody_found() {
     let address = || "203.0.113.9".parse().unwrap();
     let as_written = vec!["10.0.0.2".to_owned(), "203.0.113.7".to_owned(), "gate.example.com".to_owned()];
     assert_eq!(found(None), (as_written.clone(), false));
-    assert_eq!(found(Some(Host::Unknown { why: why() })), (as_written, false));
+    assert_eq!(found(Some(ResolvedHost::Unknown { why: why() })), (as_written, false));
     let resolved = vec!["10.0.0.2".to_owned(), "203.0.113.7".to_owned(), "203.0.113.9".to_owned()];
-    assert_eq!(found(Some(Host::Known(address()))), (resolved.clone(), true));
-    assert_eq!(found(Some(Host::Kept { address: address(), why: why() })), (resolved, true));
+    assert_eq!(found(Some(ResolvedHost::Known(address()))), (resolved.clone(), true));
+    assert_eq!(found(Some(ResolvedHost::Kept { address: address(), why: why() })), (resolved, true));
     // two equal ingresses are one
-    let (places, _) = found(Some(Host::Known("203.0.113.7".parse().unwrap())));
+    let (places, _) = found(Some(ResolvedHost::Known("203.0.113.7".parse().unwrap())));
     assert_eq!(places, ["10.0.0.2", "203.0.113.7"]);
 }
 

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
-use ::l4::config::Sink;
+use ::l4::config::LogSink;
 use ::l4::{Config, ProxyName};
 use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use xds::ResourceSet;
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 backends.push((address.parse()?, weight.parse()?));
             }
             "--log" => {
-                let sink = Sink::File(value.into());
+                let sink = LogSink::File(value.into());
                 options.connection_log = Some(ConnectionLog { sink, format: LineFormat::Text });
             }
             _ => return Err(format!("unknown flag {flag}").into()),

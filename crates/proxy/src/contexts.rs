@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use l4::config::{DialTls, Listener, OutsideTerms, ServerTls, TlsTerms};
-use tls::{Context, Purpose, Unusable};
+use tls::{ContextError, Purpose, TlsContext};
 
 use crate::host_authorities::HostAuthorities;
 
@@ -20,7 +20,7 @@ enum Wanted {
 /// TLS contexts, one for all connections with equal terms.
 #[derive(Debug, Default)]
 pub(crate) struct Contexts {
-    made: BTreeMap<Wanted, Result<Context, Unusable>>,
+    made: BTreeMap<Wanted, Result<TlsContext, ContextError>>,
     /// Authorities that this host trusts; `None`: no connection needs them.
     host: Option<Arc<str>>,
 }
@@ -53,18 +53,18 @@ impl Contexts {
     }
 
     /// Returns the context with which a listener terminates TLS.
-    pub(crate) fn server(&self, tls: &ServerTls) -> Result<Context, Unusable> {
+    pub(crate) fn server(&self, tls: &ServerTls) -> Result<TlsContext, ContextError> {
         self.get(Wanted::Mesh(Purpose::Accept, tls.terms.clone()))
     }
 
     /// Returns the context with which a cluster is dialled.
-    pub(crate) fn client(&self, tls: &DialTls) -> Result<Context, Unusable> {
+    pub(crate) fn client(&self, tls: &DialTls) -> Result<TlsContext, ContextError> {
         self.get(Wanted::by(tls))
     }
 
-    fn get(&self, wanted: Wanted) -> Result<Context, Unusable> {
+    fn get(&self, wanted: Wanted) -> Result<TlsContext, ContextError> {
         // an earlier version of the cluster, which no listener refers to any more
-        self.made.get(&wanted.on_host(self.host.as_ref())).cloned().unwrap_or(Err(Unusable::NoIdentity))
+        self.made.get(&wanted.on_host(self.host.as_ref())).cloned().unwrap_or(Err(ContextError::NoIdentity))
     }
 
     /// Returns the expiry of the proxy's own certificates, in seconds since 1970; sorted, each once.
@@ -93,16 +93,16 @@ impl Wanted {
         }
     }
 
-    fn make(&self, whose: &str) -> Result<Context, Unusable> {
+    fn make(&self, whose: &str) -> Result<TlsContext, ContextError> {
         let context = match self {
-            Self::Mesh(purpose, terms) => Context::new(purpose, terms),
-            Self::Outside(terms) => Context::to_outside(terms),
+            Self::Mesh(purpose, terms) => TlsContext::new(purpose, terms),
+            Self::Outside(terms) => TlsContext::to_outside(terms),
         };
         let is_awaited = match (self, &context) {
-            (_, Ok(_) | Err(Unusable::NoIdentity)) => true,
+            (_, Ok(_) | Err(ContextError::NoIdentity)) => true,
             // the host's authorities are not sent to it
-            (Self::Outside(terms), Err(Unusable::NoTrust)) => !terms.asks_host(),
-            (Self::Mesh(..), Err(Unusable::NoTrust)) => true,
+            (Self::Outside(terms), Err(ContextError::NoTrust)) => !terms.asks_host(),
+            (Self::Mesh(..), Err(ContextError::NoTrust)) => true,
             (_, Err(_)) => false,
         };
         if let (Err(why), false) = (&context, is_awaited) {

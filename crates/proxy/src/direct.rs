@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use l4::config::{Backend, Host, Listener, Target};
-use l4::direct::{Direct, Ended, News, Seen};
+use l4::direct::{Direct, DirectEvent, DirectEventKind, Ended};
 use l4::ending::Ending;
 use l4::existing::Shares;
 
@@ -86,26 +86,26 @@ impl<'a> Names<'a> {
 }
 
 /// Counters and log of direct connections; for the thread that gets their events.
-pub struct Books {
+pub struct DirectRecorder {
     board: Arc<Board>,
     counters: Arc<WorkerCounters>,
     living: Arc<Living>,
     doubts: Doubts,
     log: LogBuffer,
-    kept: BTreeMap<*const Listener, Kept>,
+    kept: BTreeMap<*const Listener, ListenerRecord>,
     /// Listeners in force.
     now: BTreeMap<ListenerKey, Arc<Listener>>,
 }
 
 /// State that belongs to a listener.
-struct Kept {
+struct ListenerRecord {
     listener: Arc<Listener>,
     counters: Arc<ListenerCounters>,
     backends: Vec<(Arc<BackendCounters>, Option<Arc<Cell>>)>,
     outputs: Vec<Output>,
 }
 
-impl Books {
+impl DirectRecorder {
     pub(crate) fn new(
         board: Arc<Board>,
         counters: Arc<WorkerCounters>,
@@ -117,14 +117,14 @@ impl Books {
     }
 
     /// Records an event of a connection.
-    pub fn note(&mut self, seen: Seen) {
-        let Seen { connection, news, ago } = seen;
+    pub fn note(&mut self, seen: DirectEvent) {
+        let DirectEvent { connection, news, ago } = seen;
         self.keep(&connection.listener);
         let Some(kept) = self.kept.get(&Arc::as_ptr(&connection.listener)) else { return };
         let endpoint = kept.endpoint(&connection);
         let endpoint = endpoint.as_deref();
         match news {
-            News::Opened(time) => {
+            DirectEventKind::Opened(time) => {
                 kept.begin(&connection);
                 kept.open(&connection, endpoint, time);
                 kept.add_active(&connection, endpoint);
@@ -133,7 +133,7 @@ impl Books {
                 kept.mark_outdated(&connection, false, outdated);
                 self.living.lock().insert(connection.id, Life { connection, since, outdated });
             }
-            News::Ended(ended) => {
+            DirectEventKind::Ended(ended) => {
                 if let Some(Life { outdated, .. }) = self.living.lock().remove(&connection.id) {
                     kept.subtract_active(&connection, endpoint);
                     kept.mark_outdated(&connection, outdated, false);
@@ -197,7 +197,7 @@ impl Books {
         });
         let outputs = listener.access_logs.iter();
         let outputs = outputs.map(|log| self.log.output(&log.sink, Format::from(&log.format))).collect();
-        let kept = Kept {
+        let kept = ListenerRecord {
             listener: Arc::clone(listener),
             backends: backends.collect(),
             counters: Arc::clone(&counters),
@@ -207,7 +207,7 @@ impl Books {
     }
 }
 
-impl Kept {
+impl ListenerRecord {
     fn backend(&self, index: Option<usize>) -> Option<&(Arc<BackendCounters>, Option<Arc<Cell>>)> {
         self.backends.get(index?)
     }

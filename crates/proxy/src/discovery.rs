@@ -1,4 +1,4 @@
-//! Discovery: our own proxy as a client of a control plane, delta xDS over gRPC around [`Mirror`].
+//! Discovery: our own proxy as a client of a control plane, delta xDS over gRPC around [`DiscoveryClient`].
 //!
 //! The proxy keeps the last configuration that it accepted, whatever happens to the control plane, and reconnects
 //! with growing, jittered pauses. It then reports what it has, and gets the difference. If several control planes
@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use l4::config::Problems;
-use l4::counts::Snapshot;
+use l4::counts::CounterSnapshot;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
@@ -49,7 +49,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, MetadataValue, Node};
-use xds::{Mirror, Refusal, ResourceSet, Stranger, TypeUrl, recognise};
+use xds::{DiscoveryClient, ForeignServer, RejectedResource, ResourceSet, TypeUrl, recognise};
 
 pub(crate) use self::dial::chain;
 use self::dial::{endpoint, introduction, open};
@@ -81,7 +81,7 @@ pub struct Discovery {
     node: Node,
     /// Trusted certificates behind `https://`; `None`: none are trusted.
     tls: Option<Tls>,
-    mirror: Mirror,
+    client: DiscoveryClient,
     link: watch::Sender<Link>,
     started: Instant,
     /// File with the token that the control plane asks for; `None`: no token.
@@ -146,7 +146,7 @@ impl Discovery {
         Ok(Self {
             endpoints,
             tls: None,
-            mirror: Mirror::new(node.clone()),
+            client: DiscoveryClient::new(node.clone()),
             node,
             link: watch::Sender::new(Link::default()),
             started: Instant::now(),
@@ -159,7 +159,7 @@ impl Discovery {
     #[must_use]
     pub fn telling(self, key: &str, value: impl Into<MetadataValue>) -> Self {
         let node = self.node.telling(key, value);
-        Self { mirror: Mirror::new(node.clone()), node, ..self }
+        Self { client: DiscoveryClient::new(node.clone()), node, ..self }
     }
 
     /// Trusts a control plane behind `https://` if its certificate is for the host of the URL, and is one of these
@@ -185,7 +185,7 @@ impl Discovery {
     pub fn reporting(
         self,
         started: Timestamp,
-        counted: impl Fn() -> Snapshot + Send + Sync + 'static,
+        counted: impl Fn() -> CounterSnapshot + Send + Sync + 'static,
     ) -> Self {
         Self { telemetry: Some(Arc::new(Telemetry::new(started, counted))), ..self }
     }
@@ -201,7 +201,7 @@ impl Discovery {
     /// before; the control plane gets a NACK.
     pub async fn run(
         mut self,
-        mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
+        mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<RejectedResource>>,
     ) -> Infallible {
         let mut pause = FIRST_PAUSE;
         // attempts since the last successful connection
@@ -234,7 +234,7 @@ impl Discovery {
     /// Opens a stream and follows it to its end. Returns the reason of the end.
     async fn stream(
         &mut self,
-        consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
+        consumer: &mut impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<RejectedResource>>,
     ) -> Result<Infallible, Lost> {
         let Some(endpoint) = self.endpoints.front().cloned() else {
             return pending().await; // there is always one
@@ -252,7 +252,7 @@ impl Discovery {
         let channel = self.connect(&endpoint).await?;
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
         // The first requests are queued before the stream is opened: a server may wait for them.
-        self.mirror.connect();
+        self.client.connect();
         self.send(&requests).await?;
         let who = introduction(token, &self.node);
         let mut responses =
@@ -270,7 +270,7 @@ impl Discovery {
         loop {
             let (connected, is_waiting) = (self.link.borrow().connected, self.link.borrow().is_waiting);
             let (silent, not_told) = (elsewhere && !connected, !connected && !is_waiting);
-            let quiet = self.mirror.wake_at().map(|at| self.started + at);
+            let quiet = self.client.wake_at().map(|at| self.started + at);
             let when_quiet = async {
                 match quiet {
                     Some(time) => sleep_until(time).await,
@@ -282,7 +282,7 @@ impl Discovery {
                     let response = response.ok_or_else(|| "the control plane ended the stream".to_owned())?;
                     let response = response.map_err(|status| Lost::of(&status))?;
                     let identifier = recognise(&response).map_err(|stranger| self.met(&stranger))?;
-                    self.mirror.on_response(response, self.started.elapsed());
+                    self.client.on_response(response, self.started.elapsed());
                     self.link.send_if_modified(|link| {
                         (link.lost, link.is_waiting) = (None, false);
                         link.identifier = Some(identifier);
@@ -299,10 +299,10 @@ impl Discovery {
                     return Err(format!("the control plane has said nothing for {} s", SILENCE.as_secs()).into());
                 }
             }
-            self.mirror.offer(self.started.elapsed(), |set| {
+            self.client.offer(self.started.elapsed(), |set| {
                 caught(Part::Discovery, || consumer(set)).unwrap_or_else(|| Err(refused_whole(set)))
             });
-            let generation = self.mirror.generation();
+            let generation = self.client.generation();
             self.link
                 .send_if_modified(|link| std::mem::replace(&mut link.generation, generation) != generation);
             self.send(&requests).await?;
@@ -322,7 +322,7 @@ impl Discovery {
     }
 
     /// Records the identifier of a server that is not a control plane of ours. Returns it in words.
-    fn met(&self, stranger: &Stranger) -> String {
+    fn met(&self, stranger: &ForeignServer) -> String {
         self.link.send_modify(|link| link.identifier = Some(stranger.identifier().to_owned()));
         stranger.to_string()
     }
@@ -339,7 +339,7 @@ impl Discovery {
     }
 
     async fn send(&mut self, requests: &mpsc::Sender<DeltaDiscoveryRequest>) -> Result<(), String> {
-        while let Some(request) = self.mirror.poll_request() {
+        while let Some(request) = self.client.poll_request() {
             requests.send(request).await.map_err(|_| "the connection was closed")?;
         }
         Ok(())
@@ -347,13 +347,13 @@ impl Discovery {
 }
 
 /// Refuses all of a set that could not be parsed to the end.
-fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
+fn refused_whole(set: &ResourceSet) -> Vec<RejectedResource> {
     let reason =
         "the proxy could not take it over because of a fault of its own, and goes on with what it had";
     let of_type = |type_url: &TypeUrl| {
-        let names: Vec<Refusal> = set
+        let names: Vec<RejectedResource> = set
             .of_type(type_url)
-            .map(|(name, _)| Refusal {
+            .map(|(name, _)| RejectedResource {
                 type_url: type_url.clone(),
                 name: name.to_owned(),
                 reason: reason.to_owned(),
@@ -365,11 +365,11 @@ fn refused_whole(set: &ResourceSet) -> Vec<Refusal> {
 }
 
 /// Converts the problems of [`Config::parse`](l4::Config::parse) to refusals of discovery.
-pub fn refusals(problems: &Problems) -> Vec<Refusal> {
+pub fn refusals(problems: &Problems) -> Vec<RejectedResource> {
     let refusal = |problem: &l4::config::Problem| {
         let (message, name) = problem.resource.split_once(' ').unwrap_or(("", &problem.resource));
         let place = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
-        Refusal {
+        RejectedResource {
             type_url: TypeUrl::new(format!("type.googleapis.com/meshtcp.l4.v1.{message}")),
             name: name.to_owned(),
             reason: format!("{place}{}", problem.message),

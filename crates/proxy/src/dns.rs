@@ -17,14 +17,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use l4::config::HostNames;
-use l4::dns::{self as message, Code, Heard, Sort, UDP};
+use l4::dns::{self as message, Code, Message, RecordType, UDP};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 pub use upstream::servers;
-use upstream::{Upstream, Way, write_framed};
+use upstream::{Transport, Upstream, write_framed};
 
 use crate::Proxy;
 use crate::counters::{Outcome, QueryCounts};
@@ -91,7 +91,7 @@ pub struct Dns {
 }
 
 /// State by which queries are answered.
-struct Desk {
+struct Responder {
     published: Arc<Published>,
     upstream: Upstream,
     counts: Arc<QueryCounts>,
@@ -110,7 +110,7 @@ impl Dns {
         let served = sockets.iter().map(DnsSockets::try_clone).collect::<io::Result<Vec<_>>>()?;
         let published = proxy.published();
         let counts = Arc::clone(published.dns.get_or_init(Arc::default));
-        let desk = Arc::new(Desk {
+        let responder = Arc::new(Responder {
             published,
             upstream: Upstream::new(resolv_conf, addresses),
             counts,
@@ -123,7 +123,7 @@ impl Dns {
             again(Part::Dns, || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(&desk, &served) => {}
+                        () = serve(&responder, &served) => {}
                         _ = &mut stopped => {}
                     }
                 });
@@ -149,7 +149,7 @@ impl Drop for Dns {
     }
 }
 
-async fn serve(desk: &Arc<Desk>, sockets: &[DnsSockets]) {
+async fn serve(responder: &Arc<Responder>, sockets: &[DnsSockets]) {
     let mut servers = JoinSet::new();
     for DnsSockets { address, udp, tcp } in sockets {
         let both = udp
@@ -158,8 +158,8 @@ async fn serve(desk: &Arc<Desk>, sockets: &[DnsSockets]) {
             .and_then(|udp| Ok((udp, tcp.try_clone().and_then(TcpListener::from_std)?)));
         match both {
             Ok((udp, tcp)) => {
-                servers.spawn(serve_udp(Arc::clone(desk), Arc::new(udp)));
-                servers.spawn(serve_tcp(Arc::clone(desk), tcp));
+                servers.spawn(serve_udp(Arc::clone(responder), Arc::new(udp)));
+                servers.spawn(serve_tcp(Arc::clone(responder), tcp));
             }
             Err(error) => tracing::error!(%address, %error, "no DNS is served there"),
         }
@@ -172,7 +172,7 @@ async fn serve(desk: &Arc<Desk>, sockets: &[DnsSockets]) {
     }
 }
 
-async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
+async fn serve_udp(responder: Arc<Responder>, socket: Arc<UdpSocket>) {
     let mut asking = JoinSet::new();
     let mut buffer = vec![0; LONGEST_QUERY];
     loop {
@@ -186,13 +186,14 @@ async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
             }
         };
         let packet = &buffer[..length];
-        match desk.look(packet, from, UDP) {
-            Looked::Answer(answer) => drop(socket.send_to(&answer, from).await),
-            Looked::Nothing => {}
-            Looked::Forward(permit) => {
-                let (desk, socket, packet) = (Arc::clone(&desk), Arc::clone(&socket), packet.to_vec());
+        match responder.look(packet, from, UDP) {
+            LookupOutcome::Answer(answer) => drop(socket.send_to(&answer, from).await),
+            LookupOutcome::Nothing => {}
+            LookupOutcome::Forward(permit) => {
+                let (responder, socket, packet) =
+                    (Arc::clone(&responder), Arc::clone(&socket), packet.to_vec());
                 asking.spawn(async move {
-                    let answer = desk.forward(&packet, Way::Udp, permit).await;
+                    let answer = responder.forward(&packet, Transport::Udp, permit).await;
                     drop(socket.send_to(&answer, from).await);
                 });
             }
@@ -200,17 +201,17 @@ async fn serve_udp(desk: Arc<Desk>, socket: Arc<UdpSocket>) {
     }
 }
 
-async fn serve_tcp(desk: Arc<Desk>, listener: TcpListener) {
+async fn serve_tcp(responder: Arc<Responder>, listener: TcpListener) {
     let mut clients = JoinSet::new();
     loop {
         while clients.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&desk.connections).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&responder.connections).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, from)) => {
-                let desk = Arc::clone(&desk);
+                let responder = Arc::clone(&responder);
                 clients.spawn(async move {
                     // a client that goes away is not an error
-                    let _ = converse(&desk, stream, from).await;
+                    let _ = converse(&responder, stream, from).await;
                     drop(permit);
                 });
             }
@@ -221,7 +222,7 @@ async fn serve_tcp(desk: Arc<Desk>, listener: TcpListener) {
 }
 
 /// Answers the queries of one connection, one after the other.
-async fn converse(desk: &Desk, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
+async fn converse(responder: &Responder, mut stream: TcpStream, from: SocketAddr) -> io::Result<()> {
     for _ in 0..QUERIES {
         let packet = timeout(IDLE, async {
             let mut packet = vec![0; usize::from(stream.read_u16().await?)];
@@ -229,10 +230,10 @@ async fn converse(desk: &Desk, mut stream: TcpStream, from: SocketAddr) -> io::R
             io::Result::Ok(packet)
         });
         let packet = packet.await??;
-        let answer = match desk.look(&packet, from, usize::from(u16::MAX)) {
-            Looked::Answer(answer) => answer,
-            Looked::Nothing => return Ok(()),
-            Looked::Forward(permit) => desk.forward(&packet, Way::Tcp, permit).await,
+        let answer = match responder.look(&packet, from, usize::from(u16::MAX)) {
+            LookupOutcome::Answer(answer) => answer,
+            LookupOutcome::Nothing => return Ok(()),
+            LookupOutcome::Forward(permit) => responder.forward(&packet, Transport::Tcp, permit).await,
         };
         timeout(IDLE, write_framed(&mut stream, &answer)).await??;
     }
@@ -240,24 +241,24 @@ async fn converse(desk: &Desk, mut stream: TcpStream, from: SocketAddr) -> io::R
 }
 
 /// Result of looking at a packet.
-enum Looked {
+enum LookupOutcome {
     Nothing,
     Answer(Vec<u8>),
     Forward(OwnedSemaphorePermit),
 }
 
-impl Desk {
+impl Responder {
     /// Looks at a packet; an answer has at most `most` bytes.
-    fn look(&self, packet: &[u8], from: SocketAddr, most: usize) -> Looked {
+    fn look(&self, packet: &[u8], from: SocketAddr, most: usize) -> LookupOutcome {
         let query = match message::read(packet) {
-            Heard::Query(query) => query,
-            Heard::Noise => {
+            Message::Query(query) => query,
+            Message::Noise => {
                 self.counts.count(Outcome::Malformed);
-                return Looked::Nothing;
+                return LookupOutcome::Nothing;
             }
-            Heard::Wrong(code) => {
+            Message::Wrong(code) => {
                 self.counts.count(Outcome::Malformed);
-                return Looked::Answer(message::refusal(packet, code));
+                return LookupOutcome::Answer(message::refusal(packet, code));
             }
         };
         let config = self.published.config.load();
@@ -266,25 +267,25 @@ impl Desk {
             Known::Absent => (Outcome::NoSuchName, Code::NoSuchName, &[][..]),
             Known::Foreign if self.upstream.is_own(from) => (Outcome::Loop, Code::Failed, &[][..]),
             Known::Foreign => match Arc::clone(&self.forwarded).try_acquire_owned() {
-                Ok(permit) => return Looked::Forward(permit),
+                Ok(permit) => return LookupOutcome::Forward(permit),
                 Err(_) => (Outcome::Overload, Code::Failed, &[][..]),
             },
         };
         let answer = query.answer(code, addresses, TTL, most);
         let has_some = addresses.iter().any(|address| match query.sort {
-            Sort::A => address.is_ipv4(),
-            Sort::Aaaa => address.is_ipv6(),
-            Sort::Any => true,
-            Sort::Other => false,
+            RecordType::A => address.is_ipv4(),
+            RecordType::Aaaa => address.is_ipv6(),
+            RecordType::Any => true,
+            RecordType::Other => false,
         });
         let is_without = outcome == Outcome::Answered && !has_some;
         self.counts.count(if is_without { Outcome::NoData } else { outcome });
-        Looked::Answer(answer)
+        LookupOutcome::Answer(answer)
     }
 
     /// Returns the answer of a server of the host.
-    async fn forward(&self, packet: &[u8], way: Way, _permit: OwnedSemaphorePermit) -> Vec<u8> {
-        let Heard::Query(query) = message::read(packet) else {
+    async fn forward(&self, packet: &[u8], way: Transport, _permit: OwnedSemaphorePermit) -> Vec<u8> {
+        let Message::Query(query) = message::read(packet) else {
             return message::refusal(packet, Code::Malformed);
         };
         match self.upstream.ask(packet, &query, way).await {

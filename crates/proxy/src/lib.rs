@@ -22,7 +22,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use l4::{Config, ProxyName, config::Sink};
+//! use l4::{Config, ProxyName, config::LogSink};
 //! use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 //! use xds::{ResourceSet, proto::l4 as message};
 //!
@@ -37,7 +37,7 @@
 //! });
 //! set.insert_message("outbound", &message::Route { name: "outbound".into(), ..Default::default() });
 //!
-//! let log = ConnectionLog { sink: Sink::Stdout, format: LineFormat::Text };
+//! let log = ConnectionLog { sink: LogSink::Stdout, format: LineFormat::Text };
 //! let proxy = Proxy::start(Options { connection_log: Some(log), ..Options::default() })?;
 //! let report = proxy.apply(Config::parse(&[(ProxyName::from("default/web-1"), &set)])?);
 //! for failed in &report.failed {
@@ -77,7 +77,7 @@ mod telemetry;
 mod worker;
 
 pub use connection_info::{ConnectionInfo, DirectInfo, TlsInfo};
-pub use direct::Books;
+pub use direct::DirectRecorder;
 pub use host_authorities::HostAuthorities;
 pub use log::{ConnectionLines, ConnectionLog, LineFormat, StandardStream};
 pub use part::Part;

@@ -23,13 +23,13 @@ pub use standard::StandardStream;
 use std::fmt;
 use std::sync::Arc;
 
-use l4::config::Sink;
+use l4::config::LogSink;
 
 /// Sink and format of the proxy's own connection log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLog {
     /// Sink of the lines.
-    pub sink: Sink,
+    pub sink: LogSink,
     /// Format of a line.
     pub format: LineFormat,
 }

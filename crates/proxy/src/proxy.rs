@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use l4::balance::Roster;
 use l4::config::{Cluster, Config, Listener, ProxyName};
-use l4::counts::Snapshot;
+use l4::counts::CounterSnapshot;
 use l4::decide::Addresses;
 use l4::ending::Ending;
 
@@ -25,7 +25,7 @@ pub use apply::{ApplyReport, FailedListener, ListenerId, why_not_bound};
 pub use options::Options;
 
 use crate::connection_info::ConnectionInfo;
-use crate::direct::{Books, Living};
+use crate::direct::{DirectRecorder, Living};
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{ConnectionLines, ConnectionLog, Lanes, LogBuffer};
@@ -196,11 +196,11 @@ impl Proxy {
     }
 
     /// Returns the counters and log of direct connections, for the thread that gets their events.
-    pub fn books(&self) -> Books {
+    pub fn recorder(&self) -> DirectRecorder {
         let (log, lines) = &self.log;
         let log = LogBuffer::new(log.as_ref(), lines.as_ref(), Arc::clone(&self.lanes));
         let (board, living) = (Arc::clone(&self.published.board), Arc::clone(&self.living));
-        Books::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
+        DirectRecorder::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
     }
 
     /// State that its workers share.
@@ -214,7 +214,7 @@ impl Proxy {
     }
 
     /// Returns the counters so far.
-    pub fn counters(&self) -> Snapshot {
+    pub fn counters(&self) -> CounterSnapshot {
         self.published.snapshot()
     }
 
@@ -312,7 +312,7 @@ impl Proxy {
     }
 }
 
-fn ended(snapshot: &Snapshot, wanted: impl Fn(Ending) -> bool) -> u64 {
+fn ended(snapshot: &CounterSnapshot, wanted: impl Fn(Ending) -> bool) -> u64 {
     let all = snapshot.listeners.iter().flat_map(|listener| &listener.ended);
     all.filter(|(ending, _)| wanted(**ending)).map(|(_, count)| count).sum()
 }

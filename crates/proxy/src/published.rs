@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use l4::config::Config;
-use l4::counts::Snapshot;
+use l4::counts::CounterSnapshot;
 
 use crate::counters::{QueryCounts, WorkerCounters, snapshot};
 use crate::health::Board;
@@ -27,7 +27,7 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    pub(crate) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> CounterSnapshot {
         let counters = self.counters.iter().chain([&self.direct]);
         let mut snapshot = snapshot(self.generation.load(Relaxed), &self.config.load(), counters);
         snapshot.clusters = self.board.report();

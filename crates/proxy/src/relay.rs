@@ -15,7 +15,7 @@ pub(crate) use cipher::{Broken, Ciphers, pump_ciphered};
 pub(crate) use direction::Direction;
 pub(crate) use pipes::Pipes;
 pub(crate) use pump::{Fault, Pumped, pump};
-pub(crate) use tap::{Lost, Tap, Watches};
+pub(crate) use tap::{ByteObserver, Lost, Tap};
 
 /// Number of bytes that one `recv` may take: a message of this size is moved as fast by copying as by splicing.
 const SHARED_BUFFER: usize = 64 << 10;

@@ -173,14 +173,14 @@ fn resolve_all(shared: &Arc<Shared>) {
 }
 
 /// Lookup of a name in progress.
-struct Asking<'a> {
+struct Lookup<'a> {
     shared: &'a Shared,
     name: Arc<str>,
     /// Time to live of the answer; `None`: unknown.
     lasts: Option<Duration>,
 }
 
-impl Asking<'_> {
+impl Lookup<'_> {
     /// Marks the name as resolved: a waiting configuration does not wait for the time to live.
     fn is_known(&self) {
         if let Some(name) = self.shared.lock().names.get_mut(&self.name) {
@@ -190,7 +190,7 @@ impl Asking<'_> {
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for Lookup<'_> {
     /// Runs also after a panic: the other names have their turn first.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
@@ -206,7 +206,7 @@ impl Drop for Asking<'_> {
 }
 
 /// Waits for a name that is due. `None`: this thread is not needed any more.
-fn next_due(shared: &Arc<Shared>) -> Option<Asking<'_>> {
+fn next_due(shared: &Arc<Shared>) -> Option<Lookup<'_>> {
     let mut state = shared.lock();
     loop {
         if state.stopped {
@@ -223,7 +223,7 @@ fn next_due(shared: &Arc<Shared>) -> Option<Asking<'_>> {
                 if state.idle == 0 && state.threads < THREADS {
                     let _ = spawn(shared, &mut state);
                 }
-                return Some(Asking { shared, name: text, lasts: None });
+                return Some(Lookup { shared, name: text, lasts: None });
             }
             Some((_, name)) => (name.due - now).min(IDLE),
             None => IDLE,

@@ -10,8 +10,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use l4::counts::Snapshot;
-use l4::traffic::Reporter;
+use l4::counts::CounterSnapshot;
+use l4::traffic::ReportBuilder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Telemetry {
     /// Time when counting began.
     started: Timestamp,
-    counted: Box<dyn Fn() -> Snapshot + Send + Sync>,
+    counted: Box<dyn Fn() -> CounterSnapshot + Send + Sync>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -47,7 +47,10 @@ impl fmt::Debug for Telemetry {
 }
 
 impl Telemetry {
-    pub(crate) fn new(started: Timestamp, counted: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        started: Timestamp,
+        counted: impl Fn() -> CounterSnapshot + Send + Sync + 'static,
+    ) -> Self {
         Self { started, counted: Box::new(counted) }
     }
 
@@ -94,7 +97,7 @@ impl Telemetry {
     }
 
     async fn beat(&self, reports: mpsc::Sender<TrafficReport>, pace: &watch::Sender<Duration>) {
-        let mut reporter = Reporter::new(self.started);
+        let mut reporter = ReportBuilder::new(self.started);
         loop {
             // there may be no room for it yet: changes meanwhile are part of the next report
             let Ok(place) = reports.reserve().await else { return };

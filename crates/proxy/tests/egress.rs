@@ -27,12 +27,12 @@ use xds::proto::l4::{
 const DB: &str = "db.example.com";
 
 /// Mesh that leaves by the egress.
-struct Of {
+struct LeavingMesh {
     name: &'static str,
     ca: Authority,
 }
 
-impl Of {
+impl LeavingMesh {
     fn new(name: &'static str) -> Self {
         Self { name, ca: Authority::new() }
     }
@@ -82,8 +82,8 @@ impl Of {
 
 /// Egress at which `shop` reaches a service in plaintext, `bank` one over TLS, and one name is passed on as it is.
 struct Egress {
-    shop: Of,
-    bank: Of,
+    shop: LeavingMesh,
+    bank: LeavingMesh,
     plain: Server,
     _secured: Outside,
     passed: Server,
@@ -93,7 +93,8 @@ struct Egress {
 
 impl Egress {
     fn start(options: Options) -> Self {
-        let (shop, bank, outside, at) = (Of::new("shop"), Of::new("bank"), Authority::new(), free_address());
+        let (shop, bank, outside, at) =
+            (LeavingMesh::new("shop"), LeavingMesh::new("bank"), Authority::new(), free_address());
         let (plain, passed) = (Server::start(echo), Server::start(echo));
         let secured = Outside::start(&names(&outside, &[DB], |_| {}), &[]);
         let mut mesh = Mesh::new(at)
@@ -187,7 +188,7 @@ fn who_is_of_another_mesh_or_may_not_reaches_nobody() {
 fn the_log_says_who_left_which_mesh() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("connections.log");
-    let sink = ::l4::config::Sink::File(log.to_str().unwrap().into());
+    let sink = ::l4::config::LogSink::File(log.to_str().unwrap().into());
     let egress = Egress::start(Options {
         connection_log: Some(ConnectionLog { sink, format: LineFormat::Text }),
         ..options()
@@ -207,12 +208,12 @@ fn the_log_says_who_left_which_mesh() {
 
 #[test]
 fn one_mesh_whose_certificate_is_missing_leaves_the_other_alone() {
-    let (shop, bank, at) = (Of::new("shop"), Of::new("bank"), free_address());
+    let (shop, bank, at) = (LeavingMesh::new("shop"), LeavingMesh::new("bank"), free_address());
     let plain = Server::start(echo);
     let mut mesh = Mesh::new(at).backend("plain", 1, &[plain.address]);
     mesh.secrets = shop.secrets().to_vec();
     let route = mesh.route.name.clone();
-    let claim = |of: &Of| ServerName { route: route.clone(), ..of.claims() };
+    let claim = |of: &LeavingMesh| ServerName { route: route.clone(), ..of.claims() };
     mesh.listener.server_names = vec![claim(&shop), claim(&bank)];
     mesh.listener.route.clear();
     let proxy = support::proxy(&mesh);

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use ::l4::config::Sink;
+use ::l4::config::LogSink;
 use ::l4::{Config, Ending, ProxyName};
 use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -26,7 +26,7 @@ fn lives(mut stream: &TcpStream) -> bool {
 }
 
 fn logging_into(folder: &Path) -> Options {
-    let sink = Sink::File(folder.join("log").to_str().unwrap().into());
+    let sink = LogSink::File(folder.join("log").to_str().unwrap().into());
     let log = ConnectionLog { sink, format: LineFormat::Text };
     Options { connection_log: Some(log), max_connections: NonZeroUsize::new(1000), ..options() }
 }

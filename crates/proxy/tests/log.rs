@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
-use ::l4::config::Sink;
+use ::l4::config::LogSink;
 use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
 use support::{Mesh, Server, counters, dial, free_address, options, wait_until};
 use xds::proto::l4;
@@ -18,7 +18,7 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 fn logging(path: &Path, format: LineFormat, mesh: &Mesh) -> Proxy {
-    let sink = Sink::File(path.to_str().unwrap().into());
+    let sink = LogSink::File(path.to_str().unwrap().into());
     let proxy =
         Proxy::start(Options { connection_log: Some(ConnectionLog { sink, format }), ..options() }).unwrap();
     assert!(proxy.apply(mesh.config()).failed.is_empty());
@@ -159,7 +159,7 @@ fn access_logs_are_written_as_the_operator_wants() {
 
 #[test]
 fn a_log_that_cannot_be_opened_is_said_at_the_start() {
-    let sink = Sink::File("/nonexistent/folder/log".into());
+    let sink = LogSink::File("/nonexistent/folder/log".into());
     let log = ConnectionLog { sink, format: LineFormat::Text };
     let started = Proxy::start(Options { connection_log: Some(log), ..options() });
     let error = started.err().expect("it does not start").to_string();

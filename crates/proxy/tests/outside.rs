@@ -222,7 +222,7 @@ fn the_log_says_how_the_service_was_spoken_to_and_why_not() {
     let (ca, folder) = (Authority::new(), tempfile::tempdir().unwrap());
     let log = folder.path().join("connections.log");
     let logged = || {
-        let sink = ::l4::config::Sink::File(log.to_str().unwrap().into());
+        let sink = ::l4::config::LogSink::File(log.to_str().unwrap().into());
         Options { connection_log: Some(ConnectionLog { sink, format: LineFormat::Text }), ..options() }
     };
     let service = Outside::start(&names(&ca, &[DB], |_| {}), &[]);

@@ -7,7 +7,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use ::l4::config::Sink;
+use ::l4::config::LogSink;
 use ::l4::health::EndpointState;
 use meshtcp_proxy::guard::trip;
 use meshtcp_proxy::{ConnectionLog, LineFormat, Options, Proxy};
@@ -32,7 +32,7 @@ fn open(address: SocketAddr) -> TcpStream {
 fn each_part_begins_anew_and_connections_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
-    let sink = Sink::File(path.to_str().unwrap().into());
+    let sink = LogSink::File(path.to_str().unwrap().into());
     let log = Some(ConnectionLog { sink, format: LineFormat::Text });
     let proxy = Proxy::start(Options { connection_log: log, ..options() }).unwrap();
     let (server, dead, address) = (Server::named("a"), free_address(), free_address());

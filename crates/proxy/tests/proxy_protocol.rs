@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ::l4::Ending;
 use ::l4::health::EndpointState;
-use ::l4::proxy_protocol::{Ends, Header, Version, read_header, write_header};
+use ::l4::proxy_protocol::{Ends, Header, HeaderVersion, read_header, write_header};
 use meshtcp_proxy::{Options, Proxy};
 use support::{
     Mesh, Server, before, counters, dial, echo, free_address, options, proxy, read_until_reset, wait_until,
@@ -48,7 +48,7 @@ fn ended(proxy: &Proxy, ending: Ending) -> u64 {
 
 #[test]
 fn a_backend_is_told_who_the_client_is() {
-    for (asked, version) in [(ProxyProtocol::V1, Version::V1), (ProxyProtocol::V2, Version::V2)] {
+    for (asked, version) in [(ProxyProtocol::V1, HeaderVersion::V1), (ProxyProtocol::V2, HeaderVersion::V2)] {
         let (server, address) = (mirror(), free_address());
         let mut mesh = Mesh::new(address).backend("redis", 1, &[server.address]);
         mesh.clusters[0].0.proxy_protocol = asked as i32;
@@ -135,10 +135,10 @@ fn chained() -> (Proxy, SocketAddr) {
 #[test]
 fn a_header_from_a_client_names_it_and_is_passed_on() {
     let (proxy, address) = chained();
-    for version in [Version::V1, Version::V2] {
+    for version in [HeaderVersion::V1, HeaderVersion::V2] {
         let sent = [&write_header(version, some_ends())[..], b"payload"].concat();
         let (_, received) = mirrored(address, &sent);
-        assert_eq!(received, [&write_header(Version::V2, some_ends())[..], b"payload"].concat());
+        assert_eq!(received, [&write_header(HeaderVersion::V2, some_ends())[..], b"payload"].concat());
     }
     // a sender on its own behalf
     let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0payload";
@@ -147,7 +147,7 @@ fn a_header_from_a_client_names_it_and_is_passed_on() {
     assert_eq!(header, Header { length: 28, ends: Some(Ends { source, destination: address }) });
 
     let mut open = dial(address);
-    open.write_all(&write_header(Version::V1, some_ends())).unwrap();
+    open.write_all(&write_header(HeaderVersion::V1, some_ends())).unwrap();
     wait_until("it is known by its name", || {
         proxy.connections().iter().any(|connection| connection.client == some_ends().source)
     });
@@ -206,7 +206,7 @@ fn a_client_hello_may_come_with_the_header_or_after_it() {
         ..Default::default()
     }];
     let _proxy = proxy(&mesh);
-    let (header, hello) = (write_header(Version::V2, some_ends()), client_hello("db.example.com"));
+    let (header, hello) = (write_header(HeaderVersion::V2, some_ends()), client_hello("db.example.com"));
     let both = [&header[..], &hello].concat();
     assert_eq!(mirrored(address, &both).1, hello);
     let mut at_once = dial(address);

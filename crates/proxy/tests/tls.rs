@@ -450,7 +450,7 @@ fn small_messages_do_not_wait_for_a_crowd_that_shakes_hands() {
 fn the_log_says_who_spoke_how_and_why_not() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("connections.log");
-    let sink = ::l4::config::Sink::File(log.to_str().unwrap().into());
+    let sink = ::l4::config::LogSink::File(log.to_str().unwrap().into());
     let options = meshtcp_proxy::Options {
         connection_log: Some(meshtcp_proxy::ConnectionLog { sink, format: meshtcp_proxy::LineFormat::Text }),
         ..support::options()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use l4::config::{OutsidePeer, OutsideTerms, Shows, TlsTerms, Vouching};
+use l4::config::{ClientCertificate, OutsidePeer, OutsideTerms, TlsTerms, TrustedAuthorities};
 use s2n_tls::callbacks::{CertValidationCallbackSync, CertValidationInfo, VerifyHostNameCallback};
 use s2n_tls::config::{Builder, Config};
 use s2n_tls::connection::Connection;
@@ -13,7 +13,7 @@ use s2n_tls::security::Policy;
 use crate::limits::named;
 use crate::outside::OutsideRule;
 use crate::pem::blocks;
-use crate::rule::{Distrust, Peer, Rule, end_of};
+use crate::rule::{Distrust, PeerIdentity, PeerRule, end_of};
 use crate::wire::believe_anybody;
 
 /// Side of a connection that a context is for.
@@ -31,7 +31,7 @@ pub enum Purpose {
 /// Cheap to clone. Connections keep the context that they began with: another certificate or another rule is another
 /// context.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct TlsContext {
     pub(crate) config: Config,
     /// Expiry of its own certificate, in seconds since 1970; `None`: unreadable, or no certificate.
     not_after: Option<i64>,
@@ -39,7 +39,7 @@ pub struct Context {
 
 /// Reason why a context cannot be created.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
+pub enum ContextError {
     /// The certificate and key of this proxy have not arrived.
     #[error("the certificate of this proxy has not arrived yet")]
     NoIdentity,
@@ -62,31 +62,31 @@ pub enum Unusable {
     Other(&'static str),
 }
 
-impl Context {
+impl TlsContext {
     /// Loads certificates and key, and checks that they can be used.
     ///
     /// # Errors
     /// If something has not arrived, cannot be read, or does not match.
-    pub fn new(purpose: &Purpose, terms: &TlsTerms) -> Result<Self, Unusable> {
+    pub fn new(purpose: &Purpose, terms: &TlsTerms) -> Result<Self, ContextError> {
         let TlsTerms { identity, trust, names, limits } = terms;
-        let identity = identity.as_ref().ok_or(Unusable::NoIdentity)?;
-        let trust = trust.as_ref().ok_or(Unusable::NoTrust)?;
-        let policy = named(limits).ok_or(Unusable::Limits)?;
+        let identity = identity.as_ref().ok_or(ContextError::NoIdentity)?;
+        let trust = trust.as_ref().ok_or(ContextError::NoTrust)?;
+        let policy = named(limits).ok_or(ContextError::Limits)?;
         let mut builder = Config::builder();
         builder
             .load_pem(identity.chain.as_bytes(), identity.key.as_bytes())
-            .map_err(|error| Unusable::Identity(error.message()))?;
+            .map_err(|error| ContextError::Identity(error.message()))?;
         let mut refused = None;
-        let rule = Rule::new(trust, names, |anchor| {
+        let rule = PeerRule::new(trust, names, |anchor| {
             if let Err(error) = builder.trust_pem(anchor.as_bytes()) {
                 refused.get_or_insert(error.message());
             }
         });
-        let rule = rule.map_err(Unusable::Trust)?;
+        let rule = rule.map_err(ContextError::Trust)?;
         if let Some(why) = refused {
-            return Err(Unusable::Trust(format!("an authority cannot be used: {why}")));
+            return Err(ContextError::Trust(format!("an authority cannot be used: {why}")));
         }
-        let other = |error: Error| Unusable::Other(error.message());
+        let other = |error: Error| ContextError::Other(error.message());
         settle(&mut builder, policy, purpose).map_err(other)?;
         builder.set_cert_validation_callback_sync(Judge::Mesh(rule)).map_err(other)?;
         let config = builder.build().map_err(other)?;
@@ -98,18 +98,18 @@ impl Context {
     ///
     /// # Errors
     /// If something has not arrived, cannot be read, or does not match.
-    pub fn to_outside(terms: &OutsideTerms) -> Result<Self, Unusable> {
+    pub fn to_outside(terms: &OutsideTerms) -> Result<Self, ContextError> {
         let OutsideTerms { shows, peer, limits } = terms;
-        let policy = named(limits).ok_or(Unusable::Limits)?;
-        let other = |error: Error| Unusable::Other(error.message());
+        let policy = named(limits).ok_or(ContextError::Limits)?;
+        let other = |error: Error| ContextError::Other(error.message());
         let mut builder = Config::builder();
         let not_after = match shows {
-            Shows::Nothing => None,
-            Shows::Missing => return Err(Unusable::NoIdentity),
-            Shows::Certificate(identity) => {
+            ClientCertificate::Nothing => None,
+            ClientCertificate::Missing => return Err(ContextError::NoIdentity),
+            ClientCertificate::Certificate(identity) => {
                 builder
                     .load_pem(identity.chain.as_bytes(), identity.key.as_bytes())
-                    .map_err(|error| Unusable::Identity(error.message()))?;
+                    .map_err(|error| ContextError::Identity(error.message()))?;
                 end_of(&identity.chain)
             }
         };
@@ -133,11 +133,11 @@ impl Context {
 }
 
 /// Configures the authorities for a service outside the mesh.
-fn trust_outside(builder: &mut Builder, by: &Vouching) -> Result<(), Unusable> {
+fn trust_outside(builder: &mut Builder, by: &TrustedAuthorities) -> Result<(), ContextError> {
     let (text, is_chosen) = match by {
-        Vouching::Missing | Vouching::Host(None) => return Err(Unusable::NoTrust),
-        Vouching::Host(Some(text)) => (text, false),
-        Vouching::These(text) => (text, true),
+        TrustedAuthorities::Missing | TrustedAuthorities::Host(None) => return Err(ContextError::NoTrust),
+        TrustedAuthorities::Host(Some(text)) => (text, false),
+        TrustedAuthorities::These(text) => (text, true),
     };
     let mut trusted = 0;
     for (index, block) in blocks(text).enumerate() {
@@ -145,12 +145,16 @@ fn trust_outside(builder: &mut Builder, by: &Vouching) -> Result<(), Unusable> {
             Ok(_) => trusted += 1,
             Err(error) if is_chosen => {
                 let why = format!("authority {} cannot be used: {}", index + 1, error.message());
-                return Err(Unusable::Trust(why));
+                return Err(ContextError::Trust(why));
             }
             Err(_) => {}
         }
     }
-    if trusted == 0 { Err(Unusable::Trust("there is no authority to be believed".into())) } else { Ok(()) }
+    if trusted == 0 {
+        Err(ContextError::Trust("there is no authority to be believed".into()))
+    } else {
+        Ok(())
+    }
 }
 
 fn settle(builder: &mut Builder, policy: &str, purpose: &Purpose) -> Result<(), Error> {
@@ -183,12 +187,12 @@ impl VerifyHostNameCallback for EveryName {
 
 /// Callback that has a rule judge a peer whose chain the library verified.
 enum Judge {
-    Mesh(Rule),
+    Mesh(PeerRule),
     Outside(OutsideRule),
 }
 
 /// Verdict of the rule, kept with the connection.
-pub(crate) struct Judged(pub(crate) Result<Peer, Distrust>);
+pub(crate) struct Judged(pub(crate) Result<PeerIdentity, Distrust>);
 
 impl CertValidationCallbackSync for Judge {
     fn handle_validation(&self, connection: &mut Connection, _: &mut CertValidationInfo) -> bool {

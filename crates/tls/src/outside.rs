@@ -10,7 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use crate::rule::{Distrust, Peer, uris};
+use crate::rule::{Distrust, PeerIdentity, uris};
 
 /// Rule for a service outside the mesh: its certificate has one of these names; empty: any name.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ impl OutsideRule {
     ///
     /// # Errors
     /// Reason why it is not trusted.
-    pub fn judge(&self, chain: &[Vec<u8>]) -> Result<Peer, Distrust> {
+    pub fn judge(&self, chain: &[Vec<u8>]) -> Result<PeerIdentity, Distrust> {
         let leaf = chain.first().ok_or(Distrust::Unreadable)?;
         let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Distrust::Unreadable)?;
         let names = leaf.subject_alternative_name().map_err(|_| Distrust::Unreadable)?;
@@ -33,7 +33,7 @@ impl OutsideRule {
             let shown = names.iter().map(|Named { text, is_address: _ }| text.clone());
             return Err(Distrust::OtherService(shown.collect()));
         }
-        Ok(Peer { uris: uris(&leaf)?, not_after: leaf.validity().not_after.timestamp() })
+        Ok(PeerIdentity { uris: uris(&leaf)?, not_after: leaf.validity().not_after.timestamp() })
     }
 }
 

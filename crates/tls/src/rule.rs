@@ -15,7 +15,7 @@ use crate::pem::certificates;
 
 /// Verified identity of a peer; default: none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Peer {
+pub struct PeerIdentity {
     /// URI names of its certificate, in their order.
     pub uris: Vec<String>,
     /// Expiry of its certificate, in seconds since 1970; 0: no certificate was verified.
@@ -66,13 +66,13 @@ impl Distrust {
 
 /// Rule that verifies peers.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct PeerRule {
     /// Anchors of each domain in DER; `None`: every anchor is good for every name.
     domains: Option<BTreeMap<Arc<str>, Vec<Vec<u8>>>>,
     names: Vec<NamePattern>,
 }
 
-impl Rule {
+impl PeerRule {
     /// Parses the authorities, which are passed to `each` in PEM one at a time.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Rule {
     ///
     /// # Errors
     /// Reason why it is not trusted.
-    pub fn judge(&self, chain: &[Vec<u8>]) -> Result<Peer, Distrust> {
+    pub fn judge(&self, chain: &[Vec<u8>]) -> Result<PeerIdentity, Distrust> {
         let leaf = chain.first().ok_or(Distrust::Unreadable)?;
         let (_, leaf) = X509Certificate::from_der(leaf).map_err(|_| Distrust::Unreadable)?;
         let uris = uris(&leaf)?;
@@ -131,7 +131,7 @@ impl Rule {
         if !self.names.is_empty() && !uris.iter().any(is_welcome) {
             return Err(Distrust::NameNotAllowed(uris));
         }
-        Ok(Peer { uris, not_after: leaf.validity().not_after.timestamp() })
+        Ok(PeerIdentity { uris, not_after: leaf.validity().not_after.timestamp() })
     }
 }
 

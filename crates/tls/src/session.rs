@@ -7,10 +7,10 @@ use s2n_tls::connection::Connection;
 use s2n_tls::enums::{Mode, Version as Spoken};
 use s2n_tls::error::Error;
 
-use crate::context::{Context, Judged};
+use crate::context::{Judged, TlsContext};
 use crate::failure::Failure;
 use crate::records::{ALERT, HANDSHAKE, Records};
-use crate::rule::Peer;
+use crate::rule::PeerIdentity;
 use crate::wire::{Wire, attach, free_handshake, with_wire};
 
 /// TLS session of one connection: bytes in, bytes out.
@@ -32,7 +32,7 @@ pub struct Session {
 
 /// Progress of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct HandshakeProgress {
     /// Number of given bytes that were taken; the rest belongs to the first call of [`Session::open`].
     pub taken: usize,
     /// `true`: the handshake is complete.
@@ -50,7 +50,7 @@ pub struct Opened {
 
 /// Facts about a session after its handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct SessionFacts {
     /// Protocol version.
     pub version: TlsVersion,
     /// Cipher suite, as the library names it.
@@ -60,7 +60,7 @@ pub struct Facts {
     /// Requested server name (SNI); `None`: none, or not valid text.
     pub server_name: Option<String>,
     /// Verified identity of the peer.
-    pub peer: Peer,
+    pub peer: PeerIdentity,
 }
 
 impl std::fmt::Debug for Session {
@@ -77,7 +77,7 @@ impl Session {
     ///
     /// # Errors
     /// If the library has no memory for it.
-    pub fn accept(context: &Context) -> Result<Self, Failure> {
+    pub fn accept(context: &TlsContext) -> Result<Self, Failure> {
         Self::of(Mode::Server, context).map_err(|error| Failure::of(&error, None))
     }
 
@@ -85,7 +85,7 @@ impl Session {
     ///
     /// # Errors
     /// If the name is too long or has a zero byte in it, or the library has no memory.
-    pub fn connect(context: &Context, server_name: Option<&str>) -> Result<Self, Failure> {
+    pub fn connect(context: &TlsContext, server_name: Option<&str>) -> Result<Self, Failure> {
         let named = || {
             let mut session = Self::of(Mode::Client, context)?;
             if let Some(name) = server_name {
@@ -96,7 +96,7 @@ impl Session {
         named().map_err(|error: Error| Failure::of(&error, None))
     }
 
-    fn of(mode: Mode, context: &Context) -> Result<Self, Error> {
+    fn of(mode: Mode, context: &TlsContext) -> Result<Self, Error> {
         let mut connection = Connection::new(mode);
         connection.set_config(context.config.clone())?;
         connection.prefer_throughput()?;
@@ -115,7 +115,7 @@ impl Session {
     ///
     /// # Errors
     /// If the handshake fails.
-    pub fn handshake(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<Progress, Failure> {
+    pub fn handshake(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<HandshakeProgress, Failure> {
         if let (Some(first), false) = (bytes.first(), self.begun) {
             // the library would wait for as many bytes as a plaintext happens to announce
             if ![HANDSHAKE, ALERT].contains(first) {
@@ -130,12 +130,12 @@ impl Session {
         let taken = bytes.len() - wire.incoming.len();
         self.records.pass(&bytes[..taken]);
         match polled {
-            Ok(Poll::Pending) => Ok(Progress { taken, done: false }),
+            Ok(Poll::Pending) => Ok(HandshakeProgress { taken, done: false }),
             Ok(Poll::Ready(Ok(()))) => {
                 self.server_name = self.connection.server_name().map(Into::into);
                 free_handshake(&mut self.connection);
                 self.rest();
-                Ok(Progress { taken, done: true })
+                Ok(HandshakeProgress { taken, done: true })
             }
             Ok(Poll::Ready(Err(error))) | Err(error) => Err(self.fail(&error, out)),
         }
@@ -209,15 +209,15 @@ impl Session {
     }
 
     /// Facts about the session; `None`: the handshake is not done.
-    pub fn facts(&self) -> Option<Facts> {
+    pub fn facts(&self) -> Option<SessionFacts> {
         let peer = match self.connection.application_context::<Judged>() {
             Some(Judged(Ok(peer))) => peer.clone(),
             Some(Judged(Err(_))) => return None,
             // an unverified peer has no identity
-            None => Peer::default(),
+            None => PeerIdentity::default(),
         };
         let alpn = self.connection.application_protocol();
-        Some(Facts {
+        Some(SessionFacts {
             version: self.version()?,
             cipher: self.connection.cipher_suite().ok()?.to_owned(),
             alpn: alpn.map(|alpn| String::from_utf8_lossy(alpn).into_owned()),

@@ -6,9 +6,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use l4::config::{Cipher, Identity, NamePattern, TlsLimits, TlsTerms, TlsVersion, Trust};
-use meshtcp_tls::{Context, Distrust, Failure, Purpose, Unusable};
+use meshtcp_tls::{ContextError, Distrust, Failure, Purpose, TlsContext};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
-use support::{Authority, From, Pair, client, server, terms};
+use support::{Authority, Pair, Side, client, server, terms};
 
 const WEB: &str = "spiffe://default/web";
 
@@ -25,13 +25,13 @@ fn only(version: TlsVersion) -> TlsLimits {
 }
 
 /// A context of each side with a certificate of the mesh, with the same limits.
-fn mesh(limits: &TlsLimits) -> (Context, Context) {
+fn mesh(limits: &TlsLimits) -> (TlsContext, TlsContext) {
     let ca = Authority::new();
     let connect = Purpose::Connect(vec!["kuma".into()]);
     let server = ca.workload(&["spiffe://default/redis", "kuma://kuma.io/service/redis"]);
     (
-        Context::new(&connect, &terms(&ca.workload(&[WEB]), &ca.trust(), &redis(), limits)).unwrap(),
-        Context::new(&Purpose::Accept, &terms(&server, &ca.trust(), &mesh_names(), limits)).unwrap(),
+        TlsContext::new(&connect, &terms(&ca.workload(&[WEB]), &ca.trust(), &redis(), limits)).unwrap(),
+        TlsContext::new(&Purpose::Accept, &terms(&server, &ca.trust(), &mesh_names(), limits)).unwrap(),
     )
 }
 
@@ -69,7 +69,7 @@ fn bodies_come_through_whole_in_pieces_of_any_size_at_both_versions() {
         for piece in [1, 2, 3, 5, 7, 1400, 65_536] {
             let mut pair = Pair::new(&client, &server, Some("redis{mesh=default}"), piece);
             pair.shake().unwrap();
-            for from in [From::Client, From::Server] {
+            for from in [Side::Client, Side::Server] {
                 for body in [&body[..1], &body[..64], &body[..]] {
                     let (came, ended) = pair.carry(from, body).unwrap();
                     assert!(came == body && !ended, "{version:?} {from:?} in pieces of {piece}");
@@ -84,8 +84,8 @@ fn bodies_come_through_whole_in_pieces_of_any_size_at_both_versions() {
 #[test]
 fn one_direction_ends_and_the_other_goes_on() {
     for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
-        for first in [From::Client, From::Server] {
-            let second = if first == From::Client { From::Server } else { From::Client };
+        for first in [Side::Client, Side::Server] {
+            let second = if first == Side::Client { Side::Server } else { Side::Client };
             let (client, server) = mesh(&only(version));
             let mut pair = Pair::new(&client, &server, None, 7);
             pair.shake().unwrap();
@@ -108,10 +108,10 @@ fn a_tls12_peer_that_says_it_is_done_still_gets_its_answer() {
     // the library's own form of the end, which others send
     let mut alert = vec![21, 3, 3, 0, 26];
     alert.extend([9; 26]);
-    pair.wire(From::Client).extend(alert);
-    let (came, ended) = pair.arrive(From::Client).unwrap();
+    pair.wire(Side::Client).extend(alert);
+    let (came, ended) = pair.arrive(Side::Client).unwrap();
     assert!(came.is_empty() && ended);
-    assert_eq!(pair.carry(From::Server, b"answer").unwrap(), (b"answer".to_vec(), false));
+    assert_eq!(pair.carry(Side::Server, b"answer").unwrap(), (b"answer".to_vec(), false));
 }
 
 /// Verdict of a server of the mesh about a client.
@@ -122,12 +122,12 @@ fn verdict(identity: &Identity, mesh_ca: &Authority) -> Result<(), Failure> {
     let mut pair = Pair::new(&client, &server_of_mesh, None, 65_536);
     match pair.shake() {
         Ok(()) => Ok(()),
-        Err((From::Server, why)) => {
-            let alert = pair.wire(From::Server).clone();
+        Err((Side::Server, why)) => {
+            let alert = pair.wire(Side::Server).clone();
             assert!(!alert.is_empty(), "the client is not told: {why}");
             Err(why)
         }
-        Err((From::Client, why)) => panic!("the client failed: {why}"),
+        Err((Side::Client, why)) => panic!("the client failed: {why}"),
     }
 }
 
@@ -193,8 +193,8 @@ fn a_client_does_not_believe_a_server_of_another_name_or_authority() {
         Pair::new(&client, &server, None, 65_536).shake().map_err(|(from, why)| (from, why.word()))
     };
     assert_eq!(word(&ca.workload(&["spiffe://default/redis"])), Ok(()));
-    assert_eq!(word(&ca.workload(&["spiffe://default/redis-2"])), Err((From::Client, "name-not-allowed")));
-    assert_eq!(word(&other.workload(&["spiffe://default/redis"])), Err((From::Client, "bad-chain")));
+    assert_eq!(word(&ca.workload(&["spiffe://default/redis-2"])), Err((Side::Client, "name-not-allowed")));
+    assert_eq!(word(&other.workload(&["spiffe://default/redis"])), Err((Side::Client, "bad-chain")));
 }
 
 #[test]
@@ -203,10 +203,10 @@ fn nobody_is_believed_where_no_authority_is_trusted() {
     let server = server(&ca.workload(&[WEB]), &Trust::OneBundle("".into()), &[]);
     let client = client(&ca.workload(&[WEB]), &ca.trust(), &[]);
     let (from, why) = Pair::new(&client, &server, None, 65_536).shake().unwrap_err();
-    assert_eq!((from, why.word()), (From::Server, "bad-chain"));
+    assert_eq!((from, why.word()), (Side::Server, "bad-chain"));
     let none = Trust::ByDomain(BTreeMap::new());
     assert!(
-        Context::new(&Purpose::Accept, &terms(&ca.workload(&[WEB]), &none, &[], &TlsLimits::default()))
+        TlsContext::new(&Purpose::Accept, &terms(&ca.workload(&[WEB]), &none, &[], &TlsLimits::default()))
             .is_ok()
     );
 }
@@ -235,7 +235,7 @@ fn a_cut_inside_a_record_is_told_from_one_between_records() {
     let (client, server) = mesh(&TlsLimits::default());
     let mut pair = Pair::new(&client, &server, None, 65_536);
     pair.shake().unwrap();
-    pair.carry(From::Client, b"whole").unwrap();
+    pair.carry(Side::Client, b"whole").unwrap();
     assert!(!pair.server.is_truncated());
     let (mut wire, mut plain, mut back) = (Vec::new(), vec![0; 18 << 10], Vec::new());
     pair.client.seal(b"cut", &mut wire).unwrap();
@@ -250,13 +250,13 @@ fn a_cut_inside_a_record_is_told_from_one_between_records() {
 fn suites_and_versions_are_as_allowed() {
     let ca = Authority::new();
     let accept = |limits: &TlsLimits| {
-        Context::new(&Purpose::Accept, &terms(&ca.workload(&[WEB]), &ca.trust(), &[], limits))
+        TlsContext::new(&Purpose::Accept, &terms(&ca.workload(&[WEB]), &ca.trust(), &[], limits))
     };
     let connect = Purpose::Connect(Vec::new());
     let client = |limits: &TlsLimits| {
-        Context::new(&connect, &terms(&ca.workload(&[WEB]), &ca.trust(), &[], limits)).unwrap()
+        TlsContext::new(&connect, &terms(&ca.workload(&[WEB]), &ca.trust(), &[], limits)).unwrap()
     };
-    let shake = |server: &Context, limits: &TlsLimits| {
+    let shake = |server: &TlsContext, limits: &TlsLimits| {
         let mut pair = Pair::new(&client(limits), server, None, 65_536);
         pair.shake().map(|()| pair.server.facts().unwrap()).map_err(|(_, why)| why.word())
     };
@@ -270,7 +270,7 @@ fn suites_and_versions_are_as_allowed() {
     assert_eq!((old.version, old.cipher.as_str()), (TlsVersion::Tls12, "ECDHE-ECDSA-AES128-GCM-SHA256"));
     assert_eq!(shake(&accept(&only(TlsVersion::Tls13)).unwrap(), &only(TlsVersion::Tls12)), Err("protocol"));
     let one = TlsLimits { ciphers: [Cipher::RsaAes256].into(), ..only(TlsVersion::Tls12) };
-    assert_eq!(accept(&one).unwrap_err(), Unusable::Limits);
+    assert_eq!(accept(&one).unwrap_err(), ContextError::Limits);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn nothing_shows_a_key() {
     assert!(!shown.contains("PRIVATE KEY"), "{shown}");
     let broken = Identity { key: "no key".into(), ..identity };
     let whole = terms(&broken, &ca.trust(), &[], &TlsLimits::default());
-    assert!(matches!(Context::new(&Purpose::Accept, &whole), Err(Unusable::Identity(_))));
+    assert!(matches!(TlsContext::new(&Purpose::Accept, &whole), Err(ContextError::Identity(_))));
     let none = TlsTerms { identity: None, ..whole };
-    assert_eq!(Context::new(&Purpose::Accept, &none).unwrap_err(), Unusable::NoIdentity);
+    assert_eq!(TlsContext::new(&Purpose::Accept, &none).unwrap_err(), ContextError::NoIdentity);
 }

@@ -19,7 +19,7 @@ const ADDRESS: u8 = 0x87;
 
 /// Facts about a certificate, from its own content. They prove nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateFacts {
     /// DNS names and IP addresses that it is for, sorted.
     pub names: Vec<String>,
     /// `true`: it may sign others.
@@ -28,7 +28,7 @@ pub struct Facts {
     pub valid: RangeInclusive<i64>,
 }
 
-impl Facts {
+impl CertificateFacts {
     /// Parses a certificate in DER; `None`: it is not one.
     pub fn read(certificate: &[u8]) -> Option<Self> {
         let mut signed = Elements(certificate).next_if(SEQUENCE)?.elements().next_if(SEQUENCE)?.elements();
@@ -120,11 +120,12 @@ mod tests {
 
     #[test]
     fn a_certificate_says_whom_it_is_for_and_until_when() {
-        let plain = Facts::read(&made(&["cp.example", "127.0.0.1", "::1", "*.mesh"], |_| {})).unwrap();
+        let plain =
+            CertificateFacts::read(&made(&["cp.example", "127.0.0.1", "::1", "*.mesh"], |_| {})).unwrap();
         let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
         assert_eq!(
             plain,
-            Facts {
+            CertificateFacts {
                 names: ["*.mesh", "127.0.0.1", "::1", "cp.example"].map(str::to_owned).to_vec(),
                 signs: false,
                 // the second has the other form: it is after 2049
@@ -138,7 +139,7 @@ mod tests {
             assert!(!plain.names_host(host), "{host}");
         }
         let authority = made(&[], |it| it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
-        assert!(Facts::read(&authority).unwrap().signs);
+        assert!(CertificateFacts::read(&authority).unwrap().signs);
     }
 
     #[test]
@@ -146,9 +147,9 @@ mod tests {
         let whole = made(&["cp.example"], |_| {});
         for length in 0..whole.len() {
             // damage need not be detected everywhere, but must not cause a panic
-            let _ = Facts::read(&whole[..length]);
+            let _ = CertificateFacts::read(&whole[..length]);
         }
-        assert_eq!(Facts::read(b""), None);
-        assert_eq!(Facts::read(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
+        assert_eq!(CertificateFacts::read(b""), None);
+        assert_eq!(CertificateFacts::read(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]), None);
     }
 }

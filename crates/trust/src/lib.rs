@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  certificates in PEM ─▶ Trust ─▶ rustls::ClientConfig: commands, proxies, databases
-//!  one certificate     ─▶ Facts: names, dates, whether it may sign others
+//!  one certificate     ─▶ CertificateFacts: names, dates, whether it may sign others
 //! ```
 //!
 //! A peer is trusted if its certificate is for the dialled name, is valid now, and is either signed by one of the
@@ -17,6 +17,6 @@ mod facts;
 mod help;
 mod verifier;
 
-pub use facts::Facts;
+pub use facts::CertificateFacts;
 pub use help::{distrust, help};
 pub use verifier::{Trust, TrustError};

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
-use crate::Facts;
+use crate::CertificateFacts;
 
 /// Trusted certificates: they themselves, and those that they signed. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -90,7 +90,8 @@ impl ServerCertVerifier for Verifier {
             return self.signed.verify_server_cert(shown, chain, name, stapled, now);
         }
         verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
-        let Facts { valid, .. } = Facts::read(shown).ok_or(CertificateError::BadEncoding)?;
+        let CertificateFacts { valid, .. } =
+            CertificateFacts::read(shown).ok_or(CertificateError::BadEncoding)?;
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         if now < *valid.start() {
             return Err(CertificateError::NotValidYet.into());

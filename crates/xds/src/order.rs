@@ -37,7 +37,7 @@ pub(crate) struct Row {
     /// Types with a lower stage go first, those with a higher one leave first; equal stages are independent.
     stage: u8,
     /// Condition on earlier types before a resource of this type is sent.
-    pub(crate) after: After,
+    pub(crate) after: Precondition,
     /// Type whose resource of the same name must be sent again after one of this type.
     pub(crate) refreshes: Option<&'static str>,
     /// Type whose resource of the same name owns one of this type: they leave together.
@@ -78,7 +78,7 @@ impl Family {
 
 /// Condition on the types that go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum After {
+pub(crate) enum Precondition {
     /// No condition: Envoy accepts a cluster only when it has the cluster's endpoints, so these must not wait for that.
     Nothing,
     /// Sent: enough for a proxy that applies a change only once it is complete.
@@ -88,9 +88,15 @@ pub(crate) enum After {
 }
 
 static TABLE: [Row; 11] = {
-    use After::{Accepted, Nothing, Sent};
     use Family::{Envoy, L4};
-    const fn row(type_url: &'static str, family: Family, stage: u8, after: After, wildcard: bool) -> Row {
+    use Precondition::{Accepted, Nothing, Sent};
+    const fn row(
+        type_url: &'static str,
+        family: Family,
+        stage: u8,
+        after: Precondition,
+        wildcard: bool,
+    ) -> Row {
         Row { type_url, family, stage, after, refreshes: None, owner: None, wildcard }
     }
     [

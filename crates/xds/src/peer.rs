@@ -23,7 +23,7 @@ const QUOTED: usize = 128;
 
 /// Server that answered instead of one of our control planes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stranger {
+pub enum ForeignServer {
     /// Its identifier is not that of our control plane.
     Other {
         /// `control_plane.identifier` of the server, safe to print; empty if it has none.
@@ -38,50 +38,50 @@ pub enum Stranger {
     },
 }
 
-impl Stranger {
+impl ForeignServer {
     /// `control_plane.identifier` of the server, safe to print; empty if it has none.
     pub fn identifier(&self) -> &str {
         match self {
-            Stranger::Other { identifier } | Stranger::OtherType { identifier, .. } => identifier,
+            ForeignServer::Other { identifier } | ForeignServer::OtherType { identifier, .. } => identifier,
         }
     }
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Display for ForeignServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Stranger::Other { identifier } if identifier.is_empty() => f.write_str(
+            ForeignServer::Other { identifier } if identifier.is_empty() => f.write_str(
                 "who answers is no control plane of meshtcp: it has no `control_plane.identifier`",
             ),
-            Stranger::Other { identifier } => {
+            ForeignServer::Other { identifier } => {
                 write!(
                     f,
                     "who answers there is none of meshtcp's: its `control_plane.identifier` is `{identifier}`"
                 )
             }
-            Stranger::OtherType { identifier, type_url } => {
+            ForeignServer::OtherType { identifier, type_url } => {
                 write!(f, "`{identifier}` answers `{type_url}`, which nobody asked for")
             }
         }
     }
 }
 
-impl std::error::Error for Stranger {}
+impl std::error::Error for ForeignServer {}
 
 /// Returns the identifier, safe to print, of our control plane that sent a response to our proxy.
 ///
 /// # Errors
 ///
 /// The sender is not our control plane; its response must be ignored.
-pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, Stranger> {
+pub fn recognise(response: &DeltaDiscoveryResponse) -> Result<String, ForeignServer> {
     let identifier = response.control_plane.as_ref().map(|it| it.identifier.as_str()).unwrap_or_default();
     let ours = identifier.starts_with(OURS);
     let identifier = quoted(identifier);
     if !ours {
-        return Err(Stranger::Other { identifier });
+        return Err(ForeignServer::Other { identifier });
     }
     if Family::of(&TypeUrl::new(&*response.type_url)) != Some(Family::L4) {
-        return Err(Stranger::OtherType { identifier, type_url: quoted(&response.type_url) });
+        return Err(ForeignServer::OtherType { identifier, type_url: quoted(&response.type_url) });
     }
     Ok(identifier)
 }

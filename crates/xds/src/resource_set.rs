@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Commons, TypeUrl, Version};
+use crate::{Interner, TypeUrl, Version};
 
 /// Bytes of one resource, and their version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +87,13 @@ impl ResourceSet {
     }
 
     /// Returns the set with content shared by other sets held once for all of them.
-    pub fn in_common(self, commons: &Commons) -> Self {
+    pub fn in_common(self, interner: &Interner) -> Self {
         let types = self.types.into_iter().map(|(type_url, resources)| {
             let mut resources: Vec<(Arc<str>, Versioned)> = resources.into_iter().collect();
             let parts =
                 resources.iter_mut().map(|(name, Versioned { version, body })| (name, *version, body));
-            commons.share(parts);
-            (commons.type_url(type_url), resources.into_iter().collect())
+            interner.share(parts);
+            (interner.type_url(type_url), resources.into_iter().collect())
         });
         Self { types: types.collect() }
     }
@@ -110,12 +110,12 @@ mod tests {
 
     #[test]
     fn what_sets_have_in_common_is_held_once() {
-        let (url, commons) = (TypeUrl::new("type.googleapis.com/x.Y"), Commons::default());
+        let (url, interner) = (TypeUrl::new("type.googleapis.com/x.Y"), Interner::default());
         let set = |own: &str| {
             let mut set = ResourceSet::default();
             set.insert(url.clone(), "shared", *b"the same");
             set.insert(url.clone(), "own", own.as_bytes());
-            (set.clone(), set.in_common(&commons))
+            (set.clone(), set.in_common(&interner))
         };
         let ((one, one_shared), (_, other)) = (set("1"), set("2"));
         assert_eq!(one, one_shared);
@@ -123,7 +123,7 @@ mod tests {
         assert!(Arc::ptr_eq(&body(&one_shared, "shared"), &body(&other, "shared")));
         assert_ne!(body(&one_shared, "own"), body(&other, "own"));
         drop((one, one_shared, other));
-        commons.tidy();
+        interner.tidy();
         assert!(set("3").1.get(&url, "own").is_some());
     }
 

@@ -38,7 +38,7 @@ pub use bad_request::BadRequest;
 use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
-use protocol::{Ask, Change, Push, Pushed};
+use protocol::{AnyRequest, Change, Push, Pushed};
 pub use protocol::{Delta, Protocol, StateOfTheWorld};
 
 /// Limit on resource bytes in one delta response: below the 4 MiB that gRPC clients accept by default.
@@ -143,7 +143,7 @@ impl<P: Protocol> Subscription<P> {
     ///
     /// The client violates the protocol; the stream should end.
     pub fn on_request(&mut self, request: P::Request, now: Duration) -> Result<(), BadRequest> {
-        let Ask { node, type_url, nonce, error, change } = P::ask(request);
+        let AnyRequest { node, type_url, nonce, error, change } = P::into_any(request);
         if type_url.is_empty() {
             return Err(BadRequest::NoType);
         }

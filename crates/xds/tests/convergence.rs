@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::vec::IntoIter;
 
-use client::{Ask, Client, Dialect, ENVOY, L4, Said, Wire, body};
+use client::{Client, ClientRequest, Dialect, ENVOY, L4, ServerResponse, Wire, body};
 use meshtcp_xds::{Delta, Memory, ResourceSet, StateOfTheWorld, Subscription, TypeUrl};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -93,8 +93,8 @@ struct Fleet<P: Wire> {
     server: Subscription<P>,
     client: Client,
     /// Requests in flight, with their arrival times; a client answers types independently of each other.
-    asks: BTreeMap<&'static str, VecDeque<(Duration, Ask)>>,
-    said: VecDeque<(Duration, Said)>,
+    asks: BTreeMap<&'static str, VecDeque<(Duration, ClientRequest)>>,
+    said: VecDeque<(Duration, ServerResponse)>,
     delays: Cycle<IntoIter<u64>>,
     target: Arc<ResourceSet>,
 }
@@ -155,7 +155,7 @@ impl<P: Wire> Fleet<P> {
         }
     }
 
-    fn ask(&mut self, ask: Ask) {
+    fn ask(&mut self, ask: ClientRequest) {
         let mut due = self.now + Duration::from_millis(self.delays.next().unwrap());
         // Nothing overtakes the request that carries the node.
         let first = self.asks.values().flatten().find(|(_, ask)| ask.node).map(|(due, _)| *due);

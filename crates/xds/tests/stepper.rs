@@ -11,7 +11,9 @@ use std::vec::IntoIter;
 use meshtcp_xds::order::{L4_CLUSTER, L4_LISTENER, L4_ROUTE};
 use meshtcp_xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Node};
 use meshtcp_xds::proto::l4::{Backend, Cluster, Endpoint, Endpoints, Listener, Route};
-use meshtcp_xds::{Delta, Memory, Mirror, PATIENCE, Refusal, ResourceSet, Subscription, TypeUrl, Version};
+use meshtcp_xds::{
+    Delta, DiscoveryClient, Memory, PATIENCE, RejectedResource, ResourceSet, Subscription, TypeUrl, Version,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
@@ -98,7 +100,7 @@ struct Pair {
     /// Control plane that serves the client.
     serving: usize,
     server: Subscription<Delta>,
-    client: Mirror,
+    client: DiscoveryClient,
     /// Requests in flight, with their arrival times.
     requests: VecDeque<(Duration, DeltaDiscoveryRequest)>,
     responses: VecDeque<(Duration, DeltaDiscoveryResponse)>,
@@ -122,7 +124,7 @@ impl Pair {
             planes: vec![Plane::default(); PLANES],
             serving: 0,
             server: Subscription::new("test".into(), Memory::default()),
-            client: Mirror::new(Node { id: "default.web-1".into(), ..Node::default() }),
+            client: DiscoveryClient::new(Node { id: "default.web-1".into(), ..Node::default() }),
             requests: VecDeque::new(),
             responses: VecDeque::new(),
             delays: delays.into_iter().cycle(),
@@ -299,11 +301,15 @@ impl Pair {
 const A_WHILE: Duration = Duration::from_secs(60);
 
 /// Refuses references to missing resources, and the refused weight.
-fn judge(set: &ResourceSet) -> Result<(), Vec<Refusal>> {
+fn judge(set: &ResourceSet) -> Result<(), Vec<RejectedResource>> {
     let is_there = |type_url, name: &str| set.get(&TypeUrl::new(type_url), name).is_some();
     let mut refusals = Vec::new();
     let mut refuse = |type_url, name: &str, reason: &str| {
-        refusals.push(Refusal { type_url: TypeUrl::new(type_url), name: name.into(), reason: reason.into() });
+        refusals.push(RejectedResource {
+            type_url: TypeUrl::new(type_url),
+            name: name.into(),
+            reason: reason.into(),
+        });
     };
     for (name, route) in set.of_type(&TypeUrl::new(L4_ROUTE)) {
         if is_bad(&route.body) {

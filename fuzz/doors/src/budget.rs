@@ -1,6 +1,6 @@
 //! Processing of a folder of resources without files and sockets: what `validate` and `up` do with text.
 
-use change::compile::{Compiler, Scope, changes, conflicts, dangling, newly_dangling, warnings};
+use change::compile::{Compiler, PlanScope, changes, conflicts, dangling, newly_dangling, warnings};
 use change::{Candidate, Content};
 use dialect::envoy::EnvoyOptions;
 use model::draft::{self, Options};
@@ -39,7 +39,7 @@ pub fn change(before: &str, after: &str) {
         Candidate { ledger: content.entries.into_iter().collect(), changed: ["work.yaml".into()].into() }
     };
     let envoy = EnvoyOptions::default();
-    let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
+    let compiler = Compiler { context: Context::default(), scope: PlanScope::everything(), envoy };
     let (before, after) = (compiler.compile(&candidate(before).ledger), candidate(after));
     let compiled = compiler.recompile(&before, &after.ledger);
     let nowhere = dangling(&compiled.snapshot, &after.ledger);

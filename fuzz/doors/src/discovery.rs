@@ -11,7 +11,7 @@ use xds::proto::discovery::Status;
 use xds::{Delta, Memory, PATIENCE, ResourceSet, StateOfTheWorld, Subscription, TypeUrl};
 
 use crate::choices::Choices;
-use spelling::{Heard, Say, Spelling};
+use spelling::{ClientRequest, ServerResponse, Spelling};
 
 /// Types that one client subscribes to: a stream has one dialect.
 type Types = &'static [&'static str];
@@ -35,20 +35,20 @@ pub fn discovery(bytes: &[u8]) {
 
 /// State of one type at the client.
 #[derive(Default)]
-struct Shelf {
+struct ClientState {
     asked: bool,
     names: BTreeSet<String>,
     held: BTreeMap<String, (String, Vec<u8>)>,
     version: String,
     /// Last nonce received on this stream; empty: none.
     nonce: String,
-    unanswered: Option<Heard>,
+    unanswered: Option<ServerResponse>,
 }
 
 struct Play<P: Spelling> {
     types: Types,
     server: Subscription<P>,
-    shelves: BTreeMap<&'static str, Shelf>,
+    shelves: BTreeMap<&'static str, ClientState>,
     exchanges: usize,
     target: ResourceSet,
     now: Duration,
@@ -132,7 +132,7 @@ impl<P: Spelling> Play<P> {
         self.say(type_url, Vec::new(), Vec::new(), nonce, error);
     }
 
-    fn apply(&mut self, type_url: &'static str, heard: Heard) {
+    fn apply(&mut self, type_url: &'static str, heard: ServerResponse) {
         let shelf = self.shelves.entry(type_url).or_default();
         if heard.complete {
             shelf.held.clear();
@@ -160,7 +160,7 @@ impl<P: Spelling> Play<P> {
     /// Sends an answer to no response, or a request without a type.
     fn misbehave(&mut self, type_url: &'static str, choices: &mut Choices<'_>) {
         let names = BTreeSet::new();
-        let say = Say {
+        let say = ClientRequest {
             type_url: choices.one_of(&["", type_url, UNKNOWN]),
             subscribe: Vec::new(),
             unsubscribe: Vec::new(),
@@ -196,7 +196,16 @@ impl<P: Spelling> Play<P> {
         let held = if first { held.collect() } else { BTreeMap::new() };
         let nonce = if first { String::new() } else { nonce };
         let version = shelf.version.clone();
-        let say = Say { type_url, subscribe, unsubscribe, names: &shelf.names, held, version, nonce, error };
+        let say = ClientRequest {
+            type_url,
+            subscribe,
+            unsubscribe,
+            names: &shelf.names,
+            held,
+            version,
+            nonce,
+            error,
+        };
         let taken = self.server.on_request(P::spell(say), self.now);
         assert!(taken.is_ok(), "a good request was refused: {taken:?}");
     }

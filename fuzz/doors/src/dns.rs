@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use l4::dns::{Code, Heard, UDP, addresses, ask_for, read, refusal};
+use l4::dns::{Code, Message, UDP, addresses, ask_for, read, refusal};
 
 /// Reads bytes as a query and answers it, and as an answer of the host's resolver, from which addresses are read. An
 /// answer is never taken for a query, repeats the id, and does not exceed its size limit; a name that was read is valid
@@ -23,15 +23,16 @@ pub fn dns(bytes: &[u8]) {
         })
         .collect();
     let answers = match read(bytes) {
-        Heard::Noise => return,
-        Heard::Wrong(code) => vec![(refusal(bytes, code), UDP)],
-        Heard::Query(query) => {
+        Message::Noise => return,
+        Message::Wrong(code) => vec![(refusal(bytes, code), UDP)],
+        Message::Query(query) => {
             if let Some(name) = &query.name {
                 let asked = ask_for(name, query.sort, [7, 7]);
                 let again = asked.as_deref().map(read);
                 assert!(
-                    again
-                        .is_none_or(|again| matches!(again, Heard::Query(again) if again.name == query.name))
+                    again.is_none_or(
+                        |again| matches!(again, Message::Query(again) if again.name == query.name)
+                    )
                 );
                 assert!(name.len() < 255 && !name.bytes().any(|byte| byte.is_ascii_uppercase()), "{name:?}");
             }
@@ -46,6 +47,6 @@ pub fn dns(bytes: &[u8]) {
     for (answer, most) in answers {
         assert_eq!(answer[..2], bytes[..2]);
         assert!(answer.len() <= most, "{} bytes of {most}", answer.len());
-        assert_eq!(read(&answer), Heard::Noise, "an answer would be answered");
+        assert_eq!(read(&answer), Message::Noise, "an answer would be answered");
     }
 }

@@ -1,6 +1,6 @@
 //! First bytes of a connection at a listener that expects a PROXY header.
 
-use l4::proxy_protocol::{MAX_HEADER, Version, read_header, write_header};
+use l4::proxy_protocol::{HeaderVersion, MAX_HEADER, read_header, write_header};
 
 /// Parses bytes as a PROXY header, all at once and growing. A decision does not change when more bytes arrive, at most
 /// [`MAX_HEADER`] bytes are ever waited for, and a parsed header can be written and parsed again.
@@ -22,7 +22,7 @@ pub fn proxy_header(bytes: &[u8]) {
     let Ok(Some(header)) = whole else { return };
     assert!(header.length <= bytes.len() && header.length <= MAX_HEADER, "{header:?}");
     if let Some(ends) = header.ends {
-        for version in [Version::V1, Version::V2] {
+        for version in [HeaderVersion::V1, HeaderVersion::V2] {
             let written = write_header(version, ends);
             let again = read_header(&written).ok().flatten().and_then(|header| header.ends);
             assert_eq!(again, Some(ends), "{version:?}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change::traffic::{Bounds, By, Report, Traffic, TrafficQuestion};
+use change::traffic::{Bounds, GroupBy, Report, Traffic, TrafficQuestion};
 use jiff::Timestamp;
 use plan::ProxyId;
 use prost::Message;
@@ -30,10 +30,10 @@ pub fn report(bytes: &[u8]) {
         let Ok(report) = Report::read(&mesh, message) else { continue };
         // a full store returns an error, and has taken the rest
         let _ = traffic.take(&proxy, report.clone(), at);
-        let taken = page(&traffic, By::Flow, at);
+        let taken = page(&traffic, GroupBy::Flow, at);
         let _ = traffic.take(&proxy, Report { is_first: false, ..report }, at);
-        assert_eq!(page(&traffic, By::Flow, at), taken, "the same report counts once");
-        page(&traffic, By::Proxy, at);
+        assert_eq!(page(&traffic, GroupBy::Flow, at), taken, "the same report counts once");
+        page(&traffic, GroupBy::Proxy, at);
         if whose % 8 >= 6 {
             traffic.left(&proxy, at);
         }
@@ -41,7 +41,7 @@ pub fn report(bytes: &[u8]) {
     }
 }
 
-fn page(traffic: &Traffic, by: By, at: Timestamp) -> String {
+fn page(traffic: &Traffic, by: GroupBy, at: Timestamp) -> String {
     let question = TrafficQuestion { by, with_history: true, size: 1000, ..TrafficQuestion::default() };
     let page = traffic.page(&question, at);
     assert!(page.total <= 64 && traffic.reporting() <= BOUNDS.proxies, "{} rows", page.total);

@@ -7,7 +7,7 @@ use model::draft::{Options, parse};
 use model::{Problem, ResourceKey, Severity};
 use serde_json::Value;
 
-use super::{Addresses, Memory, Ranges};
+use super::{Addresses, AssignedVips, Ranges};
 use crate::content::problem_of;
 use crate::{Entry, Ledger};
 
@@ -31,7 +31,8 @@ impl Filler {
 
     /// Returns the same resources with their statuses filled in.
     pub fn fill(&mut self, ledger: &Ledger) -> Ledger {
-        let addresses = Addresses::of(ledger.resources().map(Arc::as_ref), &self.ranges, &Memory::default());
+        let addresses =
+            Addresses::of(ledger.resources().map(Arc::as_ref), &self.ranges, &AssignedVips::default());
         let mut filled = ledger.clone();
         let mut made = BTreeMap::new();
         for key in addresses.keys() {

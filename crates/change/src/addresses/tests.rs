@@ -31,7 +31,7 @@ fn given(addresses: &Addresses) -> BTreeMap<String, String> {
     addresses.services.iter().map(vip).collect()
 }
 
-fn of(text: &str, ranges: &Ranges, memory: &Memory) -> Addresses {
+fn of(text: &str, ranges: &Ranges, memory: &AssignedVips) -> Addresses {
     let resources = read(text);
     Addresses::of(resources.iter().map(Arc::as_ref), ranges, memory)
 }
@@ -39,12 +39,12 @@ fn of(text: &str, ranges: &Ranges, memory: &Memory) -> Addresses {
 #[test]
 fn services_get_addresses_by_their_names_whoever_else_is_there() {
     let all = Ranges::default();
-    let one = given(&of(&service("redis", None), &all, &Memory::default()));
-    let both = of(&(service("web", None) + &service("redis", None)), &all, &Memory::default());
+    let one = given(&of(&service("redis", None), &all, &AssignedVips::default()));
+    let both = of(&(service("web", None) + &service("redis", None)), &all, &AssignedVips::default());
     assert_eq!(one["redis"], given(&both)["redis"]);
     assert!(one["redis"].starts_with("241."), "{one:?}");
     assert_ne!(given(&both)["web"], given(&both)["redis"]);
-    assert_eq!(given(&of(&service("redis", None), &Ranges::NONE, &Memory::default()))["redis"], "");
+    assert_eq!(given(&of(&service("redis", None), &Ranges::NONE, &AssignedVips::default()))["redis"], "");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_a_service_has_it_keeps_and_of_two_that_claim_one_address_the_later_gets_
     let text =
         service("a", Some("241.0.0.7")) + &service("b", Some("241.0.0.7")) + &service("c", Some("10.0.0.1"));
     let shared = text + &service("d", Some("10.0.0.1"));
-    let given = given(&of(&shared, &Ranges::default(), &Memory::default()));
+    let given = given(&of(&shared, &Ranges::default(), &AssignedVips::default()));
     assert_eq!(given["a"], "241.0.0.7");
     assert!(given["b"].starts_with("241.") && given["b"] != "241.0.0.7", "{given:?}");
     // addresses of another origin may be shared
@@ -63,7 +63,7 @@ fn what_a_service_has_it_keeps_and_of_two_that_claim_one_address_the_later_gets_
 fn a_range_that_is_full_is_said_and_costs_only_who_comes_last() {
     let small = ranges("10.9.9.0/30");
     let three = service("a", None) + &service("b", None) + &service("c", None);
-    let addresses = of(&three, &small, &Memory::default());
+    let addresses = of(&three, &small, &AssignedVips::default());
     let given = given(&addresses);
     let mut taken = [given["a"].clone(), given["b"].clone()];
     taken.sort();
@@ -75,7 +75,7 @@ fn a_range_that_is_full_is_said_and_costs_only_who_comes_last() {
 #[test]
 fn an_address_is_not_given_to_others_while_it_is_remembered() {
     let small = ranges("10.9.9.0/29");
-    let mut memory = Memory::default();
+    let mut memory = AssignedVips::default();
     let first = of(&service("gone", None), &small, &memory);
     first.teach(&mut memory);
     let others: String = ["a", "b", "c", "d", "e"].iter().map(|name| service(name, None)).collect();
@@ -130,7 +130,8 @@ fn statuses_say_addresses_and_names_and_are_written_once() {
 fn an_external_service_has_one_address() {
     let text = "type: MeshExternalService\nmesh: default\nname: db\nspec: { match: { type: HostnameGenerator, port: 5432 } }";
     let resources = read(text);
-    let addresses = Addresses::of(resources.iter().map(Arc::as_ref), &Ranges::default(), &Memory::default());
+    let addresses =
+        Addresses::of(resources.iter().map(Arc::as_ref), &Ranges::default(), &AssignedVips::default());
     let mut document = json!({ "status": { "vip": {} } });
     assert!(addresses.write(&resources[0].key(), &mut document));
     let vip = document["status"]["vip"]["ip"].as_str().unwrap();

@@ -17,9 +17,9 @@ const REMEMBERED: usize = 65_536;
 /// Former addresses of services: none is given to another service while it is remembered. The control plane that
 /// assigns addresses keeps one memory while it runs; a new memory is empty.
 #[derive(Clone, Debug, Default)]
-pub struct Memory(BTreeMap<IpAddr, ResourceKey>);
+pub struct AssignedVips(BTreeMap<IpAddr, ResourceKey>);
 
-impl Memory {
+impl AssignedVips {
     /// Records the present owners. When too many remembered services are gone, they are forgotten.
     pub(super) fn learn(&mut self, held: BTreeMap<IpAddr, ResourceKey>) {
         let Self(known) = self;
@@ -56,7 +56,7 @@ pub(super) fn vips_of(service: &Resource) -> &[String] {
 }
 
 /// Assigns the virtual IPs of all services. The first ones keep their addresses in a conflict.
-pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> Given {
+pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &AssignedVips) -> Given {
     let mut given = Given { vips: BTreeMap::new(), held: BTreeMap::new(), without: Vec::new() };
     let mut lacking = Vec::new();
     for service in services {
@@ -77,13 +77,13 @@ pub(super) fn give(services: &[&Resource], ranges: &Ranges, memory: &Memory) -> 
     for (key, range) in lacking {
         let hash = xxh3_64(key.to_string().as_bytes());
         let is_full = full.contains(&key.kind);
-        let free = |memory: &Memory| {
+        let free = |memory: &AssignedVips| {
             let is_free =
                 |address: &IpAddr| !given.held.contains_key(address) && memory.is_free_for(*address, &key);
             places(range, hash).find(is_free)
         };
         // an address of a removed service is better than none
-        let found = if is_full { None } else { free(memory).or_else(|| free(&Memory::default())) };
+        let found = if is_full { None } else { free(memory).or_else(|| free(&AssignedVips::default())) };
         match found {
             Some(address) => {
                 given.held.insert(address, key.clone());

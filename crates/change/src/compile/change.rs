@@ -11,35 +11,35 @@ use super::{Compiled, CompiledProxy, Row, carried, parallel, rows};
 
 /// Change of one proxy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub struct ProxyChange {
     /// Proxy.
     pub proxy: ProxyId,
     /// Kind of the change.
-    pub what: What,
+    pub what: ProxyChangeKind,
     /// Only dialect in which the configuration of the proxy changes; `None`: both, or that of the proxy.
     pub only: Option<Family>,
 }
 
-impl Change {
+impl ProxyChange {
     /// Policy that now decides the destination of the listener's connections, as `Kind mesh/name`; `None`: no policy,
     /// or no listener is concerned.
     pub fn decided_by(&self) -> Option<&str> {
         match &self.what {
-            What::ListenerAdded(row) | What::ListenerRemoved(row) | What::Split { before: _, after: row } => {
-                row.decided_by.as_deref()
-            }
-            What::ProxyAdded { .. }
-            | What::ProxyRemoved
-            | What::Endpoints { .. }
-            | What::MeshTls { .. }
-            | What::Settings => None,
+            ProxyChangeKind::ListenerAdded(row)
+            | ProxyChangeKind::ListenerRemoved(row)
+            | ProxyChangeKind::Split { before: _, after: row } => row.decided_by.as_deref(),
+            ProxyChangeKind::ProxyAdded { .. }
+            | ProxyChangeKind::ProxyRemoved
+            | ProxyChangeKind::Endpoints { .. }
+            | ProxyChangeKind::MeshTls { .. }
+            | ProxyChangeKind::Settings => None,
         }
     }
 }
 
 /// Kind of a change.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum ProxyChangeKind {
     /// A proxy is planned for the first time.
     ProxyAdded {
         /// Number of its listeners.
@@ -86,14 +86,14 @@ pub fn changes(
     before: &Compiled,
     after: &Compiled,
     family: impl Fn(&ProxyId) -> Option<Family>,
-) -> Vec<Change> {
+) -> Vec<ProxyChange> {
     let mut changes = Vec::new();
     let mut differ = Vec::new();
     for (key, proxy) in &after.proxies {
         match before.proxies.get(key) {
             None => {
-                let what = What::ProxyAdded { listeners: rows(&proxy.plan).len() };
-                changes.push(Change { proxy: key.clone(), what, only: None });
+                let what = ProxyChangeKind::ProxyAdded { listeners: rows(&proxy.plan).len() };
+                changes.push(ProxyChange { proxy: key.clone(), what, only: None });
             }
             Some(old) if Arc::ptr_eq(&old.plan, &proxy.plan) || old.plan == proxy.plan => {}
             Some(old) => differ.push((key, family(key), old, proxy)),
@@ -103,7 +103,11 @@ pub fn changes(
     changes.extend(of_proxies.into_iter().flatten());
     changes.sort_by(|a, b| a.proxy.cmp(&b.proxy));
     let removed = before.proxies.keys().filter(|key| !after.proxies.contains_key(*key));
-    changes.extend(removed.map(|key| Change { proxy: key.clone(), what: What::ProxyRemoved, only: None }));
+    changes.extend(removed.map(|key| ProxyChange {
+        proxy: key.clone(),
+        what: ProxyChangeKind::ProxyRemoved,
+        only: None,
+    }));
     changes
 }
 
@@ -113,7 +117,7 @@ fn of_proxy(
     family: Option<Family>,
     before: &CompiledProxy,
     after: &CompiledProxy,
-) -> Vec<Change> {
+) -> Vec<ProxyChange> {
     let differs = |family| !before.told.is_same(&after.told, family);
     let only = match family {
         // the Envoy form is of no interest here, and costs more than all the rest
@@ -138,26 +142,28 @@ fn of_proxy(
     found.extend(of_endpoints(&before.plan, &after.plan));
     found.extend(of_mesh_tls(&before.plan, &after.plan));
     if found.is_empty() {
-        found.push(What::Settings);
+        found.push(ProxyChangeKind::Settings);
     }
-    found.into_iter().map(|what| Change { proxy: key.clone(), what, only }).collect()
+    found.into_iter().map(|what| ProxyChange { proxy: key.clone(), what, only }).collect()
 }
 
-fn of_listeners(old: &BTreeMap<String, Row>, new: &BTreeMap<String, Row>) -> Vec<What> {
+fn of_listeners(old: &BTreeMap<String, Row>, new: &BTreeMap<String, Row>) -> Vec<ProxyChangeKind> {
     let mut found = Vec::new();
     for (name, after) in new {
         match old.get(name) {
-            None => found.push(What::ListenerAdded(after.clone())),
+            None => found.push(ProxyChangeKind::ListenerAdded(after.clone())),
             Some(before) if before == after => {}
-            Some(before) => found.push(What::Split { before: before.clone(), after: after.clone() }),
+            Some(before) => {
+                found.push(ProxyChangeKind::Split { before: before.clone(), after: after.clone() })
+            }
         }
     }
     let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
-    found.extend(gone.map(|(_, row)| What::ListenerRemoved(row.clone())));
+    found.extend(gone.map(|(_, row)| ProxyChangeKind::ListenerRemoved(row.clone())));
     found
 }
 
-fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
+fn of_endpoints(before: &Plan, after: &Plan) -> Vec<ProxyChangeKind> {
     let addresses = |plan: &Plan, cluster: &str| -> Vec<String> {
         let endpoints = plan.clusters.get(cluster).map(|cluster| cluster.endpoints.as_slice());
         let address = |endpoint: &plan::Endpoint| format!("{}:{}", endpoint.address, endpoint.port);
@@ -176,13 +182,13 @@ fn of_endpoints(before: &Plan, after: &Plan) -> Vec<What> {
                 true => cluster.service.clone(),
                 false => format!("{} {}", cluster.service, cluster.subset),
             };
-            found.push(What::Endpoints { service, added, removed });
+            found.push(ProxyChangeKind::Endpoints { service, added, removed });
         }
     }
     found
 }
 
-fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
+fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<ProxyChangeKind> {
     let words = |mtls: Option<&Mtls>| match mtls {
         None => "plaintext".to_owned(),
         Some(Mtls { mesh: _, permissive, identity, uris: _, trust: _, unified_names: _ }) => {
@@ -190,50 +196,52 @@ fn of_mesh_tls(before: &Plan, after: &Plan) -> Option<What> {
         }
     };
     let (before, after) = (words(before.mtls.as_deref()), words(after.mtls.as_deref()));
-    (before != after).then_some(What::MeshTls { before, after })
+    (before != after).then_some(ProxyChangeKind::MeshTls { before, after })
 }
 
-impl Change {
+impl ProxyChange {
     /// Description of the change, without the proxy.
     pub fn words(&self) -> impl fmt::Display + '_ {
         Words(self)
     }
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for ProxyChange {
     /// `default/web-1 outbound ledger: 90/10 → 50/50, now by MeshTCPRoute default/canary`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.proxy, Words(self))
     }
 }
 
-struct Words<'a>(&'a Change);
+struct Words<'a>(&'a ProxyChange);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Change { proxy: _, what, only } = self.0;
+        let ProxyChange { proxy: _, what, only } = self.0;
         match only {
             None => {}
             Some(Family::Envoy) => write!(f, "only for Envoy: ")?,
             Some(Family::L4) => write!(f, "only for meshtcp's own proxy: ")?,
         }
         match what {
-            What::ProxyAdded { listeners: 1 } => write!(f, "added, with 1 listener"),
-            What::ProxyAdded { listeners } => write!(f, "added, with {listeners} listeners"),
-            What::ProxyRemoved => write!(f, "removed"),
-            What::ListenerAdded(row) => {
+            ProxyChangeKind::ProxyAdded { listeners: 1 } => write!(f, "added, with 1 listener"),
+            ProxyChangeKind::ProxyAdded { listeners } => write!(f, "added, with {listeners} listeners"),
+            ProxyChangeKind::ProxyRemoved => write!(f, "removed"),
+            ProxyChangeKind::ListenerAdded(row) => {
                 write!(f, "{}: added at {}, → {}", row.title(), row.address, row.split_in_words())?;
                 by(f, row)
             }
-            What::ListenerRemoved(row) => write!(f, "{}: removed from {}", row.title(), row.address),
-            What::Split { before, after } => split(f, before, after),
-            What::Endpoints { service, added, removed } => {
+            ProxyChangeKind::ListenerRemoved(row) => {
+                write!(f, "{}: removed from {}", row.title(), row.address)
+            }
+            ProxyChangeKind::Split { before, after } => split(f, before, after),
+            ProxyChangeKind::Endpoints { service, added, removed } => {
                 write!(f, "endpoints of {service}:")?;
                 added.iter().try_for_each(|address| write!(f, " +{address}"))?;
                 removed.iter().try_for_each(|address| write!(f, " -{address}"))
             }
-            What::MeshTls { before, after } => write!(f, "mesh TLS: {before} → {after}"),
-            What::Settings => write!(f, "settings changed"),
+            ProxyChangeKind::MeshTls { before, after } => write!(f, "mesh TLS: {before} → {after}"),
+            ProxyChangeKind::Settings => write!(f, "settings changed"),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::{Problem, Severity};
-use plan::{Place, Stop};
+use plan::{ProxyListeners, Stop};
 
 use super::Compiled;
 use crate::Ledger;
@@ -12,7 +12,7 @@ use crate::Ledger;
 /// Warnings about each such circle, at the first proxy on it.
 pub(super) fn remarks(compiled: &Compiled, ledger: &Ledger) -> Vec<Problem> {
     let all: Vec<_> = compiled.proxies.iter().map(|(id, proxy)| (id, &*proxy.plan)).collect();
-    let places: Vec<Place<'_>> = all.iter().map(|(_, plan)| Place::of(plan)).collect();
+    let places: Vec<ProxyListeners<'_>> = all.iter().map(|(_, plan)| ProxyListeners::of(plan)).collect();
     let found = plan::circles(&places).into_iter().filter(|circle| {
         let proxies: BTreeSet<usize> = circle.iter().map(|stop| stop.place).collect();
         proxies.len() > 1

@@ -13,7 +13,7 @@ use model::topology::Dataplane;
 use model::{FieldPath, Problem, Severity, Spec, Violation};
 use plan::{Direction, Plan, ProxyId};
 
-use super::{Compiled, CompiledProxy, Sort};
+use super::{Compiled, CompiledProxy, ListenerDirection};
 use crate::{Candidate, Entry, Ledger};
 
 /// Listener of a plan.
@@ -21,7 +21,7 @@ struct Wanted<'a> {
     proxy: &'a ProxyId,
     name: &'a str,
     port: u16,
-    sort: Sort,
+    sort: ListenerDirection,
 }
 
 /// Errors for listeners whose address and port another one has already: one process cannot open both.
@@ -79,9 +79,9 @@ fn listeners<'a>(proxy: &'a ProxyId, plan: &'a Plan) -> impl Iterator<Item = (&'
     let opened = plan.listeners.iter().filter(|listener| !listener.bind.captured);
     opened.map(move |listener| {
         let sort = match listener.direction {
-            Direction::Inbound | Direction::Zone => Sort::Inbound,
-            Direction::Outbound(_) => Sort::Outbound,
-            Direction::Gateway => Sort::Gateway,
+            Direction::Inbound | Direction::Zone => ListenerDirection::Inbound,
+            Direction::Outbound(_) => ListenerDirection::Outbound,
+            Direction::Gateway => ListenerDirection::Gateway,
         };
         let wanted = Wanted { proxy, name: &listener.name, port: listener.bind.port, sort };
         (listener.bind.address.as_str(), wanted)
@@ -127,15 +127,17 @@ fn field(wanted: &Wanted<'_>, entry: &Entry) -> FieldPath {
     let Spec::Dataplane(dataplane) = entry.resource.spec() else { return networking.field("port") };
     let Dataplane { inbound, outbound, .. } = dataplane;
     match wanted.sort {
-        Sort::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {
+        ListenerDirection::Inbound => match inbound.iter().position(|inbound| inbound.port == wanted.port) {
             Some(index) => networking.field("inbound").index(index).field("port"),
             None => networking,
         },
-        Sort::Outbound => match outbound.iter().position(|outbound| outbound.port == wanted.port) {
-            Some(index) => networking.field("outbound").index(index).field("port"),
-            None => networking,
-        },
-        Sort::Gateway => networking.field("gateway"),
+        ListenerDirection::Outbound => {
+            match outbound.iter().position(|outbound| outbound.port == wanted.port) {
+                Some(index) => networking.field("outbound").index(index).field("port"),
+                None => networking,
+            }
+        }
+        ListenerDirection::Gateway => networking.field("gateway"),
     }
 }
 

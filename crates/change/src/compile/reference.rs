@@ -21,7 +21,7 @@ use crate::Ledger;
 
 /// Dangling reference.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Dangling {
+pub struct DanglingReference {
     /// Resource that has the reference.
     pub by: ResourceKey,
     /// Identity of that resource in warnings.
@@ -34,17 +34,17 @@ pub struct Dangling {
     pub problem: Problem,
 }
 
-impl Dangling {
+impl DanglingReference {
     fn into_objection(self) -> Problem {
         Problem { severity: Severity::Error, ..self.problem }
     }
 }
 
 /// Test of warnings of plans: true of those about one of these references.
-pub(super) fn meant<'d>(dangling: &'d [Dangling]) -> impl Fn(&Warning) -> bool + use<'d> {
+pub(super) fn meant<'d>(dangling: &'d [DanglingReference]) -> impl Fn(&Warning) -> bool + use<'d> {
     // a route may have thousands of references, and each be remarked on by the plans of thousands of proxies
     let mut known: BTreeMap<&ResourceId, BTreeSet<String>> = BTreeMap::new();
-    for Dangling { policy, made, .. } in dangling {
+    for DanglingReference { policy, made, .. } in dangling {
         known.entry(policy).or_default().insert(made.to_string());
     }
     move |warning| {
@@ -55,13 +55,13 @@ pub(super) fn meant<'d>(dangling: &'d [Dangling]) -> impl Fn(&Warning) -> bool +
 }
 
 /// Dangling references of routes and Dataplanes, and routes that select no proxy, in the snapshot made of the ledger.
-pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<Dangling> {
+pub fn dangling(snapshot: &Snapshot, ledger: &Ledger) -> Vec<DanglingReference> {
     ledger.entries().flat_map(|(by, entry)| Checker { snapshot, by, entry }.check()).collect()
 }
 
 /// Errors for dangling references that were written since `before`, most likely typing errors. References that lost
 /// their target are left out: it was removed on purpose, and the plan reports the consequences.
-pub fn newly_dangling(before: &Compiled, dangling: &[Dangling]) -> Vec<Problem> {
+pub fn newly_dangling(before: &Compiled, dangling: &[DanglingReference]) -> Vec<Problem> {
     let mut known: BTreeMap<&ResourceKey, HashSet<Reference>> = BTreeMap::new();
     let mut new = Vec::new();
     for it in dangling.iter().filter(|it| it.holds_back) {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use model::policy::{Percent, Policy, Rollout};
 use model::{BackendRef, FieldPath, Kind, Problem, Resource, ResourceKey, Severity, Spec, Violation};
-use plan::{Backend, Destination, Direction, Fate, Listener, ProxyId, Unusable};
+use plan::{Backend, BackendFate, Destination, Direction, Listener, ProxyId, Unusable};
 
 use super::Compiled;
-use crate::ramp::Standing;
+use crate::ramp::RolloutPlacement;
 use crate::{Entry, Ledger};
 
 /// Effect of a rollout on plans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// Standing of the rollout: in force, or the reason why not.
-    pub standing: Standing,
+    pub standing: RolloutPlacement,
     /// Proxies whose plans have it.
     pub proxies: BTreeSet<ProxyId>,
     /// Destinations at which they have it, as proxies name them.
@@ -44,7 +44,7 @@ pub fn applied(ledger: &Ledger, compiled: &Compiled) -> BTreeMap<ResourceKey, (A
     let with_standing = |(key, (entry, found)): (ResourceKey, (Arc<Entry>, Found))| {
         let standing = match entry.resource.spec() {
             Spec::Rollout(rollout) => standing(ledger, &key, rollout, &found),
-            _ => Standing::Nowhere("it is no rollout".to_owned()),
+            _ => RolloutPlacement::Nowhere("it is no rollout".to_owned()),
         };
         let Found { proxies, destinations, unusable: _ } = found;
         (key, (entry, Applied { standing, proxies, destinations }))
@@ -68,10 +68,12 @@ impl Found {
         let Spec::Rollout(rollout) = entry.resource.spec() else { return };
         let is_to = backend.reference == rollout.to.to_string();
         match &backend.fate {
-            Fate::Spilled(why) | Fate::Refused(why) if is_to && *why != Unusable::ZeroWeight => {
+            BackendFate::Spilled(why) | BackendFate::Refused(why)
+                if is_to && *why != Unusable::ZeroWeight =>
+            {
                 self.unusable.get_or_insert_with(|| format!("{}: {why}", backend.reference));
             }
-            Fate::Routed { .. } | Fate::Spilled(_) | Fate::Refused(_) => {}
+            BackendFate::Routed { .. } | BackendFate::Spilled(_) | BackendFate::Refused(_) => {}
         }
     }
 }
@@ -110,19 +112,21 @@ pub(super) fn warnings(ledger: &Ledger) -> impl Iterator<Item = Problem> {
     })
 }
 
-fn standing(ledger: &Ledger, key: &ResourceKey, rollout: &Rollout, found: &Found) -> Standing {
+fn standing(ledger: &Ledger, key: &ResourceKey, rollout: &Rollout, found: &Found) -> RolloutPlacement {
     let written = match written(ledger, key, rollout) {
         Ok(written) => written,
-        Err(why) => return Standing::Nowhere(why),
+        Err(why) => return RolloutPlacement::Nowhere(why),
     };
     if let Some(why) = &found.unusable {
-        return Standing::Nowhere(why.clone());
+        return RolloutPlacement::Nowhere(why.clone());
     }
     if found.proxies.is_empty() && rollout.in_force.is_some() {
         let route = &rollout.route;
-        return Standing::Nowhere(format!("MeshTCPRoute {route} decides about no proxy's connections there"));
+        return RolloutPlacement::Nowhere(format!(
+            "MeshTCPRoute {route} decides about no proxy's connections there"
+        ));
     }
-    Standing::InForce { written }
+    RolloutPlacement::InForce { written }
 }
 
 /// Share that the route itself gives `to`; `None`: it differs between destinations, or both weights are 0.

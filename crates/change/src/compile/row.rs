@@ -4,7 +4,7 @@ use std::fmt;
 
 use dialect::l4::Refusals;
 use plan::{
-    Backend, Destination, Direction, Fate, Listener, Match, Owner, Plan, PolicyOrigin, ProxyId, Route,
+    Backend, BackendFate, Destination, Direction, Listener, Match, Owner, Plan, PolicyOrigin, ProxyId, Route,
     Unusable, shares,
 };
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use super::CompiledProxy;
 /// Direction of the connections of a listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Sort {
+pub enum ListenerDirection {
     /// From the mesh to the application.
     Inbound,
     /// From the application into the mesh.
@@ -24,12 +24,12 @@ pub enum Sort {
     Gateway,
 }
 
-impl fmt::Display for Sort {
+impl fmt::Display for ListenerDirection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Sort::Inbound => "inbound",
-            Sort::Outbound => "outbound",
-            Sort::Gateway => "gateway",
+            ListenerDirection::Inbound => "inbound",
+            ListenerDirection::Outbound => "outbound",
+            ListenerDirection::Gateway => "gateway",
         })
     }
 }
@@ -42,7 +42,7 @@ pub struct Row {
     #[schemars(with = "String")]
     pub proxy: ProxyId,
     /// Direction of its connections.
-    pub sort: Sort,
+    pub sort: ListenerDirection,
     /// Name of the listener in the plan; with the host name on gateways that route by it.
     pub listener: String,
     /// Address that it listens at: `ip:port`.
@@ -50,7 +50,7 @@ pub struct Row {
     /// Destination that clients dial there.
     pub destination: String,
     /// Shares of the backends.
-    pub split: Vec<Share>,
+    pub split: Vec<BackendShare>,
     /// Policy that decided the split, as `Kind mesh/name`; `None`: no policy did.
     pub decided_by: Option<String>,
     /// Reason why every connection is refused; `None`: not every one is.
@@ -60,7 +60,7 @@ pub struct Row {
 /// Side of a split in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Share {
+pub struct BackendShare {
     /// BackendRef, without its kind.
     pub backend: String,
     /// Weight.
@@ -96,10 +96,12 @@ fn row(plan: &Plan, listener: &Listener, claimed: &Match, route: &Route, refused
     };
     let own = || claims.clone().unwrap_or_else(|| listener.service.clone());
     let (sort, destination, split) = match &listener.direction {
-        Direction::Inbound => (Sort::Inbound, own(), applications(plan, &route.split)),
-        Direction::Outbound(dialled) => (Sort::Outbound, destination(dialled), split(&route.split, refused)),
-        Direction::Gateway => (Sort::Gateway, own(), split(&route.split, refused)),
-        Direction::Zone => (Sort::Inbound, own(), split(&route.split, refused)),
+        Direction::Inbound => (ListenerDirection::Inbound, own(), applications(plan, &route.split)),
+        Direction::Outbound(dialled) => {
+            (ListenerDirection::Outbound, destination(dialled), split(&route.split, refused))
+        }
+        Direction::Gateway => (ListenerDirection::Gateway, own(), split(&route.split, refused)),
+        Direction::Zone => (ListenerDirection::Inbound, own(), split(&route.split, refused)),
     };
     let in_the_plan = match route.owner {
         Owner::Nobody => Some("no rule speaks about it".to_owned()),
@@ -129,8 +131,8 @@ impl Row {
         if self.is_refused() {
             return "refused".to_owned();
         }
-        let share = |share: &Share| {
-            let Share { backend, weight: _, percent, unusable } = share;
+        let share = |share: &BackendShare| {
+            let BackendShare { backend, weight: _, percent, unusable } = share;
             let fate = unusable.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
             format!("{backend} {}%{fate}", percent_in_words(*percent))
         };
@@ -177,9 +179,9 @@ fn destination(destination: &Destination) -> String {
 }
 
 /// Application of an inbound, by its address.
-fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
+fn applications(plan: &Plan, backends: &[Backend]) -> Vec<BackendShare> {
     let clusters = backends.iter().filter_map(Backend::cluster).filter_map(|name| plan.clusters.get(name));
-    let share = |endpoint: &plan::Endpoint| Share {
+    let share = |endpoint: &plan::Endpoint| BackendShare {
         backend: joined(&endpoint.address, endpoint.port),
         weight: 1,
         percent: 100.0,
@@ -188,23 +190,25 @@ fn applications(plan: &Plan, backends: &[Backend]) -> Vec<Share> {
     clusters.flat_map(|cluster| &cluster.endpoints).map(share).collect()
 }
 
-fn split(backends: &[Backend], refused: &Refusals) -> Vec<Share> {
+fn split(backends: &[Backend], refused: &Refusals) -> Vec<BackendShare> {
     let one = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } = backend;
         let not_dialled = |why: &str| match backend.spills_when_down() {
             true => format!("{why}: spills to the others"),
             false => format!("{why}: refused"),
         };
-        Share {
+        BackendShare {
             backend: without_kind(reference),
             weight: *weight,
             percent: share * 100.0,
             unusable: match fate {
-                Fate::Routed { .. } => refused.of_backend(backend).map(not_dialled),
+                BackendFate::Routed { .. } => refused.of_backend(backend).map(not_dialled),
                 // a weight of 0 is intended, and visible in its share
-                Fate::Spilled(Unusable::ZeroWeight) | Fate::Refused(Unusable::ZeroWeight) => None,
-                Fate::Spilled(why) => Some(format!("{why}: spills to the others")),
-                Fate::Refused(why) => Some(format!("{why}: refused")),
+                BackendFate::Spilled(Unusable::ZeroWeight) | BackendFate::Refused(Unusable::ZeroWeight) => {
+                    None
+                }
+                BackendFate::Spilled(why) => Some(format!("{why}: spills to the others")),
+                BackendFate::Refused(why) => Some(format!("{why}: refused")),
             },
         }
     };
@@ -219,7 +223,7 @@ fn nothing_dialled(backends: &[Backend], refused: &Refusals) -> Option<String> {
     refusals.all(|why| why.is_some()).then(|| why.to_owned())
 }
 
-/// BackendRef in words, as in [`Share::backend`].
+/// BackendRef in words, as in [`BackendShare::backend`].
 pub fn without_kind(reference: &str) -> String {
     match reference.split_once(' ') {
         Some((kind, rest)) if kind.starts_with("Mesh") && !rest.is_empty() => rest.to_owned(),

@@ -8,16 +8,16 @@ use plan::{ProxyId, Snapshot};
 
 /// Scope: the proxies to plan for.
 #[derive(Clone, Debug)]
-pub struct Scope {
+pub struct PlanScope {
     /// Mesh of the proxies, without zone proxies; `None`: every mesh.
     pub mesh: Option<MeshName>,
     /// Selection among them.
-    pub which: Which,
+    pub which: ProxySelection,
 }
 
 /// Selection among the proxies of the meshes in scope.
 #[derive(Clone, Debug)]
-pub enum Which {
+pub enum ProxySelection {
     /// All proxies, on any host.
     All,
     /// Proxies with these names.
@@ -31,15 +31,15 @@ pub enum Which {
     },
 }
 
-impl Scope {
+impl PlanScope {
     /// Every proxy of every mesh.
     pub fn everything() -> Self {
-        Self { mesh: None, which: Which::All }
+        Self { mesh: None, which: ProxySelection::All }
     }
 
     /// Only these proxies.
     pub fn only(keys: impl IntoIterator<Item = ProxyId>) -> Self {
-        Self { mesh: None, which: Which::Named(keys.into_iter().collect()) }
+        Self { mesh: None, which: ProxySelection::Named(keys.into_iter().collect()) }
     }
 
     /// Proxies of a snapshot that are in scope: of Dataplanes by mesh and name, then of the zone.
@@ -59,8 +59,8 @@ impl Scope {
     /// Names in the scope that no proxy of a snapshot has.
     pub fn unknown<'a>(&'a self, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a ProxyId> + 'a {
         let named = match &self.which {
-            Which::All => None,
-            Which::Named(named) | Which::Here { named, .. } => Some(named),
+            ProxySelection::All => None,
+            ProxySelection::Named(named) | ProxySelection::Here { named, .. } => Some(named),
         };
         named
             .into_iter()
@@ -71,9 +71,11 @@ impl Scope {
     fn holds(&self, key: &ProxyId, address: &str) -> bool {
         self.mesh.as_ref().is_none_or(|mesh| mesh.as_str() == key.mesh())
             && match &self.which {
-                Which::All => true,
-                Which::Named(named) => named.contains(key),
-                Which::Here { addresses, named } => named.contains(key) || is_here(address, addresses),
+                ProxySelection::All => true,
+                ProxySelection::Named(named) => named.contains(key),
+                ProxySelection::Here { addresses, named } => {
+                    named.contains(key) || is_here(address, addresses)
+                }
             }
     }
 }
@@ -90,10 +92,10 @@ fn is_here(address: &str, addresses: &BTreeSet<IpAddr>) -> bool {
 mod tests {
     use super::*;
 
-    fn here(addresses: &[&str], named: &[&ProxyId]) -> Scope {
+    fn here(addresses: &[&str], named: &[&ProxyId]) -> PlanScope {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let named = named.iter().copied().cloned().collect();
-        Scope { mesh: None, which: Which::Here { addresses, named } }
+        PlanScope { mesh: None, which: ProxySelection::Here { addresses, named } }
     }
 
     #[test]
@@ -109,8 +111,8 @@ mod tests {
         let named = here(&[], &[&key]);
         assert!(named.holds(&key, "10.0.0.8"));
         assert!(!named.holds(&ProxyId::dataplane("default", "web-2"), "10.0.0.8"));
-        assert!(!Scope::only([key.clone()]).holds(&ProxyId::dataplane("default", "web-2"), "127.0.0.1"));
-        let shop = Scope { mesh: Some("shop".into()), ..here(&[], &[]) };
+        assert!(!PlanScope::only([key.clone()]).holds(&ProxyId::dataplane("default", "web-2"), "127.0.0.1"));
+        let shop = PlanScope { mesh: Some("shop".into()), ..here(&[], &[]) };
         assert!(!shop.holds(&key, "127.0.0.1"));
     }
 }

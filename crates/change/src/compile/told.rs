@@ -10,22 +10,22 @@ use dialect::EncodeError;
 use dialect::envoy::EnvoyOptions;
 use dialect::l4::{self, Refusals};
 use plan::Plan;
-use xds::{Commons, Family, ResourceSet, Version};
+use xds::{Family, Interner, ResourceSet, Version};
 
 /// Configuration of one proxy, in each dialect that it may speak.
 #[derive(Clone, Debug)]
 pub struct Told {
     plan: Arc<Plan>,
-    l4: Said,
+    l4: EncodedPlan,
     refusals: Refusals,
     options: EnvoyOptions,
-    envoy: OnceLock<Result<Said, Unsayable>>,
+    envoy: OnceLock<Result<EncodedPlan, Unsayable>>,
     envoy_version: OnceLock<Result<Version, Unsayable>>,
 }
 
 /// Plan encoded in one dialect.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct EncodedPlan {
     /// Messages.
     pub resources: Arc<ResourceSet>,
     /// Notes about features that the dialect could not express as asked, in words.
@@ -39,20 +39,25 @@ pub struct Unsayable(#[from] EncodeError);
 
 impl Told {
     /// Encodes a plan for our own proxy, and prepares it for Envoy. Parts equal to `old` are shared with it.
-    pub(super) fn of(plan: Arc<Plan>, options: EnvoyOptions, commons: &Commons, old: Option<&Self>) -> Self {
+    pub(super) fn of(
+        plan: Arc<Plan>,
+        options: EnvoyOptions,
+        interner: &Interner,
+        old: Option<&Self>,
+    ) -> Self {
         let mut words = l4::lower(&plan);
         let (notes, refusals) = (std::mem::take(&mut words.notes), std::mem::take(&mut words.refusals));
         let resources = words.to_resource_set();
         let resources = match old {
             Some(old) if *old.l4.resources == resources => Arc::clone(&old.l4.resources),
-            _ => Arc::new(resources.in_common(commons)),
+            _ => Arc::new(resources.in_common(interner)),
         };
         let (envoy, envoy_version) = Default::default();
-        Self { plan, l4: Said { resources, notes }, refusals, options, envoy, envoy_version }
+        Self { plan, l4: EncodedPlan { resources, notes }, refusals, options, envoy, envoy_version }
     }
 
     /// Configuration for our own proxy.
-    pub fn l4(&self) -> &Said {
+    pub fn l4(&self) -> &EncodedPlan {
         &self.l4
     }
 
@@ -65,7 +70,7 @@ impl Told {
     ///
     /// # Errors
     /// The plan cannot be encoded for Envoy.
-    pub fn envoy(&self) -> Result<&Said, &Unsayable> {
+    pub fn envoy(&self) -> Result<&EncodedPlan, &Unsayable> {
         self.envoy.get_or_init(|| self.lowered()).as_ref()
     }
 
@@ -73,7 +78,7 @@ impl Told {
     ///
     /// # Errors
     /// As [`Told::envoy`].
-    pub fn said(&self, family: Family) -> Result<&Said, &Unsayable> {
+    pub fn said(&self, family: Family) -> Result<&EncodedPlan, &Unsayable> {
         match family {
             Family::L4 => Ok(&self.l4),
             Family::Envoy => self.envoy(),
@@ -117,10 +122,10 @@ impl Told {
         version.as_ref().copied()
     }
 
-    fn lowered(&self) -> Result<Said, Unsayable> {
+    fn lowered(&self) -> Result<EncodedPlan, Unsayable> {
         let words = dialect::envoy::lower(&self.plan, &self.options);
         let notes = words.notes.iter().map(|note| format!("{}: {}", note.listener, note.text)).collect();
-        Ok(Said { resources: Arc::new(words.to_resource_set()?), notes })
+        Ok(EncodedPlan { resources: Arc::new(words.to_resource_set()?), notes })
     }
 
     /// Simulates a plan that cannot be encoded for Envoy.

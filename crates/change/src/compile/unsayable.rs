@@ -24,7 +24,7 @@ mod tests {
     use plan::Context;
 
     use super::*;
-    use crate::preview::{Live, State, preview};
+    use crate::preview::{OpenConnections, State, preview};
     use crate::{Content, Options};
 
     const MESH: &str = "type: Dataplane\nmesh: default\nname: web-1\nnetworking: { address: 127.0.0.1, inbound: [ { port: 80, \
@@ -46,7 +46,7 @@ mod tests {
         let said: Vec<_> =
             problems.iter().map(|it| (it.resource.as_deref(), it.violation.message.as_str())).collect();
         assert_eq!(said, [(Some("Dataplane default/web-1"), words)]);
-        let foretold = preview(&nothing, &proposed, &Live::new());
+        let foretold = preview(&nothing, &proposed, &OpenConnections::new());
         assert!(foretold.is_refused());
         assert_eq!(foretold.remarks[0].kind.to_string(), words);
     }

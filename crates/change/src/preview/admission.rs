@@ -8,7 +8,7 @@ use plan::{Direction, Listener, ProxyId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::live::{Live, LiveConnection};
+use super::live::{LiveConnection, OpenConnections};
 use crate::compile::Compiled;
 use crate::permitted::{Answer, Client, answer};
 
@@ -32,7 +32,7 @@ pub struct NotLetIn {
 }
 
 /// Open connections of inbounds that `before` permits and `after` would not.
-pub(super) fn not_let_in(before: &Compiled, after: &Compiled, live: &Live) -> Vec<NotLetIn> {
+pub(super) fn not_let_in(before: &Compiled, after: &Compiled, live: &OpenConnections) -> Vec<NotLetIn> {
     let mut found: BTreeMap<NotLetIn, u64> = BTreeMap::new();
     for ((proxy, listener), connections) in live {
         let inbounds = [before, after].map(|compiled| inbound(compiled, proxy, listener));

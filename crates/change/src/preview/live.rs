@@ -7,7 +7,7 @@ use std::time::Duration;
 use l4::balance::Draw;
 use l4::config::{self, Listener, Route};
 use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
-use l4::existing::{Drain, Established, Fate, Living, Shares, fate};
+use l4::existing::{ClosableConnection, Drain, Established, Fate, Shares, fate};
 use plan::ProxyId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::compile::without_kind;
 
 /// Open connections of listeners, by proxy and the listener's name in the plan.
-pub type Live = BTreeMap<(ProxyId, String), LiveConnections>;
+pub type OpenConnections = BTreeMap<(ProxyId, String), LiveConnections>;
 
 /// Open connections of one listener.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,7 +36,7 @@ pub struct LiveConnection {
     /// URI names in the client's certificate, in their order; `None`: plaintext.
     pub peer: Option<Vec<String>>,
     /// Backend that it was carried to: the backendRef without its kind, as in
-    /// [`Share::backend`](crate::compile::Share).
+    /// [`BackendShare::backend`](crate::compile::BackendShare).
     pub backend: String,
     /// Backend that was chosen first, in the same form; `None`: `backend`.
     pub first_backend: Option<String>,
@@ -47,7 +47,7 @@ pub struct LiveConnection {
 /// Effect of a change of a split on open connections (label `meshtcp.io/existing`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Existing {
+pub enum ConnectionEffect {
     /// Connections stay where they are.
     #[default]
     Keep,
@@ -57,23 +57,23 @@ pub enum Existing {
     Close,
 }
 
-impl Existing {
+impl ConnectionEffect {
     /// Value of the label.
     pub fn as_str(self) -> &'static str {
         match self {
-            Existing::Keep => "keep",
-            Existing::DrainExcess => "drain-excess",
-            Existing::Close => "close",
+            ConnectionEffect::Keep => "keep",
+            ConnectionEffect::DrainExcess => "drain-excess",
+            ConnectionEffect::Close => "close",
         }
     }
 }
 
-impl From<config::Existing> for Existing {
+impl From<config::Existing> for ConnectionEffect {
     fn from(existing: config::Existing) -> Self {
         match existing {
-            config::Existing::Keep => Existing::Keep,
-            config::Existing::DrainExcess => Existing::DrainExcess,
-            config::Existing::Close => Existing::Close,
+            config::Existing::Keep => ConnectionEffect::Keep,
+            config::Existing::DrainExcess => ConnectionEffect::DrainExcess,
+            config::Existing::Close => ConnectionEffect::Close,
         }
     }
 }
@@ -83,7 +83,7 @@ impl From<config::Existing> for Existing {
 #[serde(rename_all = "camelCase")]
 pub struct Affected {
     /// Setting that decides.
-    pub existing: Existing,
+    pub existing: ConnectionEffect,
     /// Number of open connections.
     pub open: u64,
     /// Number of connections above the share that their backend would have.
@@ -103,7 +103,7 @@ impl Affected {
     pub(super) fn of(before: Option<&Listener>, after: Option<&Listener>, live: &LiveConnections) -> Self {
         let LiveConnections { open, age_seconds } = live;
         let mut affected = Self {
-            existing: Existing::Keep,
+            existing: ConnectionEffect::Keep,
             open: open.len() as u64,
             above_share: 0,
             closed: 0,
@@ -150,8 +150,11 @@ fn add(groups: &mut Groups, RouteIndex(route): RouteIndex, shares: &Shares, clus
 fn excess(groups: &Groups) -> u64 {
     let of = |(shares, clusters): &(Shares, Vec<String>)| {
         let drain = Drain::towards(shares, clusters.iter().map(String::as_str));
-        let living =
-            clusters.iter().zip(0..).map(|(cluster, key)| Living { key, cluster, idle: Duration::ZERO });
+        let living = clusters.iter().zip(0..).map(|(cluster, key)| ClosableConnection {
+            key,
+            cluster,
+            idle: Duration::ZERO,
+        });
         drain.choose(living.collect(), usize::MAX).len() as u64
     };
     groups.values().map(of).sum()

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xds::Family;
 
-use super::live::{Affected, Live};
-use crate::compile::{Change, Compiled, Row, What, changes};
+use super::live::{Affected, OpenConnections};
+use crate::compile::{Compiled, ProxyChange, ProxyChangeKind, Row, changes};
 
 /// Change of one proxy's configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,11 +45,11 @@ pub struct ListenerChange {
 }
 
 /// Proxies whose configuration differs between two states, by mesh and name.
-pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<ProxyPreview> {
+pub(super) fn changed(before: &Compiled, after: &Compiled, live: &OpenConnections) -> Vec<ProxyPreview> {
     let mut found: BTreeMap<ProxyId, ProxyPreview> = BTreeMap::new();
     for change in changes(before, after, |_| None) {
         let words = change.words().to_string();
-        let Change { proxy, what, only } = change;
+        let ProxyChange { proxy, what, only } = change;
         let entry = found.entry(proxy.clone()).or_insert_with(|| ProxyPreview {
             proxy: proxy.clone(),
             only_for: only,
@@ -59,11 +59,13 @@ pub(super) fn changed(before: &Compiled, after: &Compiled, live: &Live) -> Vec<P
         });
         entry.changes.push(words);
         let (old, new) = match what {
-            What::ListenerAdded(row) => (None, Some(row)),
-            What::ListenerRemoved(row) => (Some(row), None),
-            What::Split { before, after } => (Some(before), Some(after)),
-            What::ProxyAdded { .. } | What::ProxyRemoved | What::Endpoints { .. } => continue,
-            What::MeshTls { .. } | What::Settings => continue,
+            ProxyChangeKind::ListenerAdded(row) => (None, Some(row)),
+            ProxyChangeKind::ListenerRemoved(row) => (Some(row), None),
+            ProxyChangeKind::Split { before, after } => (Some(before), Some(after)),
+            ProxyChangeKind::ProxyAdded { .. }
+            | ProxyChangeKind::ProxyRemoved
+            | ProxyChangeKind::Endpoints { .. } => continue,
+            ProxyChangeKind::MeshTls { .. } | ProxyChangeKind::Settings => continue,
         };
         let Some(row) = new.as_ref().or(old.as_ref()) else { continue };
         let connections = live.get(&(proxy.clone(), row.listener.clone())).map(|live| {

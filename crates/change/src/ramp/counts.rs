@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Counters of connections to one backend in some time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Counted {
+pub struct ConnectionCounts {
     /// Number of established connections.
     pub opened: u64,
     /// Number of connections whose attempts all failed.
@@ -26,61 +26,61 @@ pub struct Counted {
 /// Counters of connections to both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Sides {
+pub struct SideCounts {
     /// Present backend.
-    pub from: Counted,
+    pub from: ConnectionCounts,
     /// New backend.
-    pub to: Counted,
+    pub to: ConnectionCounts,
 }
 
 /// Counters of a rollout at the proxies of one control plane.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Seen {
+pub struct ObservedCounts {
     /// Counters since the control plane began to count.
-    pub sides: Sides,
+    pub sides: SideCounts,
     /// Number of its proxies that have the rollout and report no counters.
     pub unseen: usize,
 }
 
 /// Fraction of connections with a bad result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct FailureShare {
     /// Number of bad results.
     pub bad: u64,
     /// Number of all connections.
     pub all: u64,
 }
 
-impl Part {
+impl FailureShare {
     /// Returns the fraction; 0 if there are no connections.
     pub fn fraction(self) -> f64 {
         if self.all == 0 { 0.0 } else { self.bad as f64 / self.all as f64 }
     }
 }
 
-impl Counted {
+impl ConnectionCounts {
     /// Number of connections that were decided for the backend: the basis of the minimum sample count.
     pub fn decided(&self) -> u64 {
         self.opened + self.connect_failures + self.refused
     }
 
     /// Fraction of bad results of one kind, of the connections that could have them.
-    pub fn part(&self, share: Share) -> Part {
+    pub fn part(&self, share: Share) -> FailureShare {
         match share {
             Share::ConnectFailures => {
-                Part { bad: self.connect_failures, all: self.opened + self.connect_failures }
+                FailureShare { bad: self.connect_failures, all: self.opened + self.connect_failures }
             }
             // a connection may be opened before the observation, and reset after it
-            Share::EarlyResets => Part { bad: self.early_resets.min(self.opened), all: self.opened },
-            Share::Refused => Part { bad: self.refused, all: self.decided() },
+            Share::EarlyResets => FailureShare { bad: self.early_resets.min(self.opened), all: self.opened },
+            Share::Refused => FailureShare { bad: self.refused, all: self.decided() },
         }
     }
 
     /// Fraction of connect times above the bound with this index.
-    pub fn slower(&self, bound: usize) -> Part {
+    pub fn slower(&self, bound: usize) -> FailureShare {
         let bad = self.connect_times.iter().skip(bound + 1).sum();
-        Part { bad, all: self.connect_times.iter().sum() }
+        FailureShare { bad, all: self.connect_times.iter().sum() }
     }
 
     /// Index of the least bound that 99 of 100 connect times keep; `None`: fewer than 100 times, or no bound is kept.
@@ -91,8 +91,8 @@ impl Counted {
     }
 
     /// Adds the counters of another place or a later time.
-    pub fn add(&mut self, other: &Counted) {
-        let Counted { opened, connect_failures, refused, early_resets, connect_times } = other;
+    pub fn add(&mut self, other: &ConnectionCounts) {
+        let ConnectionCounts { opened, connect_failures, refused, early_resets, connect_times } = other;
         self.opened += opened;
         self.connect_failures += connect_failures;
         self.refused += refused;
@@ -106,16 +106,16 @@ impl Counted {
     }
 }
 
-impl Counted {
+impl ConnectionCounts {
     /// Returns the counters since an earlier time. A counter below its earlier value was restarted.
     #[must_use]
-    pub fn since(&self, before: &Counted) -> Counted {
+    pub fn since(&self, before: &ConnectionCounts) -> ConnectionCounts {
         if self.decided() < before.decided() {
             return self.clone();
         }
         let earlier = |at: usize| before.connect_times.get(at).copied().unwrap_or(0);
         let times = self.connect_times.iter().enumerate();
-        Counted {
+        ConnectionCounts {
             opened: self.opened.saturating_sub(before.opened),
             connect_failures: self.connect_failures.saturating_sub(before.connect_failures),
             refused: self.refused.saturating_sub(before.refused),
@@ -125,15 +125,15 @@ impl Counted {
     }
 }
 
-impl Sides {
+impl SideCounts {
     /// Returns the counters since an earlier time.
     #[must_use]
-    pub fn since(&self, before: &Sides) -> Sides {
-        Sides { from: self.from.since(&before.from), to: self.to.since(&before.to) }
+    pub fn since(&self, before: &SideCounts) -> SideCounts {
+        SideCounts { from: self.from.since(&before.from), to: self.to.since(&before.to) }
     }
 
     /// Adds the counters of another place or a later time.
-    pub fn add(&mut self, other: &Sides) {
+    pub fn add(&mut self, other: &SideCounts) {
         self.from.add(&other.from);
         self.to.add(&other.to);
     }
@@ -146,11 +146,12 @@ mod tests {
     #[test]
     fn the_99th_is_a_bound_that_99_of_100_keep() {
         let bounds = [1, 2, 5].map(Duration::from_millis);
-        let counted = |times: [u64; 4]| Counted { connect_times: times.into(), ..Counted::default() };
+        let counted =
+            |times: [u64; 4]| ConnectionCounts { connect_times: times.into(), ..ConnectionCounts::default() };
         assert_eq!(counted([99, 0, 1, 0]).p99(&bounds), Some(0));
         assert_eq!(counted([98, 1, 1, 0]).p99(&bounds), Some(1));
         assert_eq!(counted([98, 0, 0, 2]).p99(&bounds), None, "it is above all bounds");
         assert_eq!(counted([99, 0, 0, 0]).p99(&bounds), None, "too few");
-        assert_eq!(counted([98, 1, 1, 0]).slower(0), Part { bad: 2, all: 100 });
+        assert_eq!(counted([98, 1, 1, 0]).slower(0), FailureShare { bad: 2, all: 100 });
     }
 }

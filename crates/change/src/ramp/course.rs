@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use model::policy::{AbortCondition, OnAbort, Percent, Rollout, RolloutStep, WhenUnseen, format_duration};
 
-use super::counts::Sides;
+use super::counts::SideCounts;
 use super::judge::Judge;
-use super::state::{Asked, Event, Phase, Ramp, Request};
+use super::state::{Phase, Ramp, RampAction, RampEvent, RampRequest};
 
 /// Input of a step of a ramp.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +15,9 @@ pub struct Input<'a> {
     /// Present time.
     pub now: Timestamp,
     /// Standing of the rollout in plans.
-    pub standing: Standing,
+    pub standing: RolloutPlacement,
     /// Counters of both sides since the last step.
-    pub counted: Sides,
+    pub counted: SideCounts,
     /// Bounds of the connect times.
     pub bounds: &'a [Duration],
     /// Number of proxies with the rollout whose counters are not seen.
@@ -28,7 +28,7 @@ pub struct Input<'a> {
 
 /// Standing of a rollout in plans.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RolloutPlacement {
     /// No plan has it, for this reason in words.
     Nowhere(String),
     /// At least one plan has it.
@@ -40,7 +40,7 @@ pub enum Standing {
 
 impl Ramp {
     /// Advances the ramp, and returns the new events.
-    pub fn step(&mut self, rollout: &Rollout, input: &Input<'_>) -> Vec<Event> {
+    pub fn step(&mut self, rollout: &Rollout, input: &Input<'_>) -> Vec<RampEvent> {
         let before = self.events.last().cloned();
         self.go_on(rollout, input);
         // the last known event is searched from the end: the oldest may have been dropped
@@ -60,7 +60,7 @@ impl Ramp {
         if self.follows != *follows {
             self.follow(rollout, *now, follows);
         }
-        if let Some(Request { to, id }) = self.asked.take()
+        if let Some(RampRequest { to, id }) = self.asked.take()
             && self.obeyed != id
         {
             self.obey(to, rollout, *now, follows);
@@ -70,23 +70,26 @@ impl Ramp {
             (Phase::Finished | Phase::Adopted | Phase::Aborted, standing) => {
                 return self.compare_with_route(rollout, standing, *now);
             }
-            (Phase::Held, Standing::Nowhere(why)) => {
+            (Phase::Held, RolloutPlacement::Nowhere(why)) => {
                 self.note.clone_from(why);
                 return;
             }
             // a manual pause ends only by a manual resume
-            (Phase::Paused, Standing::Nowhere(_)) => return,
-            (_, Standing::Nowhere(why)) => {
+            (Phase::Paused, RolloutPlacement::Nowhere(_)) => return,
+            (_, RolloutPlacement::Nowhere(why)) => {
                 self.enter(Phase::Held, *now);
                 self.note.clone_from(why);
                 return self.tell(*now, format!("stands still: {why}"));
             }
-            (Phase::Held, Standing::InForce { .. }) => {
+            (Phase::Held, RolloutPlacement::InForce { .. }) => {
                 self.enter(Phase::Progressing, *now);
                 let Self { step, weight, .. } = *self;
                 self.tell(*now, format!("goes on with step {}: {weight} to {}", step + 1, rollout.to));
             }
-            (Phase::Progressing | Phase::AwaitingApproval | Phase::Paused, Standing::InForce { .. }) => {}
+            (
+                Phase::Progressing | Phase::AwaitingApproval | Phase::Paused,
+                RolloutPlacement::InForce { .. },
+            ) => {}
         }
         self.decided += counted.to.decided();
         self.judge.see(rollout, counted, bounds);
@@ -168,10 +171,10 @@ impl Ramp {
     }
 
     /// Reports when the route itself has the weights of a finished ramp: then the ramp is no longer needed.
-    fn compare_with_route(&mut self, rollout: &Rollout, standing: &Standing, now: Timestamp) {
+    fn compare_with_route(&mut self, rollout: &Rollout, standing: &RolloutPlacement, now: Timestamp) {
         let agrees = match standing {
-            Standing::InForce { written } => *written == Some(self.weight),
-            Standing::Nowhere(_) => false,
+            RolloutPlacement::InForce { written } => *written == Some(self.weight),
+            RolloutPlacement::Nowhere(_) => false,
         };
         let same = "the route says the same: this rollout can be deleted";
         match (self.phase, agrees) {
@@ -215,33 +218,33 @@ impl Ramp {
         *self = anew;
     }
 
-    fn obey(&mut self, asked: Asked, rollout: &Rollout, now: Timestamp, follows: &str) {
+    fn obey(&mut self, asked: RampAction, rollout: &Rollout, now: Timestamp, follows: &str) {
         match (asked, self.phase) {
-            (Asked::Start, _) => self.begin_anew(rollout, now, follows),
-            (Asked::Pause, Phase::Progressing | Phase::AwaitingApproval | Phase::Held) => {
+            (RampAction::Start, _) => self.begin_anew(rollout, now, follows),
+            (RampAction::Pause, Phase::Progressing | Phase::AwaitingApproval | Phase::Held) => {
                 self.enter(Phase::Paused, now);
                 self.note = "paused by hand".to_owned();
                 let weight = self.weight;
                 self.tell(now, format!("paused by hand with {weight} to {}", rollout.to));
             }
-            (Asked::Resume, Phase::AwaitingApproval) => self.advance(rollout, now),
-            (Asked::Resume, Phase::Paused) => {
+            (RampAction::Resume, Phase::AwaitingApproval) => self.advance(rollout, now),
+            (RampAction::Resume, Phase::Paused) => {
                 self.enter(Phase::Progressing, now);
                 let weight = self.weight;
                 self.tell(now, format!("resumed by hand with {weight} to {}", rollout.to));
             }
-            (Asked::Promote, phase) if phase != Phase::Aborted && !phase.is_over() => {
+            (RampAction::Promote, phase) if phase != Phase::Aborted && !phase.is_over() => {
                 let figures = self.figures(rollout);
                 self.finish(rollout, now, format!(", promoted by hand{figures}"));
             }
-            (Asked::Abort, phase) if phase != Phase::Aborted => {
+            (RampAction::Abort, phase) if phase != Phase::Aborted => {
                 self.enter(Phase::Aborted, now);
                 self.weight = Percent::whole(0);
                 self.note = "aborted by hand".to_owned();
                 self.tell(now, format!("aborted by hand, 0 % to {}", rollout.to));
             }
             // already in this state
-            (Asked::Pause | Asked::Resume | Asked::Promote | Asked::Abort, _) => {}
+            (RampAction::Pause | RampAction::Resume | RampAction::Promote | RampAction::Abort, _) => {}
         }
     }
 

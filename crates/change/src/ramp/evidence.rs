@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::Part;
+use super::counts::FailureShare;
 
 /// Factors of the odds in the alternatives, relative to the claim.
 const WORLDS: [f64; 7] = [1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
@@ -19,7 +19,7 @@ pub struct Evidence([f64; WORLDS.len()]);
 
 impl Evidence {
     /// Adds observations of one side. Claim: at most `limit` (a fraction between 0 and 1) are bad.
-    pub fn of_one(&mut self, limit: f64, Part { bad, all }: Part) {
+    pub fn of_one(&mut self, limit: f64, FailureShare { bad, all }: FailureShare) {
         let odds = limit / (1.0 - limit);
         for (log, times) in self.0.iter_mut().zip(WORLDS) {
             let worse = odds * times / (1.0 + odds * times);
@@ -34,7 +34,7 @@ impl Evidence {
     /// The sum of bad results on both sides is no evidence for which is worse, so the ratios are conditional on it
     /// (Fisher's noncentral hypergeometric distribution): an influence that makes both sides worse in that span cancels
     /// out.
-    pub fn of_two(&mut self, times: f64, from: Part, to: Part) {
+    pub fn of_two(&mut self, times: f64, from: FailureShare, to: FailureShare) {
         let (least, most) = ((from.bad + to.bad).saturating_sub(from.all), to.all.min(from.bad + to.bad));
         if least == most {
             return;
@@ -57,7 +57,7 @@ impl Evidence {
 
 /// Logarithm of the sum of C(to, x) C(from, bad − x) odds^(x − least) over all possible x, each divided by the first
 /// term.
-fn log_sum(odds: f64, from: Part, to: Part) -> f64 {
+fn log_sum(odds: f64, from: FailureShare, to: FailureShare) -> f64 {
     let bad = from.bad + to.bad;
     let (least, most) = (bad.saturating_sub(from.all), to.all.min(bad));
     let (mut log_term, mut largest, mut sum) = (0.0_f64, 0.0_f64, 1.0_f64);
@@ -78,8 +78,8 @@ fn log_sum(odds: f64, from: Part, to: Part) -> f64 {
 mod tests {
     use super::*;
 
-    fn part(bad: u64, all: u64) -> Part {
-        Part { bad, all }
+    fn part(bad: u64, all: u64) -> FailureShare {
+        FailureShare { bad, all }
     }
 
     fn binomial(n: u64, k: u64) -> f64 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::policy::{AbortCondition, Limit, Rollout};
 use serde::{Deserialize, Serialize};
 
-use super::counts::{Part, Sides};
+use super::counts::{FailureShare, SideCounts};
 use super::evidence::Evidence;
 
 /// Minimum number of connections of each side in a span of time that is compared. Fewer are no evidence if one side is
@@ -18,16 +18,16 @@ const SPAN: u64 = 10;
 #[serde(default)]
 pub struct Judge {
     /// Counters that were compared.
-    compared: Sides,
+    compared: SideCounts,
     /// Counters since then: the sides are compared when there is enough of both.
-    open: Sides,
+    open: SideCounts,
     /// Evidence for each condition, in the order of the rollout.
     evidence: Vec<Evidence>,
 }
 
 /// Reason to abort a ramp.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub struct RampVerdict {
     /// Condition that is true.
     pub condition: AbortCondition,
     /// Figures of both sides, in words.
@@ -40,14 +40,14 @@ pub struct Verdict {
 
 impl Judge {
     /// All counters.
-    pub fn all(&self) -> Sides {
+    pub fn all(&self) -> SideCounts {
         let mut all = self.compared.clone();
         all.add(&self.open);
         all
     }
 
     /// Adds the counters of both sides since the last time. `bounds`: those of the connect times.
-    pub fn see(&mut self, rollout: &Rollout, new: &Sides, bounds: &[Duration]) {
+    pub fn see(&mut self, rollout: &Rollout, new: &SideCounts, bounds: &[Duration]) {
         self.evidence.resize(rollout.abort.len(), Evidence::default());
         self.open.add(new);
         let is_enough = self.open.from.decided() >= SPAN && self.open.to.decided() >= SPAN;
@@ -87,8 +87,8 @@ impl Judge {
     }
 
     /// Returns the condition that is true within the error rate of the rollout; `None`: none, or not yet.
-    pub fn verdict(&self, rollout: &Rollout, bounds: &[Duration]) -> Option<Verdict> {
-        let Sides { from, to } = self.all();
+    pub fn verdict(&self, rollout: &Rollout, bounds: &[Duration]) -> Option<RampVerdict> {
+        let SideCounts { from, to } = self.all();
         // the error probabilities of all conditions add up to the rate
         let needed = rollout.abort.len() as f64 * 100.0 / rollout.error_rate.as_f64();
         let mut conditions = rollout.abort.iter().zip(&self.evidence);
@@ -100,7 +100,7 @@ impl Judge {
             );
             let is_sample =
                 to.decided() >= rollout.samples && (!compares || from.decided() >= rollout.samples);
-            (is_sample && evidence.log() >= needed.ln()).then(|| Verdict {
+            (is_sample && evidence.log() >= needed.ln()).then(|| RampVerdict {
                 condition: *condition,
                 figures: self.figures(*condition, bounds),
                 ratio: evidence.log().exp(),
@@ -111,7 +111,7 @@ impl Judge {
 
     /// Figures of both sides for a condition, in words: `31 of 206 (15.0 %), the other side 4 of 1,853 (0.2 %)`.
     pub fn figures(&self, condition: AbortCondition, bounds: &[Duration]) -> String {
-        let Sides { from, to } = self.all();
+        let SideCounts { from, to } = self.all();
         match condition {
             AbortCondition::Share { of, .. } => {
                 format!("{}, the other side {}", to.part(of), from.part(of))
@@ -132,7 +132,7 @@ fn at_least(bounds: &[Duration], time: Duration) -> Option<usize> {
     bounds.iter().position(|bound| *bound >= time)
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for FailureShare {
     /// `31 of 206 (15.0 %)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { bad, all } = self;
@@ -140,7 +140,7 @@ impl fmt::Display for Part {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for RampVerdict {
     /// `ConnectFailures 1.2 times the other side's: 31 of 206 (15.0 %), the other side 4 of 1853 (0.2 %)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { condition, figures, ratio, needed } = self;

@@ -36,13 +36,13 @@ pub struct Ramp {
     pub judge: Judge,
     /// Last 20 events, oldest first.
     #[serde(default)]
-    pub events: Vec<Event>,
+    pub events: Vec<RampEvent>,
     /// Fingerprint of the spec that it follows; another spec is followed from where it fits.
     #[serde(default)]
     pub follows: String,
     /// Pending request; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Request>,
+    pub asked: Option<RampRequest>,
     /// ID of the last request that was carried out.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub obeyed: String,
@@ -50,9 +50,9 @@ pub struct Ramp {
 
 /// Request to a ramp.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct RampRequest {
     /// Requested action.
-    pub to: Asked,
+    pub to: RampAction,
     /// Unique ID, which prevents a second execution of the request.
     pub id: String,
 }
@@ -79,7 +79,7 @@ pub enum Phase {
 /// Action that can be requested of a ramp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Asked {
+pub enum RampAction {
     /// Pauses the ramp where it is.
     Pause,
     /// Resumes it: after a pause, or where a step waits for approval.
@@ -95,7 +95,7 @@ pub enum Asked {
 /// Event of a ramp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+pub struct RampEvent {
     /// Time.
     pub at: Timestamp,
     /// Phase after the event.
@@ -167,7 +167,7 @@ impl Ramp {
     /// Appends an event.
     pub(super) fn tell(&mut self, at: Timestamp, what: String) {
         let Self { phase, weight, .. } = *self;
-        self.events.push(Event { at, phase, weight, what });
+        self.events.push(RampEvent { at, phase, weight, what });
         let more = self.events.len().saturating_sub(EVENTS);
         self.events.drain(..more);
     }

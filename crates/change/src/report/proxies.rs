@@ -47,7 +47,7 @@ pub struct ProxyReport {
     pub acked: BTreeMap<String, String>,
     /// Refused resources, in the proxy's own words.
     #[serde(default)]
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<ProxyRefusal>,
     /// Notes about features that its dialect could not express as asked.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -56,7 +56,7 @@ pub struct ProxyReport {
 /// Refusal by a proxy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
+pub struct ProxyRefusal {
     /// Refused resource.
     #[serde(flatten)]
     pub rejection: Rejection,
@@ -196,7 +196,7 @@ fn report(proxy: &ProxyId, plan: Option<&Plan>, known: Option<&Known<'_>>) -> Pr
         types,
         rejections: _,
     } = status;
-    let refusal = |rejection: Rejection| Refusal {
+    let refusal = |rejection: Rejection| ProxyRefusal {
         listeners: plan.map(|plan| concerned(plan, &rejection.name)).unwrap_or_default(),
         rejection,
     };

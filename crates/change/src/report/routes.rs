@@ -25,7 +25,7 @@ pub struct RouteReport {
     pub source: String,
     /// Number of proxies by reach; all 0: it selects no proxy.
     #[serde(default)]
-    reached: Reached,
+    reached: RouteStateCounts,
     /// First 100 proxies at which it decides something; those where it is not live come first.
     #[serde(default)]
     pub proxies: Vec<RouteAtProxy>,
@@ -42,7 +42,7 @@ pub struct RouteAtProxy {
     #[serde(default)]
     pub decides: Vec<String>,
     /// Reach there.
-    pub reach: Reach,
+    pub reach: RouteState,
     /// Refusals of the proxy, in its own words.
     #[serde(default)]
     pub refusals: Vec<String>,
@@ -54,7 +54,7 @@ pub struct RouteAtProxy {
 /// Reach of a route at one proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reach {
+pub enum RouteState {
     /// The proxy runs it.
     Live,
     /// It was sent to the proxy, which has not answered yet.
@@ -67,30 +67,35 @@ pub enum Reach {
     WithoutEffect,
 }
 
-impl Reach {
+impl RouteState {
     /// All values, the best first.
-    pub const ALL: [Reach; 5] =
-        [Reach::Live, Reach::Pending, Reach::Refused, Reach::Detached, Reach::WithoutEffect];
+    pub const ALL: [RouteState; 5] = [
+        RouteState::Live,
+        RouteState::Pending,
+        RouteState::Refused,
+        RouteState::Detached,
+        RouteState::WithoutEffect,
+    ];
 
     /// Name: `live`, `pending`, `refused`, `detached` or `without-effect`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Reach::Live => "live",
-            Reach::Pending => "pending",
-            Reach::Refused => "refused",
-            Reach::Detached => "detached",
-            Reach::WithoutEffect => "without-effect",
+            RouteState::Live => "live",
+            RouteState::Pending => "pending",
+            RouteState::Refused => "refused",
+            RouteState::Detached => "detached",
+            RouteState::WithoutEffect => "without-effect",
         }
     }
 
     /// Sort key: values that may need action come first.
     fn urgency(self) -> u8 {
         match self {
-            Reach::Refused => 0,
-            Reach::Pending => 1,
-            Reach::Detached => 2,
-            Reach::Live => 3,
-            Reach::WithoutEffect => 4,
+            RouteState::Refused => 0,
+            RouteState::Pending => 1,
+            RouteState::Detached => 2,
+            RouteState::Live => 3,
+            RouteState::WithoutEffect => 4,
         }
     }
 }
@@ -98,7 +103,7 @@ impl Reach {
 /// Number of proxies of a route, by reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Reached {
+pub struct RouteStateCounts {
     live: usize,
     pending: usize,
     refused: usize,
@@ -106,42 +111,42 @@ pub struct Reached {
     without_effect: usize,
 }
 
-impl Reached {
+impl RouteStateCounts {
     /// Number of proxies with this reach.
-    pub fn count(&self, reach: Reach) -> usize {
+    pub fn count(&self, reach: RouteState) -> usize {
         match reach {
-            Reach::Live => self.live,
-            Reach::Pending => self.pending,
-            Reach::Refused => self.refused,
-            Reach::Detached => self.detached,
-            Reach::WithoutEffect => self.without_effect,
+            RouteState::Live => self.live,
+            RouteState::Pending => self.pending,
+            RouteState::Refused => self.refused,
+            RouteState::Detached => self.detached,
+            RouteState::WithoutEffect => self.without_effect,
         }
     }
 
     /// Number of all proxies; 0: the route selects no proxy.
     pub fn total(&self) -> usize {
-        Reach::ALL.into_iter().map(|reach| self.count(reach)).sum()
+        RouteState::ALL.into_iter().map(|reach| self.count(reach)).sum()
     }
 
-    fn add(&mut self, reach: Reach) {
+    fn add(&mut self, reach: RouteState) {
         *match reach {
-            Reach::Live => &mut self.live,
-            Reach::Pending => &mut self.pending,
-            Reach::Refused => &mut self.refused,
-            Reach::Detached => &mut self.detached,
-            Reach::WithoutEffect => &mut self.without_effect,
+            RouteState::Live => &mut self.live,
+            RouteState::Pending => &mut self.pending,
+            RouteState::Refused => &mut self.refused,
+            RouteState::Detached => &mut self.detached,
+            RouteState::WithoutEffect => &mut self.without_effect,
         } += 1;
     }
 }
 
 impl RouteReport {
     /// Number of proxies by reach.
-    pub fn reached(&self) -> Reached {
+    pub fn reached(&self) -> RouteStateCounts {
         if self.reached.total() > 0 {
             return self.reached;
         }
         // an older control plane lists all, without numbers
-        let mut reached = Reached::default();
+        let mut reached = RouteStateCounts::default();
         self.proxies.iter().for_each(|at| reached.add(at.reach));
         reached
     }
@@ -163,9 +168,9 @@ pub struct RouteTotals {
 struct Tally<'a> {
     title: String,
     source: String,
-    reached: Reached,
+    reached: RouteStateCounts,
     /// Proxies at which it decides something.
-    at: Vec<(Reach, &'a ProxyId, &'a RouteStatus, &'a Plan)>,
+    at: Vec<(RouteState, &'a ProxyId, &'a RouteStatus, &'a Plan)>,
 }
 
 pub(super) fn reports(
@@ -193,7 +198,7 @@ pub(super) fn reports(
         let meta = route.meta();
         index.insert((route.kind(), meta.mesh.as_str(), meta.name.as_str()), tallies.len());
         let source = meta.source.to_string();
-        tallies.push(Tally { title, source, reached: Reached::default(), at: Vec::new() });
+        tallies.push(Tally { title, source, reached: RouteStateCounts::default(), at: Vec::new() });
     }
     for (proxy, found) in &compiled.proxies {
         let known = known.get(proxy);
@@ -202,7 +207,7 @@ pub(super) fn reports(
             let Some(tally) = index.get(&key).and_then(|at| tallies.get_mut(*at)) else { continue };
             let reach = reach(&found.plan, route, known);
             tally.reached.add(reach);
-            if reach != Reach::WithoutEffect {
+            if reach != RouteState::WithoutEffect {
                 tally.at.push((reach, proxy, route, &found.plan));
             }
         }
@@ -238,17 +243,17 @@ fn touching<'a>(
     status.refusals().iter().filter(touches)
 }
 
-fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>) -> Reach {
+fn reach(plan: &Plan, route: &RouteStatus, known: Option<&Known<'_>>) -> RouteState {
     if route.outcome != Outcome::Applied {
-        return Reach::WithoutEffect;
+        return RouteState::WithoutEffect;
     }
-    let Some(known) = known else { return Reach::Detached };
+    let Some(known) = known else { return RouteState::Detached };
     let status = &known.account.status;
     match () {
-        () if touching(plan, route, status).next().is_some() => Reach::Refused,
-        () if status.connection.is_none() => Reach::Detached,
-        () if known.is_in_sync() || !status.refusals().is_empty() => Reach::Live,
-        () => Reach::Pending,
+        () if touching(plan, route, status).next().is_some() => RouteState::Refused,
+        () if status.connection.is_none() => RouteState::Detached,
+        () if known.is_in_sync() || !status.refusals().is_empty() => RouteState::Live,
+        () => RouteState::Pending,
     }
 }
 
@@ -256,7 +261,7 @@ fn at_proxy(
     plan: &Plan,
     route: &RouteStatus,
     key: &ProxyId,
-    reach: Reach,
+    reach: RouteState,
     status: Option<&ProxyStatus>,
 ) -> RouteAtProxy {
     let words = |status| touching(plan, route, status).map(|it| it.message.trim_end().to_owned()).collect();

@@ -7,7 +7,7 @@ use xds::{Family, Version};
 
 use super::*;
 use crate::Content;
-use crate::compile::{Compiler, Scope};
+use crate::compile::{Compiler, PlanScope};
 use crate::status::{Connection, ProxyStatus, StreamKind};
 
 const MESH: &str = "
@@ -45,8 +45,11 @@ spec:
 ";
 
 fn compiled() -> Compiled {
-    let compiler =
-        Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() };
+    let compiler = Compiler {
+        context: Context::default(),
+        scope: PlanScope::everything(),
+        envoy: EnvoyOptions::default(),
+    };
     let content = Content::read("mesh.yaml", MESH.as_bytes(), &crate::Options::default());
     let mut ledger = crate::Ledger::default();
     content.entries.into_iter().for_each(|entry| ledger.put(entry));
@@ -54,7 +57,7 @@ fn compiled() -> Compiled {
 }
 
 /// A proxy that runs its configuration since a second.
-fn account(since: i64) -> Arc<Account> {
+fn account(since: i64) -> Arc<AttachedProxy> {
     let connection = Connection {
         since: Timestamp::from_second(since).unwrap(),
         protocol: StreamKind::Delta,
@@ -71,7 +74,12 @@ fn account(since: i64) -> Arc<Account> {
         accepted: version,
         ..ProxyStatus::default()
     };
-    Arc::new(Account { status, revision: Some(Revision::new(1)), is_current: true, ..Account::default() })
+    Arc::new(AttachedProxy {
+        status,
+        revision: Some(Revision::new(1)),
+        is_current: true,
+        ..AttachedProxy::default()
+    })
 }
 
 fn at(name: &str, revision: u64, proxies: &[(&str, i64)]) -> Replica {
@@ -84,14 +92,14 @@ fn at(name: &str, revision: u64, proxies: &[(&str, i64)]) -> Replica {
 }
 
 fn asked(question: &Question, own: Replica, others: &[Replica]) -> FleetReport {
-    report(question, &Facts { own, others, others_unknown: None, rollout: None, compiled: &compiled() })
+    report(question, &ReportInput { own, others, others_unknown: None, rollout: None, compiled: &compiled() })
 }
 
 #[test]
 fn what_does_nothing_is_counted_and_not_listed() {
     let report = asked(&Question::EVERYTHING, at("cp-1", 1, &[("web-1", 1)]), &[]);
     let [everybody, nobody] = report.routes.as_slice() else { panic!("{:?}", report.routes) };
-    let counts = |route: &RouteReport| Reach::ALL.map(|reach| route.reached().count(reach));
+    let counts = |route: &RouteReport| RouteState::ALL.map(|reach| route.reached().count(reach));
     assert_eq!(counts(everybody), [1, 0, 0, 0, 1], "web-2 dials nothing");
     assert_eq!(
         everybody.proxies.iter().map(|at| at.proxy.to_string()).collect::<Vec<_>>(),
@@ -143,5 +151,5 @@ fn what_is_attached_to_a_control_plane_that_is_behind_does_not_run_what_it_shoul
     let report = asked(&Question::EVERYTHING, at("cp-1", 2, &[]), &[other]);
     let web = &report.proxies[0];
     assert_eq!((web.state(), web.runs), (ProxyState::Pending, Some(Revision::new(1))));
-    assert_eq!(report.routes[0].reached().count(Reach::Pending), 1);
+    assert_eq!(report.routes[0].reached().count(RouteState::Pending), 1);
 }

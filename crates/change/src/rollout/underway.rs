@@ -19,11 +19,11 @@ const HISTORY: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub struct Rollouts {
     /// Rollouts, newest last.
-    underway: VecDeque<Arc<Underway>>,
+    underway: VecDeque<Arc<OpenRollout>>,
 }
 
 #[derive(Clone, Debug)]
-struct Underway {
+struct OpenRollout {
     accepted: Accepted,
     /// Delay until each live proxy was live.
     delays: Vec<Duration>,
@@ -32,12 +32,12 @@ struct Underway {
 }
 
 /// Changes of a revision for a proxy: types and names of resources.
-pub type Touched = BTreeSet<(TypeUrl, Arc<str>)>;
+pub type ChangedResources = BTreeSet<(TypeUrl, Arc<str>)>;
 
 /// Proxy that is not live yet.
 #[derive(Clone, Debug)]
 struct Open {
-    touched: Touched,
+    touched: ChangedResources,
     state: State,
 }
 
@@ -50,7 +50,7 @@ enum State {
 
 impl State {
     /// A change is responsible for refusals of the resources that it touches, and for none that existed before.
-    fn of(status: &ProxyStatus, touched: &Touched) -> Self {
+    fn of(status: &ProxyStatus, touched: &ChangedResources) -> Self {
         let is_touched =
             |it: &&Rejection| touched.contains(&(it.type_url.clone(), Arc::from(it.name.as_str())));
         let reasons: Vec<String> = status.refusals().iter().filter(is_touched).map(reason).collect();
@@ -71,7 +71,7 @@ impl Rollouts {
     ///
     /// A revision of another epoch of the store, or with an earlier number, clears the history.
     pub fn begin(&mut self, accepted: Accepted) {
-        let goes_on = |last: &Arc<Underway>| {
+        let goes_on = |last: &Arc<OpenRollout>| {
             last.accepted.epoch == accepted.epoch && last.accepted.revision <= accepted.revision
         };
         if !self.underway.back().is_some_and(goes_on) {
@@ -80,12 +80,12 @@ impl Rollouts {
         if self.underway.len() == HISTORY {
             self.underway.pop_front();
         }
-        let underway = Underway { accepted, delays: Vec::new(), open: BTreeMap::new() };
+        let underway = OpenRollout { accepted, delays: Vec::new(), open: BTreeMap::new() };
         self.underway.push_back(Arc::new(underway));
     }
 
     /// Records that a proxy was sent the newest revision, which touched these resources of it.
-    pub fn told(&mut self, proxy: &ProxyId, touched: Touched) {
+    pub fn told(&mut self, proxy: &ProxyId, touched: ChangedResources) {
         if let Some(newest) = self.underway.back_mut() {
             let open = Open { touched, state: State::Lagging { attached: true } };
             Arc::make_mut(newest).open.insert(proxy.clone(), open);
@@ -135,13 +135,13 @@ impl Rollouts {
     }
 
     /// Rollouts that wait for a proxy.
-    fn concerned(&mut self, proxy: &ProxyId) -> impl Iterator<Item = &mut Underway> {
-        let waits = move |underway: &&mut Arc<Underway>| underway.open.contains_key(proxy);
+    fn concerned(&mut self, proxy: &ProxyId) -> impl Iterator<Item = &mut OpenRollout> {
+        let waits = move |underway: &&mut Arc<OpenRollout>| underway.open.contains_key(proxy);
         self.underway.iter_mut().filter(waits).map(Arc::make_mut)
     }
 }
 
-impl Underway {
+impl OpenRollout {
     fn live(&mut self, proxy: &ProxyId, at: Timestamp) {
         self.open.remove(proxy);
         let delay = at.duration_since(self.accepted.at);

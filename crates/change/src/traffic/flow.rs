@@ -18,7 +18,7 @@ pub struct Flow {
     /// Destination that clients dial: a `kuma.io/service` value or a service's KRI.
     pub destination: Arc<str>,
     /// Direction of the connections.
-    pub direction: Way,
+    pub direction: FlowDirection,
     /// Description of the backendRef; `None`: connections that were refused before one was chosen.
     pub backend: Option<Arc<str>>,
 }
@@ -26,7 +26,7 @@ pub struct Flow {
 /// Direction of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Way {
+pub enum FlowDirection {
     /// From an application into the mesh.
     Outbound,
     /// From the mesh to an application.
@@ -35,12 +35,12 @@ pub enum Way {
     Gateway,
 }
 
-impl From<Direction> for Way {
+impl From<Direction> for FlowDirection {
     fn from(direction: Direction) -> Self {
         match direction {
-            Direction::Outbound => Way::Outbound,
-            Direction::Inbound => Way::Inbound,
-            Direction::Gateway => Way::Gateway,
+            Direction::Outbound => FlowDirection::Outbound,
+            Direction::Inbound => FlowDirection::Inbound,
+            Direction::Gateway => FlowDirection::Gateway,
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct Traffic {
     since: Timestamp,
     stepped: Timestamp,
     pub(super) proxies: BTreeMap<ProxyId, OfProxy>,
-    pub(super) flows: BTreeMap<Arc<Flow>, Merged>,
+    pub(super) flows: BTreeMap<Arc<Flow>, MergedFlow>,
     rows: usize,
     histories: usize,
 }
@@ -71,7 +71,7 @@ pub(super) struct OfProxy {
 
 /// Flow over all proxies.
 #[derive(Clone, Debug, Default)]
-pub struct Merged {
+pub struct MergedFlow {
     /// Share of the backend as last reported by a proxy; `None`: no route names it any more.
     pub wanted: Option<f64>,
     /// Number of reporting proxies that have it.
@@ -139,7 +139,7 @@ impl Traffic {
     }
 
     /// One flow; `None`: unknown.
-    pub fn of(&self, flow: &Flow) -> Option<&Merged> {
+    pub fn of(&self, flow: &Flow) -> Option<&MergedFlow> {
         self.flows.get(flow)
     }
 
@@ -149,7 +149,7 @@ impl Traffic {
         &'a self,
         mesh: &'a str,
         route: &'a str,
-    ) -> impl Iterator<Item = (&'a Flow, &'a Merged)> + 'a {
+    ) -> impl Iterator<Item = (&'a Flow, &'a MergedFlow)> + 'a {
         let ours = move |flow: &Flow| *flow.mesh == *mesh && flow.route.as_deref() == Some(route);
         self.flows.iter().filter(move |(flow, _)| ours(flow)).map(|(flow, merged)| (&**flow, merged))
     }
@@ -294,7 +294,7 @@ impl Traffic {
 
 impl OfProxy {
     /// Removes the proxy's counters of a flow. Returns `true` if there were any.
-    fn forget(&mut self, flow: &Flow, flows: &mut BTreeMap<Arc<Flow>, Merged>, now: Timestamp) -> bool {
+    fn forget(&mut self, flow: &Flow, flows: &mut BTreeMap<Arc<Flow>, MergedFlow>, now: Timestamp) -> bool {
         let Some(row) = self.rows.remove(flow) else { return false };
         self.sum.forget_living(&row.counts);
         if let Some(merged) = flows.get_mut(flow) {
@@ -312,7 +312,7 @@ impl OfProxy {
     }
 }
 
-impl Merged {
+impl MergedFlow {
     /// Number of connections established in the last minute, as far as it is remembered.
     pub(super) fn lately(&self) -> f64 {
         self.history.as_ref().map_or(0.0, History::lately)

@@ -8,15 +8,18 @@ use plan::ProxyId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, History, Merged, Pace, STEP, Traffic, Way};
+use super::{
+    ConnectTimes, Counts, EARLY_BYTES, EARLY_TIME, Flow, FlowDirection, History, MergedFlow, Pace, STEP,
+    Traffic,
+};
 
 /// Query of traffic counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrafficQuestion {
     /// Meaning of a row.
-    pub by: By,
+    pub by: GroupBy,
     /// Selection of rows.
-    pub chosen: Chosen,
+    pub chosen: TrafficFilter,
     /// `true`: the busiest rows come first, instead of the first by name.
     pub busiest_first: bool,
     /// `true`: rows have their history of the last quarter of an hour.
@@ -29,7 +32,7 @@ pub struct TrafficQuestion {
 
 /// Meaning of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum By {
+pub enum GroupBy {
     /// Flow over all proxies; of one proxy, if it is selected.
     #[default]
     Flow,
@@ -39,7 +42,7 @@ pub enum By {
 
 /// Selection of rows; an absent criterion excludes none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Chosen {
+pub struct TrafficFilter {
     /// Mesh of the rows.
     pub mesh: Option<String>,
     /// Policies that decide, as `Kind mesh/name`; empty: any.
@@ -127,7 +130,7 @@ impl TrafficRow {
     }
 }
 
-impl Chosen {
+impl TrafficFilter {
     fn has(&self, flow: &Flow) -> bool {
         let is = |wanted: &Option<String>, said: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| said == Some(wanted))
@@ -162,9 +165,9 @@ impl Traffic {
         now: Timestamp,
     ) -> TrafficPage {
         let (total, items) = match (question.by, &question.chosen.proxy) {
-            (By::Proxy, _) => self.by_proxy(others, question),
-            (By::Flow, Some(proxy)) => self.of_proxy(proxy, question),
-            (By::Flow, None) => self.by_flow(question),
+            (GroupBy::Proxy, _) => self.by_proxy(others, question),
+            (GroupBy::Flow, Some(proxy)) => self.of_proxy(proxy, question),
+            (GroupBy::Flow, None) => self.by_flow(question),
         };
         TrafficPage {
             since: self.since(),
@@ -234,7 +237,7 @@ impl Traffic {
 }
 
 /// Key of a split, common to its backends: mesh, policy, destination and direction.
-type SplitKey<'a> = (&'a str, Option<&'a str>, &'a str, Way);
+type SplitKey<'a> = (&'a str, Option<&'a str>, &'a str, FlowDirection);
 
 fn split_of(flow: &Flow) -> SplitKey<'_> {
     (&flow.mesh, flow.route.as_deref(), &flow.destination, flow.direction)
@@ -248,7 +251,7 @@ struct Split {
 }
 
 impl Split {
-    fn share(&self, backend: &Merged) -> Option<f64> {
+    fn share(&self, backend: &MergedFlow) -> Option<f64> {
         match (self.lately > 0.0, self.active) {
             (true, _) => Some(backend.lately() / self.lately),
             (false, 0) => None,
@@ -294,7 +297,7 @@ mod tests {
                 mesh: "shop".into(),
                 route: Some(format!("MeshTCPRoute shop/{name}").into()),
                 destination: "redis".into(),
-                direction: Way::Outbound,
+                direction: FlowDirection::Outbound,
                 backend: Some("v1".into()),
             };
             let counts = Counts { opened, ..Counts::default() };
@@ -318,7 +321,7 @@ mod tests {
             mesh: "shop".into(),
             route: None,
             destination: "redis".into(),
-            direction: Way::Outbound,
+            direction: FlowDirection::Outbound,
             backend: Some(backend.into()),
         };
         let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
@@ -355,15 +358,15 @@ mod tests {
         assert_eq!(told(all()), (3, vec![1, 9, 5]));
         assert_eq!(told(TrafficQuestion { size: 1, offset: 1, ..all() }), (3, vec![9]));
         assert_eq!(told(TrafficQuestion { busiest_first: true, size: 2, ..all() }), (3, vec![9, 5]));
-        assert_eq!(told(TrafficQuestion { by: By::Proxy, ..all() }), (3, vec![1, 9, 5]));
+        assert_eq!(told(TrafficQuestion { by: GroupBy::Proxy, ..all() }), (3, vec![1, 9, 5]));
         let chosen = |chosen| TrafficQuestion { chosen, ..all() };
         let routes = ["a", "c"].map(|name| format!("MeshTCPRoute shop/{name}")).into();
-        assert_eq!(told(chosen(Chosen { routes, ..Chosen::default() })), (2, vec![1, 5]));
+        assert_eq!(told(chosen(TrafficFilter { routes, ..TrafficFilter::default() })), (2, vec![1, 5]));
         let proxy = Some(ProxyId::dataplane("shop", "web-b"));
-        assert_eq!(told(chosen(Chosen { proxy, ..Chosen::default() })), (1, vec![9]));
+        assert_eq!(told(chosen(TrafficFilter { proxy, ..TrafficFilter::default() })), (1, vec![9]));
         let mesh = Some("other".to_owned());
-        assert_eq!(told(chosen(Chosen { mesh, ..Chosen::default() })), (0, vec![]));
+        assert_eq!(told(chosen(TrafficFilter { mesh, ..TrafficFilter::default() })), (0, vec![]));
         let text = Some("shop/a".to_owned());
-        assert_eq!(told(chosen(Chosen { text, ..Chosen::default() })), (1, vec![1]));
+        assert_eq!(told(chosen(TrafficFilter { text, ..TrafficFilter::default() })), (1, vec![1]));
     }
 }

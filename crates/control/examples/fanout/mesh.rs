@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use change::compile::{Compiler, Scope};
+use change::compile::{Compiler, PlanScope};
 use change::{Content, Entry, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
 use plan::{Context, ProxyId};
@@ -73,7 +73,7 @@ impl Mesh {
 
 /// Creates the compiler that plans the mesh.
 pub(crate) fn compiler() -> Compiler {
-    Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() }
+    Compiler { context: Context::default(), scope: PlanScope::everything(), envoy: EnvoyOptions::default() }
 }
 
 /// Proxy of the caller with the given index.

@@ -8,7 +8,7 @@ use change::rollout::Rollout;
 use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::fleet::{Fleet, Standing};
-use meshtcp_control::run::{Event, FleetSink, Inbox, Live, run as run_loop};
+use meshtcp_control::run::{ControlLoop, FleetSink, Inbox, WakeEvent, run as run_loop};
 use meshtcp_control::telemetry::Telemetry;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ struct Server {
     statuses: Arc<Statuses>,
     metrics: DiscoveryMetrics,
     telemetry: Telemetry,
-    events: Sender<Event<()>>,
+    events: Sender<WakeEvent<()>>,
     runtime: Runtime,
     callers: usize,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(callers: usize) {
     let source = Box::new(MadeUp(Arc::clone(&shared)));
     let (events, inbox) = channel();
     std::thread::spawn(move || {
-        let mut live = Live::new(source, compiler(), sink);
+        let mut live = ControlLoop::new(source, compiler(), sink);
         run_loop::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |_, _| {});
     });
     let runtime = Runtime::new().unwrap();
@@ -76,9 +76,9 @@ pub(crate) fn run(callers: usize) {
     server.runtime.shutdown_background();
 }
 
-fn forward(mut changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
+fn forward(mut changes: watch::Receiver<u64>, events: Sender<WakeEvent<()>>) {
     tokio::spawn(async move {
-        while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {
+        while changes.changed().await.is_ok() && events.send(WakeEvent::Look).is_ok() {
             tokio::time::sleep(COLLECT).await;
         }
     });
@@ -125,7 +125,7 @@ impl Server {
             shared.mesh.make(change);
             shared.changed = true;
         }
-        self.events.send(Event::Look).unwrap();
+        self.events.send(WakeEvent::Look).unwrap();
         let is_live = |standing: &Arc<Standing>| {
             standing.revision > before && standing.rollout(standing.revision).is_some_and(|it| it.is_done())
         };

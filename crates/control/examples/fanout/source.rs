@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use change::Candidate;
-use meshtcp_control::sources::{Adopt, Dangling, Settled, Source, SourceState};
+use meshtcp_control::sources::{Adopt, DanglingPolicy, OfferOutcome, Source, SourceState};
 use model::Problems;
 
 use super::mesh::Mesh;
@@ -29,13 +29,13 @@ impl Source for MadeUp {
         self.0.lock().unwrap().changed
     }
 
-    fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
+    fn settle(&mut self, adopt: &mut Adopt<'_>) -> OfferOutcome {
         let mut shared = self.0.lock().unwrap();
         let began = cpu();
         adopt(&Candidate { ledger: shared.mesh.ledger(), ..Candidate::default() }).unwrap();
         shared.accepting = cpu() - began;
         shared.changed = false;
-        Settled::Adopted
+        OfferOutcome::Adopted
     }
 
     fn problems(&self) -> Problems {
@@ -46,8 +46,8 @@ impl Source for MadeUp {
         Vec::new()
     }
 
-    fn dangling(&self) -> Dangling {
-        Dangling::Told
+    fn dangling(&self) -> DanglingPolicy {
+        DanglingPolicy::Told
     }
 
     fn describe(&self) -> String {

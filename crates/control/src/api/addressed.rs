@@ -3,14 +3,14 @@
 use model::kind::Scope;
 use model::{Kind, ResourceKey};
 
-use super::ask::Ask;
 use super::collection::Collection;
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 use crate::store::Store;
 
 /// Returns the key of the resource that the path names.
-pub(super) fn keys_of(ask: &Ask, kind: Kind) -> ResourceKey {
-    ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"))
+pub(super) fn keys_of(request: &ApiRequest, kind: Kind) -> ResourceKey {
+    ResourceKey::new(kind, request.mesh().unwrap_or_default(), request.parameter("name"))
 }
 
 /// Title of the refusal for a missing mesh.
@@ -24,6 +24,6 @@ pub(super) async fn exists(store: &dyn Store, mesh: &str) -> Result<(), Refusal>
 }
 
 /// Returns `true` if the path names one resource: in a mesh exactly when resources of the kind are in one.
-pub(super) fn is_addressed(ask: &Ask, collection: Collection) -> bool {
-    ask.mesh().is_some() == (collection.scope() == Scope::Mesh)
+pub(super) fn is_addressed(request: &ApiRequest, collection: Collection) -> bool {
+    request.mesh().is_some() == (collection.scope() == Scope::Mesh)
 }

@@ -62,12 +62,12 @@ impl Attachment<'_> {
 }
 
 /// Resources of a mesh, by kind and key.
-pub(super) struct Inside<'a> {
+pub(super) struct MeshIndex<'a> {
     by_kind: BTreeMap<Kind, Vec<&'a Stored>>,
     by_key: BTreeMap<&'a ResourceKey, &'a Stored>,
 }
 
-impl<'a> Inside<'a> {
+impl<'a> MeshIndex<'a> {
     /// Indexes all resources of a mesh.
     pub(super) fn of(stored: &'a [Stored]) -> Self {
         let mut by_kind: BTreeMap<Kind, Vec<&Stored>> = BTreeMap::new();
@@ -77,7 +77,7 @@ impl<'a> Inside<'a> {
 }
 
 /// Returns the parts of a proxy with their attached policies.
-pub(super) fn of<'a>(view: &View<'_>, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
+pub(super) fn of<'a>(view: &View<'_>, inside: &MeshIndex<'a>) -> Vec<Attachment<'a>> {
     let mut policies = Vec::new();
     for kind in Kind::ALL.iter().copied().filter(|kind| kind.is_policy()) {
         let matched = view.match_policies(view.of_kind(kind).iter().map(AsRef::as_ref), Shadows::LeftOut);
@@ -87,12 +87,12 @@ pub(super) fn of<'a>(view: &View<'_>, inside: &Inside<'a>) -> Vec<Attachment<'a>
 }
 
 /// Returns the parts of a proxy with their attached policies of the tag-based model only.
-pub(super) fn of_tags<'a>(dataplane: &ResourceKey, inside: &Inside<'a>) -> Vec<Attachment<'a>> {
+pub(super) fn of_tags<'a>(dataplane: &ResourceKey, inside: &MeshIndex<'a>) -> Vec<Attachment<'a>> {
     parts(dataplane, inside, Vec::new())
 }
 
 /// Builds the parts of a proxy. `newer`: policies attached to the proxy itself besides those of the tag-based model.
-fn parts<'a>(dataplane: &ResourceKey, inside: &Inside<'a>, newer: Vec<&'a Stored>) -> Vec<Attachment<'a>> {
+fn parts<'a>(dataplane: &ResourceKey, inside: &MeshIndex<'a>, newer: Vec<&'a Stored>) -> Vec<Attachment<'a>> {
     let Some(dataplane) = inside.by_key.get(dataplane) else { return Vec::new() };
     let proxy = Proxy { inside, networking: &dataplane.document["networking"] };
     let mut policies = newer;
@@ -132,7 +132,7 @@ type Rank = (usize, usize);
 
 /// Proxy as the tag-based model sees it.
 struct Proxy<'i, 'a> {
-    inside: &'i Inside<'a>,
+    inside: &'i MeshIndex<'a>,
     networking: &'a Value,
 }
 

@@ -135,7 +135,7 @@ impl Collection {
         if let Collection::Kept(kind) = self
             && (kind.is_policy() || is_legacy_policy(kind))
         {
-            let Reach { to, from, rules } = Reach::of(kind);
+            let PolicyLists { to, from, rules } = PolicyLists::of(kind);
             row["policy"] = json!({
                 "isTargetRef": kind.is_policy(),
                 "hasToTargetRef": to,
@@ -153,7 +153,7 @@ impl Collection {
     /// Returns its row in `/policies`; `None`: it is no policy.
     pub(super) fn described_policy(self) -> Option<Value> {
         let Collection::Kept(kind) = self else { return None };
-        let reach = Reach::of(kind);
+        let reach = PolicyLists::of(kind);
         (kind.is_policy() || is_legacy_policy(kind)).then(|| {
             json!({
                 "name": self.name(),
@@ -171,15 +171,15 @@ impl Collection {
 }
 
 /// Lists that a kind of policy has beside its top-level target.
-struct Reach {
+struct PolicyLists {
     to: bool,
     from: bool,
     rules: bool,
 }
 
-impl Reach {
+impl PolicyLists {
     fn of(kind: Kind) -> Self {
-        let reach = |to, from, rules| Reach { to, from, rules };
+        let reach = |to, from, rules| PolicyLists { to, from, rules };
         match kind {
             Kind::MeshTCPRoute
             | Kind::MeshHTTPRoute

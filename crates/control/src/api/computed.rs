@@ -11,7 +11,7 @@ mod services;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use change::addresses::{Addresses, Memory, Ranges, has_addresses};
+use change::addresses::{Addresses, AssignedVips, Ranges, has_addresses};
 use change::compile::Compiled;
 use change::status::ProxyStatus;
 use model::reference::ZONE_TAG;
@@ -19,7 +19,7 @@ use model::{Kind, ProxyKey, Spec};
 use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
-use super::Desk;
+use super::Inner;
 use crate::store::Stored;
 
 /// State of one moment, from which parts are computed.
@@ -35,22 +35,22 @@ pub(super) struct Computed {
 
 impl Computed {
     /// Collects the current state for resources of a kind.
-    pub(super) fn now(desk: &Desk, kind: Kind) -> Self {
+    pub(super) fn now(inner: &Inner, kind: Kind) -> Self {
         let of_services = kind == Kind::MeshService;
-        let compiled = Arc::clone(&desk.plane.standing().compiled);
+        let compiled = Arc::clone(&inner.plane.standing().compiled);
         let addresses = match has_addresses(kind) {
             true => {
                 let resources = compiled.snapshot.resources().iter().map(Arc::as_ref);
-                Addresses::of(resources, &Ranges::NONE, &Memory::default())
+                Addresses::of(resources, &Ranges::NONE, &AssignedVips::default())
             }
             false => Addresses::default(),
         };
         Self {
             compiled,
             addresses,
-            statuses: if of_services { desk.plane.statuses() } else { BTreeMap::new() },
-            certified: if of_services { certified(desk) } else { BTreeSet::new() },
-            zone: desk.setup.rules.zone.as_deref().map(str::to_owned),
+            statuses: if of_services { inner.plane.statuses() } else { BTreeMap::new() },
+            certified: if of_services { certified(inner) } else { BTreeSet::new() },
+            zone: inner.setup.rules.zone.as_deref().map(str::to_owned),
         }
     }
 
@@ -88,8 +88,8 @@ impl Computed {
 }
 
 /// Returns the proxies that have certificates.
-fn certified(desk: &Desk) -> BTreeSet<ProxyKey> {
-    let Some(issuer) = &desk.setup.issuer else { return BTreeSet::new() };
+fn certified(inner: &Inner) -> BTreeSet<ProxyKey> {
+    let Some(issuer) = &inner.setup.issuer else { return BTreeSet::new() };
     let report = Arc::clone(&issuer.report().borrow());
     report.certified().map(|(proxy, _)| proxy).collect()
 }

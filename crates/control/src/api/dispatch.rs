@@ -14,12 +14,12 @@ use axum::routing::{MethodFilter, MethodRouter};
 
 use super::Api;
 use super::answer::Answer;
-use super::ask::{Ask, NO_PAGE, check_media_type};
 use super::caller::Role;
 use super::collection::Collection;
 use super::operation::{Operation, Outcome};
 use super::recognise::recognise;
 use super::refusal::Refusal;
+use super::request::{ApiRequest, NO_PAGE, check_media_type};
 use super::serve::Peer;
 use crate::guard::caught_task;
 
@@ -85,7 +85,7 @@ async fn dispatch(api: Api, operation: Arc<Operation>, request: Request) -> Resp
     let took = started.elapsed();
     let status = response.status().as_u16();
     tracing::debug!(%method, path = uri.path(), request = %id, status, ?took, "request answered");
-    api.desk.metrics.answered(&method, operation.path, status, took);
+    api.inner.metrics.answered(&method, operation.path, status, took);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -119,7 +119,7 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
         let verb = if operation.needs == Role::Reader { "read" } else { "do" };
         return Err(caller.refused(&format!("may not {verb} this ({method} {})", uri.path())));
     }
-    if operation.is_about_resources() && !api.desk.is_prepared().await {
+    if operation.is_about_resources() && !api.inner.is_prepared().await {
         return Err(Refusal::starting());
     }
     let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
@@ -129,7 +129,7 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
         None => Bytes::new(),
     };
     let scheme = parts.extensions.get::<Peer>().map_or("http", |peer| peer.scheme);
-    let ask = Ask {
+    let request = ApiRequest {
         api: api.clone(),
         caller,
         scheme,
@@ -139,11 +139,11 @@ async fn answer(api: &Api, operation: &Operation, request: Request) -> Outcome {
         headers: parts.headers,
         body,
     };
-    (operation.run)(ask).await
+    (operation.run)(request).await
 }
 
 async fn read_body(api: &Api, operation: &Operation, parts: &Parts, body: Body) -> Result<Bytes, Refusal> {
-    let setup = &api.desk.setup;
+    let setup = &api.inner.setup;
     let (limit, patience) = match operation.of_many {
         true => (setup.body_limit * 16, setup.body_timeout * 3),
         false => (setup.body_limit, setup.body_timeout),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use model::draft::is_label_value;
-use model::kind::{Body, Home, Scope};
+use model::kind::{Body, KubernetesScope, Scope};
 use model::reference::{MESH_TAG, ZONE_TAG};
 use model::resource::{DISPLAY_NAME_LABEL, ENV_LABEL, NAMESPACE_LABEL, ORIGIN_LABEL, PROXY_TYPE_LABEL};
 use model::{Kind, ResourceId};
@@ -156,7 +156,7 @@ fn kubernetes(stored: &Stored, namespace: Option<&str>) -> Value {
     let Stored { key, document, .. } = stored;
     let id = id(stored);
     let mut metadata = Map::new();
-    let is_cluster_wide = key.kind.home() == Home::Cluster;
+    let is_cluster_wide = key.kind.home() == KubernetesScope::Cluster;
     metadata.insert("name".into(), json!(if is_cluster_wide { &key.name } else { &id.name }));
     if !is_cluster_wide {
         let stored_in = (!id.namespace.is_empty()).then_some(id.namespace.as_str());

@@ -9,11 +9,11 @@ use plan::ProxyId;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::ask::Ask;
 use super::collection::{Collection, Insight};
 use super::operation::{Operation, Outcome};
 use super::overview;
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 use crate::store::{Selection, Stored};
 
 const TITLE: &str = "Could not retrieve resources";
@@ -23,10 +23,10 @@ const ENVOY: &str = "envoy";
 /// Returns the operations. Lists of insights are ordinary lists.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::get("/global-insight", "Counts everything", "Object", |ask| Box::pin(global(ask))),
-        Operation::get("/global-insights", "Counts resources, as older clients ask", "Object", |ask| {
+        Operation::get("/global-insight", "Counts everything", "Object", |request| Box::pin(global(request))),
+        Operation::get("/global-insights", "Counts resources, as older clients ask", "Object", |request| {
             Box::pin(async move {
-                let all = All::read(&ask).await?;
+                let all = All::read(&request).await?;
                 Ok(Answer::json(json!({
                     "type": "GlobalInsights",
                     "creationTime": jiff::Timestamp::now().to_string(),
@@ -38,26 +38,27 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// Returns the items of a computed collection: of the mesh in the path, or of all meshes.
-pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Refusal> {
+pub(super) async fn items(request: &ApiRequest, computed: Insight) -> Result<Vec<Value>, Refusal> {
     match computed {
-        Insight::Dataplane => overview::dataplane_insights(ask).await,
+        Insight::Dataplane => overview::dataplane_insights(request).await,
         Insight::Mesh => {
-            let all = All::read(ask).await?;
+            let all = All::read(request).await?;
             Ok(all.of_kind(Kind::Mesh).map(|mesh| all.mesh(mesh)).collect())
         }
         // the newest profile has services as resources only
-        Insight::Service if ask.desk().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
+        Insight::Service if request.api().setup.rules.profile >= Profile::V3 => Ok(Vec::new()),
         Insight::Service => {
-            let all = All::read(ask).await?;
+            let all = All::read(request).await?;
             let services = all.services();
-            let wanted = services.into_iter().filter(|((mesh, _), _)| ask.mesh().is_none_or(|it| it == mesh));
+            let wanted =
+                services.into_iter().filter(|((mesh, _), _)| request.mesh().is_none_or(|it| it == mesh));
             let mut items: Vec<Value> = wanted
                 .map(|((mesh, name), service)| service.show(&mesh, &name, all.zone.as_deref()))
                 .collect();
             let outside = all.of_kind(Kind::ExternalService);
             items.extend(
                 outside
-                    .filter(|it| ask.mesh().is_none_or(|mesh| it.key.mesh_or_empty() == mesh))
+                    .filter(|it| request.mesh().is_none_or(|mesh| it.key.mesh_or_empty() == mesh))
                     .map(outside_service),
             );
             items.sort_by_key(|item| (item["name"].to_string(), item["mesh"].to_string()));
@@ -67,8 +68,8 @@ pub(super) async fn items(ask: &Ask, computed: Insight) -> Result<Vec<Value>, Re
     }
 }
 
-async fn global(ask: Ask) -> Outcome {
-    let all = All::read(&ask).await?;
+async fn global(request: ApiRequest) -> Outcome {
+    let all = All::read(&request).await?;
     let services = all.services();
     let of = |sort: Option<&str>| {
         let mut count = Count::default();
@@ -85,9 +86,9 @@ async fn global(ask: Ask) -> Outcome {
         "meshes": { "total": all.of_kind(Kind::Mesh).count() },
         "policies": { "total": policies },
         "dataplanes": {
-            "standard": all.proxies(None, Some(Sort::Standard)).show(),
-            "gatewayBuiltin": all.proxies(None, Some(Sort::Builtin)).show(),
-            "gatewayDelegated": all.proxies(None, Some(Sort::Delegated)).show(),
+            "standard": all.proxies(None, Some(DataplaneKind::Standard)).show(),
+            "gatewayBuiltin": all.proxies(None, Some(DataplaneKind::Builtin)).show(),
+            "gatewayDelegated": all.proxies(None, Some(DataplaneKind::Delegated)).show(),
         },
         "services": {
             "internal": of(Some("internal")).show(),
@@ -131,28 +132,28 @@ struct All {
 
 /// Sort of proxy that a Dataplane is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum DataplaneKind {
     Standard,
     Builtin,
     Delegated,
 }
 
-impl Sort {
+impl DataplaneKind {
     fn of(document: &Value) -> Self {
         match &document["networking"]["gateway"] {
             Value::Object(gateway) if gateway.get("type").and_then(Value::as_str) == Some("BUILTIN") => {
-                Sort::Builtin
+                DataplaneKind::Builtin
             }
-            Value::Object(_) => Sort::Delegated,
-            _ => Sort::Standard,
+            Value::Object(_) => DataplaneKind::Delegated,
+            _ => DataplaneKind::Standard,
         }
     }
 
     fn of_service(self) -> &'static str {
         match self {
-            Sort::Standard => "internal",
-            Sort::Builtin => "gateway_builtin",
-            Sort::Delegated => "gateway_delegated",
+            DataplaneKind::Standard => "internal",
+            DataplaneKind::Builtin => "gateway_builtin",
+            DataplaneKind::Delegated => "gateway_delegated",
         }
     }
 }
@@ -256,13 +257,13 @@ fn outside_service(service: &Stored) -> Value {
 }
 
 impl All {
-    async fn read(ask: &Ask) -> Result<Self, Refusal> {
-        let desk = ask.desk();
-        let listing = desk.store.list(&Selection::default()).await;
+    async fn read(request: &ApiRequest) -> Result<Self, Refusal> {
+        let inner = request.api();
+        let listing = inner.store.list(&Selection::default()).await;
         let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
-        let zone = desk.setup.rules.zone.as_deref().map(str::to_owned);
-        let backends = overview::backends(desk);
-        Ok(Self { items: listing.items, zone, statuses: desk.plane.statuses(), backends })
+        let zone = inner.setup.rules.zone.as_deref().map(str::to_owned);
+        let backends = overview::backends(inner);
+        Ok(Self { items: listing.items, zone, statuses: inner.plane.statuses(), backends })
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Stored> {
@@ -303,11 +304,11 @@ impl All {
         json!({ "issuedBackends": counts, "supportedBackends": counts })
     }
 
-    fn proxies(&self, mesh: Option<&str>, sort: Option<Sort>) -> Count {
+    fn proxies(&self, mesh: Option<&str>, sort: Option<DataplaneKind>) -> Count {
         let mut count = Count::default();
         self.of_kind(Kind::Dataplane)
             .filter(|it| mesh.is_none_or(|mesh| it.key.mesh.as_deref() == Some(mesh)))
-            .filter(|it| sort.is_none_or(|sort| Sort::of(&it.document) == sort))
+            .filter(|it| sort.is_none_or(|sort| DataplaneKind::of(&it.document) == sort))
             .for_each(|it| count.add(self.state(it)));
         count
     }
@@ -325,7 +326,10 @@ impl All {
     fn gateways(&self, mesh: &str) -> Count {
         let mut count = Count::default();
         self.of_kind(Kind::Dataplane)
-            .filter(|it| it.key.mesh.as_deref() == Some(mesh) && Sort::of(&it.document) != Sort::Standard)
+            .filter(|it| {
+                it.key.mesh.as_deref() == Some(mesh)
+                    && DataplaneKind::of(&it.document) != DataplaneKind::Standard
+            })
             .for_each(|it| count.add(self.state(it)));
         count
     }
@@ -352,7 +356,7 @@ impl All {
             let names: BTreeSet<&str> = sets.filter_map(|tags| tags[SERVICE_TAG].as_str()).collect();
             for name in names {
                 let key = (dataplane.key.mesh_or_empty().to_owned(), name.to_owned());
-                let sort = Sort::of(&dataplane.document).of_service();
+                let sort = DataplaneKind::of(&dataplane.document).of_service();
                 let service = services.entry(key).or_insert_with(|| Service::new(sort));
                 service.proxies.add(self.state(dataplane));
                 if let Some(backend) = self.backend(dataplane) {
@@ -394,10 +398,10 @@ impl All {
             "lastSync": jiff::Timestamp::now().to_string(),
             "dataplanes": self.proxies(Some(name), None).show(),
             "dataplanesByType": {
-                "standard": self.proxies(Some(name), Some(Sort::Standard)).show(),
+                "standard": self.proxies(Some(name), Some(DataplaneKind::Standard)).show(),
                 "gateway": self.gateways(name).show(),
-                "gatewayBuiltin": self.proxies(Some(name), Some(Sort::Builtin)).show(),
-                "gatewayDelegated": self.proxies(Some(name), Some(Sort::Delegated)).show(),
+                "gatewayBuiltin": self.proxies(Some(name), Some(DataplaneKind::Builtin)).show(),
+                "gatewayDelegated": self.proxies(Some(name), Some(DataplaneKind::Delegated)).show(),
             },
             "policies": policies,
             "resources": self.resources(Some(name)),

@@ -14,9 +14,9 @@ use plan::{ProxyId, View};
 use serde_json::json;
 
 use super::answer::Answer;
-use super::ask::Ask;
-use super::operation::{Body, Operation, Outcome, Query, Sort};
+use super::operation::{Body, Operation, Outcome, ParameterType, Query};
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 
 const TITLE: &str = "Could not retrieve a resource";
 
@@ -24,14 +24,18 @@ const CONFIG: &[Query] = &[
     Query {
         name: "shadow",
         about: "Whether policies with the label kuma.io/effect: shadow count too",
-        sort: Sort::Flag,
+        sort: ParameterType::Flag,
     },
-    Query { name: "include", about: "`diff`: add what is different from now", sort: Sort::OneOf(&["diff"]) },
+    Query {
+        name: "include",
+        about: "`diff`: add what is different from now",
+        sort: ParameterType::OneOf(&["diff"]),
+    },
 ];
 const DUMP: &[Query] = &[
-    Query { name: "include_eds", about: "Whether endpoints are shown too", sort: Sort::Flag },
-    Query { name: "format", about: "Kept for older clients", sort: Sort::Text },
-    Query { name: "usedonly", about: "Kept for older clients", sort: Sort::Flag },
+    Query { name: "include_eds", about: "Whether endpoints are shown too", sort: ParameterType::Flag },
+    Query { name: "format", about: "Kept for older clients", sort: ParameterType::Text },
+    Query { name: "usedonly", about: "Kept for older clients", sort: ParameterType::Flag },
 ];
 
 /// Returns the operations.
@@ -42,21 +46,21 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/dataplanes/{name}/_plan",
             "Shows what a proxy must do, and why",
             "Object",
-            |ask| Box::pin(about(ask, |_, proxy| Ok(plan::plan_json(&proxy.plan)))),
+            |request| Box::pin(about(request, |_, proxy| Ok(plan::plan_json(&proxy.plan)))),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_layout",
             "Shows the inbounds and outbounds of a proxy",
             "Layout",
-            |ask| Box::pin(viewed(ask, |view, proxy, _| Ok(layout::shown(view, proxy)))),
+            |request| Box::pin(viewed(request, |view, proxy, _| Ok(layout::shown(view, proxy)))),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_rules",
             "Shows the rules of a proxy, by kind of policy",
             "ProxyRules",
-            |ask| {
+            |request| {
                 Box::pin(async {
-                    let shown = viewed(ask, |view, _, _| Ok(rules::shown(view))).await;
+                    let shown = viewed(request, |view, _, _| Ok(rules::shown(view))).await;
                     shown.map_err(|refusal| match refusal.status {
                         axum::http::StatusCode::NOT_FOUND => refusal.titled("Could not retrieve Dataplane"),
                         _ => refusal,
@@ -68,54 +72,60 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/meshgateways/{name}/_rules",
             "Shows the rules of a gateway, by kind of policy",
             "ProxyRules",
-            |ask| Box::pin(rules::of_gateway(ask)),
+            |request| Box::pin(rules::of_gateway(request)),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/rules",
             "Shows the rules of a proxy, as older clients ask",
             "ItemList",
-            |ask| Box::pin(viewed(ask, |view, _, _| Ok(rules::listed(view)))),
+            |request| Box::pin(viewed(request, |view, _, _| Ok(rules::listed(view)))),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/policies",
             "Shows the policies of a proxy, as older clients ask",
             "ItemList",
-            |ask| Box::pin(policies::older(ask)),
+            |request| Box::pin(policies::older(request)),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_policies",
             "Shows what policies say about a proxy as a whole",
             "AppliedPolicies",
-            |ask| Box::pin(viewed(ask, |view, _, _| Ok(policies::of_proxy(view)))),
+            |request| Box::pin(viewed(request, |view, _, _| Ok(policies::of_proxy(view)))),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_inbounds/{kri}/_policies",
             "Shows what policies say about an inbound",
             "AppliedPolicies",
-            |ask| Box::pin(viewed(ask, |view, _, ask| policies::of_inbound(view, &section(ask, "kri")?))),
+            |request| {
+                Box::pin(viewed(request, |view, _, request| {
+                    policies::of_inbound(view, &section(request, "kri")?)
+                }))
+            },
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_policies",
             "Shows what policies say about an outbound",
             "AppliedPolicies",
-            |ask| {
-                Box::pin(viewed(ask, |view, _, ask| Ok(policies::of_outbound(view, &section(ask, "kri")?))))
+            |request| {
+                Box::pin(viewed(request, |view, _, request| {
+                    Ok(policies::of_outbound(view, &section(request, "kri")?))
+                }))
             },
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes",
             "Shows the routes of an outbound",
             "Routes",
-            |ask| Box::pin(routes(ask)),
+            |request| Box::pin(routes(request)),
         ),
         get(
             "/meshes/{mesh}/dataplanes/{name}/_outbounds/{kri}/_routes/{route}/_policies",
             "Shows what policies say about a route of an outbound",
             "AppliedPolicies",
-            |ask| {
-                Box::pin(viewed(ask, |view, _, ask| {
-                    section(ask, "route")?;
-                    Ok(policies::of_outbound(view, &section(ask, "kri")?))
+            |request| {
+                Box::pin(viewed(request, |view, _, request| {
+                    section(request, "route")?;
+                    Ok(policies::of_outbound(view, &section(request, "kri")?))
                 }))
             },
         ),
@@ -123,18 +133,24 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/dataplanes/{name}/_config",
             "Shows what a proxy is or would be told",
             "Config",
-            |ask| Box::pin(dump::config(ask)),
+            |request| Box::pin(dump::config(request)),
         )
         .query(CONFIG),
-        get("/meshes/{mesh}/dataplanes/{name}/xds", "Shows what a proxy was told last", "Config", |ask| {
-            Box::pin(dump::xds(ask))
-        })
+        get(
+            "/meshes/{mesh}/dataplanes/{name}/xds",
+            "Shows what a proxy was told last",
+            "Config",
+            |request| Box::pin(dump::xds(request)),
+        )
         .query(DUMP),
         Operation {
             good: vec![(200, Body::Text)],
-            ..get("/meshes/{mesh}/dataplanes/{name}/clusters", "Lists the clusters of a proxy", "", |ask| {
-                Box::pin(dump::clusters(ask))
-            })
+            ..get(
+                "/meshes/{mesh}/dataplanes/{name}/clusters",
+                "Lists the clusters of a proxy",
+                "",
+                |request| Box::pin(dump::clusters(request)),
+            )
             .query(DUMP)
         },
         Operation {
@@ -143,7 +159,7 @@ pub(super) fn operations() -> Vec<Operation> {
                 "/meshes/{mesh}/dataplanes/{name}/stats",
                 "Counts what a proxy accepted and refused",
                 "",
-                |ask| Box::pin(dump::stats(ask)),
+                |request| Box::pin(dump::stats(request)),
             )
             .query(DUMP)
         },
@@ -154,8 +170,8 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// Returns the proxy in the path.
-fn proxy(ask: &Ask) -> Option<ProxyId> {
-    ProxyId::of_kind(kind(&ask.path), ask.parameter("mesh"), ask.parameter("name"))
+fn proxy(request: &ApiRequest) -> Option<ProxyId> {
+    ProxyId::of_kind(kind(&request.path), request.parameter("mesh"), request.parameter("name"))
 }
 
 /// Returns the kind of proxy resource that a path is about.
@@ -168,47 +184,47 @@ fn kind(path: &str) -> Kind {
 }
 
 /// Returns the compiled state of all proxies with the proxy in the path, which is among them.
-async fn compiled(ask: &Ask) -> Result<(Arc<Compiled>, ProxyId), Refusal> {
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
-    let proxy = proxy(ask).filter(|proxy| compiled.proxies.contains_key(proxy));
+async fn compiled(request: &ApiRequest) -> Result<(Arc<Compiled>, ProxyId), Refusal> {
+    let compiled = Arc::clone(&request.api().plane.standing().compiled);
+    let proxy = proxy(request).filter(|proxy| compiled.proxies.contains_key(proxy));
     proxy.map(|proxy| (compiled, proxy)).ok_or_else(|| Refusal::not_found(TITLE))
 }
 
 async fn about(
-    ask: Ask,
-    show: impl Fn(&Ask, &CompiledProxy) -> Result<serde_json::Value, Refusal> + Send,
+    request: ApiRequest,
+    show: impl Fn(&ApiRequest, &CompiledProxy) -> Result<serde_json::Value, Refusal> + Send,
 ) -> Outcome {
-    let (compiled, proxy) = compiled(&ask).await?;
+    let (compiled, proxy) = compiled(&request).await?;
     let proxy = compiled.proxies.get(&proxy).ok_or_else(|| Refusal::not_found(TITLE))?;
-    Ok(Answer::json(show(&ask, proxy)?))
+    Ok(Answer::json(show(&request, proxy)?))
 }
 
 /// Answers from the view of the proxy, on a thread for blocking work.
 async fn viewed(
-    ask: Ask,
-    show: fn(&View<'_>, &CompiledProxy, &Ask) -> Result<serde_json::Value, Refusal>,
+    request: ApiRequest,
+    show: fn(&View<'_>, &CompiledProxy, &ApiRequest) -> Result<serde_json::Value, Refusal>,
 ) -> Outcome {
-    let (compiled, id) = compiled(&ask).await?;
+    let (compiled, id) = compiled(&request).await?;
     let work = move || {
         let proxy = compiled.proxies.get(&id).ok_or_else(|| Refusal::not_found(TITLE))?;
         let view = id.as_dataplane().and_then(|key| compiled.snapshot.seen_by(key));
-        show(&view.ok_or_else(|| Refusal::not_found(TITLE))?, proxy, &ask).map(Answer::json)
+        show(&view.ok_or_else(|| Refusal::not_found(TITLE))?, proxy, &request).map(Answer::json)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
 /// Parses the identifier in a parameter of the path.
-fn section(ask: &Ask, parameter: &str) -> Result<ResourceId, Refusal> {
-    let text = ask.parameter(parameter);
+fn section(request: &ApiRequest, parameter: &str) -> Result<ResourceId, Refusal> {
+    let text = request.parameter(parameter);
     let invalid = || Refusal::bad(format!("bad request: invalid identifier string: \"{text}\""));
     ResourceId::from_kri(text).ok_or_else(invalid)
 }
 
-async fn routes(ask: Ask) -> Outcome {
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
-    let dataplane = ProxyKey::new(ask.parameter("mesh"), ask.parameter("name"));
-    let plan::Answer { status, body } =
-        compiled.snapshot.inspect_outbound_routes(&dataplane, ask.parameter("kri"));
+async fn routes(request: ApiRequest) -> Outcome {
+    let compiled = Arc::clone(&request.api().plane.standing().compiled);
+    let dataplane = ProxyKey::new(request.parameter("mesh"), request.parameter("name"));
+    let plan::InspectionResponse { status, body } =
+        compiled.snapshot.inspect_outbound_routes(&dataplane, request.parameter("kri"));
     let status = axum::http::StatusCode::from_u16(status).unwrap_or_default();
     Ok(Answer::json(body).with_status(status))
 }

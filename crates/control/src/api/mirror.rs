@@ -13,7 +13,7 @@ use crate::store::{Expected, MemoryStore, Store, StoreError};
 
 /// Resources of files as a store that the API can read. Writes to it do not reach the files.
 #[derive(Clone, Debug, Default)]
-pub struct Mirror {
+pub struct MirrorStore {
     store: MemoryStore,
     /// State of the last reflection; locked during one.
     seen: Arc<Mutex<Seen>>,
@@ -22,7 +22,7 @@ pub struct Mirror {
 /// Entries, with their keys in the store: a document may be shown under another name.
 type Seen = BTreeMap<ResourceKey, (ResourceKey, Arc<Entry>)>;
 
-impl Mirror {
+impl MirrorStore {
     /// Returns the store.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::new(self.store.clone())
@@ -118,7 +118,7 @@ spec: { networking: { address: 10.0.0.1, inbound: [{ port: 1, tags: { kuma.io/se
 
     #[tokio::test]
     async fn files_are_seen_as_a_store_has_them() {
-        let mirror = Mirror::default();
+        let mirror = MirrorStore::default();
         mirror.reflect(&ledger(FILES)).await.unwrap();
         let items = mirror.store().list(&Selection::default()).await.unwrap().items;
         let keys: Vec<String> = items.iter().map(|it| it.key.to_string()).collect();
@@ -139,10 +139,10 @@ spec: { networking: { address: 10.0.0.1, inbound: [{ port: 1, tags: { kuma.io/se
     }
     #[tokio::test]
     async fn only_what_changed_is_written() {
-        let mirror = Mirror::default();
+        let mirror = MirrorStore::default();
         let mut files = ledger(FILES);
         mirror.reflect(&files).await.unwrap();
-        let revisions = async |mirror: &Mirror| -> Vec<_> {
+        let revisions = async |mirror: &MirrorStore| -> Vec<_> {
             let items = mirror.store().list(&Selection::default()).await.unwrap().items;
             items.into_iter().map(|it| (it.key.to_string(), it.version)).collect()
         };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::caller::Role;
 use super::collection::Collection;
-use super::operation::{Body, Operation, Query, Schema, Sort};
+use super::operation::{Body, Operation, ParameterType, Query, Schema};
 
 /// Builds the document. It is equal on every machine: it depends on nothing but the program.
 pub fn document() -> Value {
@@ -149,13 +149,13 @@ fn path_parameter(name: &str, path: &str) -> Value {
 
 fn query_parameter(Query { name, about, sort }: &Query) -> Value {
     let schema = match sort {
-        Sort::Text => json!({ "type": "string" }),
-        Sort::Flag => json!({ "type": "boolean" }),
-        Sort::Number { least, most: Some(most) } => {
+        ParameterType::Text => json!({ "type": "string" }),
+        ParameterType::Flag => json!({ "type": "boolean" }),
+        ParameterType::Number { least, most: Some(most) } => {
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
-        Sort::Number { least, most: None } => json!({ "type": "integer", "minimum": least }),
-        Sort::OneOf(words) => json!({ "type": "string", "enum": words }),
+        ParameterType::Number { least, most: None } => json!({ "type": "integer", "minimum": least }),
+        ParameterType::OneOf(words) => json!({ "type": "string", "enum": words }),
     };
     json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
 }

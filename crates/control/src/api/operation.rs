@@ -7,9 +7,9 @@ use axum::http::Method;
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::answer::Answer;
-use super::ask::Ask;
 use super::caller::Role;
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 
 /// Result of a request.
 pub(super) type Outcome = Result<Answer, Refusal>;
@@ -36,7 +36,7 @@ pub(super) struct Operation {
     pub(super) good: Vec<(u16, Body)>,
     /// Statuses of other answers.
     pub(super) bad: Vec<u16>,
-    pub(super) run: fn(Ask) -> Pending,
+    pub(super) run: fn(ApiRequest) -> Pending,
 }
 
 /// Query parameter.
@@ -44,12 +44,12 @@ pub(super) struct Operation {
 pub(super) struct Query {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    pub(super) sort: Sort,
+    pub(super) sort: ParameterType,
 }
 
 /// Type of a query parameter.
 #[derive(Debug)]
-pub(super) enum Sort {
+pub(super) enum ParameterType {
     Text,
     Flag,
     Number { least: u64, most: Option<u64> },
@@ -102,7 +102,7 @@ impl Operation {
         path: &'static str,
         summary: &'static str,
         schema: impl Into<Schema>,
-        run: fn(Ask) -> Pending,
+        run: fn(ApiRequest) -> Pending,
     ) -> Self {
         Self::new(Method::GET, path, summary, run).needs(Role::Reader).good(200, Body::Json(schema.into()))
     }
@@ -111,7 +111,7 @@ impl Operation {
         method: Method,
         path: &'static str,
         summary: &'static str,
-        run: fn(Ask) -> Pending,
+        run: fn(ApiRequest) -> Pending,
     ) -> Self {
         let mut bad = vec![400, 401, 403];
         if path.contains('{') {

@@ -9,10 +9,9 @@ use model::{Kind, ProxyKey, ResourceKey};
 use plan::{ProxyId, Snapshot};
 use serde_json::{Value, json};
 
-use super::Desk;
+use super::Inner;
 use super::addressed::exists;
 use super::answer::Answer;
-use super::ask::Ask;
 use super::collection::Collection;
 use super::document;
 use super::filter::Filter;
@@ -20,6 +19,7 @@ use super::listing::{DATAPLANE_FILTERS, FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 use crate::store::{Selection, Stored};
 
 const LIST: &str = "Could not retrieve resources";
@@ -37,9 +37,10 @@ pub(super) fn operations() -> Vec<Operation> {
         "/zoneingresses+insights",
         "/zoneegressoverviews",
     ] {
-        let row = Operation::get(path, "Lists resources with what is known of them", "ResourceList", |ask| {
-            Box::pin(list(ask))
-        });
+        let row =
+            Operation::get(path, "Lists resources with what is known of them", "ResourceList", |request| {
+                Box::pin(list(request))
+            });
         let row = row.query(PAGING).query(FILTERS).query(DATAPLANE_FILTERS);
         rows.push(if row.bad.contains(&404) { row } else { row.bad(404) });
     }
@@ -51,16 +52,16 @@ pub(super) fn operations() -> Vec<Operation> {
         "/zoneingresses+insights/{name}",
         "/zoneegressoverviews/{name}",
     ] {
-        rows.push(Operation::get(path, "Shows a resource with what is known of it", "Resource", |ask| {
-            Box::pin(get(ask))
+        rows.push(Operation::get(path, "Shows a resource with what is known of it", "Resource", |request| {
+            Box::pin(get(request))
         }));
     }
     rows
 }
 
 /// Returns the kind in the path, if there are overviews of it there.
-fn kind(ask: &Ask) -> Result<Kind, Refusal> {
-    let old = ask.path.trim_matches('/').split('/').find_map(|part| match part {
+fn kind(request: &ApiRequest) -> Result<Kind, Refusal> {
+    let old = request.path.trim_matches('/').split('/').find_map(|part| match part {
         "dataplanes+insights" => Some(Kind::Dataplane),
         "zones+insights" => Some(Kind::Zone),
         "zoneingresses+insights" => Some(Kind::ZoneIngress),
@@ -69,7 +70,7 @@ fn kind(ask: &Ask) -> Result<Kind, Refusal> {
     });
     let kind = match old {
         Some(kind) => kind,
-        None => match ask.collection()? {
+        None => match request.collection()? {
             Collection::Kept(kind) => kind,
             Collection::Computed(_) => return Err(Refusal::no_page()),
         },
@@ -80,30 +81,30 @@ fn kind(ask: &Ask) -> Result<Kind, Refusal> {
     }
 }
 
-async fn list(ask: Ask) -> Outcome {
-    let kind = kind(&ask)?;
-    let page = Page::read(&ask.query)?;
-    let filter = Filter::read(&ask.query, kind == Kind::Dataplane)?;
-    let desk = ask.desk();
-    if let Some(mesh) = ask.mesh() {
-        exists(desk.store.as_ref(), mesh).await?;
+async fn list(request: ApiRequest) -> Outcome {
+    let kind = kind(&request)?;
+    let page = Page::read(&request.query)?;
+    let filter = Filter::read(&request.query, kind == Kind::Dataplane)?;
+    let inner = request.api();
+    if let Some(mesh) = request.mesh() {
+        exists(inner.store.as_ref(), mesh).await?;
     }
-    let selection = Selection { kind: Some(kind), mesh: ask.mesh().map(str::to_owned) };
-    let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
+    let selection = Selection { kind: Some(kind), mesh: request.mesh().map(str::to_owned) };
+    let listing = inner.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
     let found: Vec<Stored> = listing.items.into_iter().filter(|it| filter.holds(&it.document)).collect();
-    let statuses = desk.plane.statuses();
-    let show = |stored: &Stored| overview(desk, stored, status(&statuses, stored));
-    Ok(Answer::json(page.of(&found, ask.place(), show)))
+    let statuses = inner.plane.statuses();
+    let show = |stored: &Stored| overview(inner, stored, status(&statuses, stored));
+    Ok(Answer::json(page.of(&found, request.place(), show)))
 }
 
-async fn get(ask: Ask) -> Outcome {
-    let kind = kind(&ask)?;
-    let desk = ask.desk();
-    let key = ResourceKey::new(kind, ask.mesh().unwrap_or_default(), ask.parameter("name"));
-    let found = desk.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
+async fn get(request: ApiRequest) -> Outcome {
+    let kind = kind(&request)?;
+    let inner = request.api();
+    let key = ResourceKey::new(kind, request.mesh().unwrap_or_default(), request.parameter("name"));
+    let found = inner.store.get(&key).await.map_err(|error| Refusal::of_store(ITEM, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
-    let status = ProxyId::of(&found.key).and_then(|proxy| desk.plane.status(&proxy));
-    Ok(Answer::json(overview(desk, &found, status.as_ref())))
+    let status = ProxyId::of(&found.key).and_then(|proxy| inner.plane.status(&proxy));
+    Ok(Answer::json(overview(inner, &found, status.as_ref())))
 }
 
 /// Returns the status of the proxy that a resource is for; `None`: there is no status, or it is for no proxy.
@@ -112,13 +113,13 @@ fn status<'a>(statuses: &'a BTreeMap<ProxyId, ProxyStatus>, stored: &Stored) -> 
 }
 
 /// Returns the insights of the dataplanes of the mesh in the path, or of all meshes.
-pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal> {
-    let desk = ask.desk();
-    let selection = Selection { kind: Some(Kind::Dataplane), mesh: ask.mesh().map(str::to_owned) };
-    let listing = desk.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
-    let statuses = desk.plane.statuses();
+pub(super) async fn dataplane_insights(request: &ApiRequest) -> Result<Vec<Value>, Refusal> {
+    let inner = request.api();
+    let selection = Selection { kind: Some(Kind::Dataplane), mesh: request.mesh().map(str::to_owned) };
+    let listing = inner.store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
+    let statuses = inner.plane.statuses();
     let show = |stored: &Stored| {
-        let insight = insight(desk, stored, status(&statuses, stored));
+        let insight = insight(inner, stored, status(&statuses, stored));
         let mut shown = json!({
             "type": "DataplaneInsight",
             "mesh": stored.key.mesh,
@@ -139,7 +140,7 @@ pub(super) async fn dataplane_insights(ask: &Ask) -> Result<Vec<Value>, Refusal>
     Ok(listing.items.iter().filter(is_known).map(show).collect())
 }
 
-fn overview(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+fn overview(inner: &Inner, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let kind = stored.key.kind;
     let member = match kind {
         Kind::Zone => "zone",
@@ -155,12 +156,12 @@ fn overview(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value
     let mut overview = Value::Object(envelope.into_iter().collect());
     overview["type"] = json!(format!("{kind}Overview"));
     overview[member] = Value::Object(body.into_iter().collect());
-    overview[format!("{member}Insight")] = insight(desk, stored, status);
+    overview[format!("{member}Insight")] = insight(inner, stored, status);
     overview
 }
 
 /// Returns the insight of a proxy since it attached; an empty one while it is not attached.
-fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
+fn insight(inner: &Inner, stored: &Stored, status: Option<&ProxyStatus>) -> Value {
     let Some(ProxyStatus { connection: Some(connection), streams, types, .. }) = status else {
         return json!({ "subscriptions": [] });
     };
@@ -207,7 +208,7 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
     }
     let mut insight = json!({ "subscriptions": [{
         "id": format!("{}/{streams}", stored.key.name),
-        "controlPlaneInstanceId": desk.setup.instance,
+        "controlPlaneInstanceId": inner.setup.instance,
         "connectTime": since.to_string(),
         "status": state,
         "version": version(agent, kuma_dp.as_deref(), metadata.as_deref()),
@@ -215,7 +216,7 @@ fn insight(desk: &Desk, stored: &Stored, status: Option<&ProxyStatus>) -> Value 
     if let Some(metadata) = metadata {
         insight["metadata"] = (**metadata).clone();
     }
-    if let Some(mtls) = mtls(desk, stored) {
+    if let Some(mtls) = mtls(inner, stored) {
         insight["mTLS"] = mtls;
     }
     insight
@@ -238,13 +239,13 @@ fn version(agent: &str, kuma_dp: Option<&str>, metadata: Option<&Value>) -> Valu
 }
 
 /// Returns the certificate of a proxy that attaches here; `None`: it has none.
-fn mtls(desk: &Desk, stored: &Stored) -> Option<Value> {
-    let report = Arc::clone(&desk.setup.issuer.as_ref()?.report().borrow());
+fn mtls(inner: &Inner, stored: &Stored) -> Option<Value> {
+    let report = Arc::clone(&inner.setup.issuer.as_ref()?.report().borrow());
     let (mesh, name) = (stored.key.mesh_or_empty(), stored.key.name.as_str());
     let found =
         report.proxies.binary_search_by(|row| (row.mesh.as_str(), row.name.as_str()).cmp(&(mesh, name)));
     let row = report.proxies.get(found.ok()?)?;
-    let standing = desk.plane.standing();
+    let standing = inner.plane.standing();
     let backend = backend(&standing.compiled.snapshot, row);
     Some(json!({
         "certificateExpirationTime": row.ends?.to_string(),
@@ -262,9 +263,9 @@ fn backend<'a>(snapshot: &'a Snapshot, row: &'a CertificateRow) -> &'a str {
 }
 
 /// Returns the issuer of the certificate of each proxy that attaches here and has one.
-pub(super) fn backends(desk: &Desk) -> BTreeMap<ProxyKey, String> {
-    let Some(issuer) = &desk.setup.issuer else { return BTreeMap::new() };
-    let (report, standing) = (Arc::clone(&issuer.report().borrow()), desk.plane.standing());
+pub(super) fn backends(inner: &Inner) -> BTreeMap<ProxyKey, String> {
+    let Some(issuer) = &inner.setup.issuer else { return BTreeMap::new() };
+    let (report, standing) = (Arc::clone(&issuer.report().borrow()), inner.plane.standing());
     let snapshot = &standing.compiled.snapshot;
     report.certified().map(|(proxy, row)| (proxy, backend(snapshot, row).to_owned())).collect()
 }

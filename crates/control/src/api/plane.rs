@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use change::Revision;
 use change::replica::{Replica, rollout};
-use change::report::{Facts, FleetReport, Question, report};
+use change::report::{FleetReport, Question, ReportInput, report};
 use change::rollout::Rollout;
 use change::status::ProxyStatus;
 use plan::ProxyId;
@@ -16,7 +16,7 @@ use crate::discovery::Statuses;
 use crate::fleet::Standing;
 use crate::identity::{Issuer, ToldToOthers};
 use crate::replicas::Others;
-use crate::telemetry::{Moves, Telemetry};
+use crate::telemetry::{ChangeSignal, Telemetry};
 
 /// Running state and the statuses of proxies: those of this control plane, and those of the others on its store.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ impl Plane {
     pub fn report(&self, question: &Question) -> FleetReport {
         let (standing, others) = (self.standing(), self.others.borrow().clone());
         let newest = standing.rollouts.all().next_back();
-        let facts = Facts {
+        let facts = ReportInput {
             own: self.own_of(&standing),
             others: &others.replicas,
             others_unknown: others.unknown.as_deref().map(str::to_owned),
@@ -157,7 +157,7 @@ impl Plane {
     }
 }
 
-impl Moves for Plane {
+impl ChangeSignal for Plane {
     async fn moved(&mut self) {
         Plane::moved(self).await;
     }

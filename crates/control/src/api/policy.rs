@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::addressed::{exists, keys_of};
 use super::answer::Answer;
-use super::ask::Ask;
-use super::attachments::{self, Attachment, Inside};
+use super::attachments::{self, Attachment, MeshIndex};
 use super::collection::Collection;
 use super::computed::Computed;
 use super::document;
@@ -20,6 +19,7 @@ use super::listing::{FILTERS, PAGING};
 use super::operation::{Operation, Outcome};
 use super::page::Page;
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 use super::selected::selects;
 use crate::store::Selection;
 
@@ -36,10 +36,10 @@ pub(super) fn operations() -> Vec<Operation> {
             path,
             "Lists the dataplanes that a policy or service concerns",
             "ResourceList",
-            |ask| {
-                Box::pin(concerned(ask, |ask, found| {
-                    let page = Page::read(&ask.query)?;
-                    Ok(page.of(&found, ask.place(), dataplane_meta))
+            |request| {
+                Box::pin(concerned(request, |request, found| {
+                    let page = Page::read(&request.query)?;
+                    Ok(page.of(&found, request.place(), dataplane_meta))
                 }))
             },
         );
@@ -50,10 +50,10 @@ pub(super) fn operations() -> Vec<Operation> {
             "/meshes/{mesh}/{plural}/{name}/_dataplanes",
             "Lists the dataplanes of a service",
             "ResourceList",
-            |ask| {
-                Box::pin(concerned(ask, |ask, found| {
-                    let page = Page::read(&ask.query)?;
-                    Ok(page.of(&found, ask.place(), dataplane_meta))
+            |request| {
+                Box::pin(concerned(request, |request, found| {
+                    let page = Page::read(&request.query)?;
+                    Ok(page.of(&found, request.place(), dataplane_meta))
                 }))
             },
         )
@@ -63,13 +63,13 @@ pub(super) fn operations() -> Vec<Operation> {
         "/meshes/{mesh}/{plural}/{name}/dataplanes",
         "Lists the dataplanes that a policy concerns, as older clients ask",
         "ItemList",
-        |ask| Box::pin(older(ask)),
+        |request| Box::pin(older(request)),
     ));
     rows.push(Operation::get(
         "/meshes/{mesh}/{plural}/{name}/_hostnames",
         "Lists the host names of a service",
         "ItemList",
-        |ask| Box::pin(hostnames(ask)),
+        |request| Box::pin(hostnames(request)),
     ));
     rows
 }
@@ -91,18 +91,18 @@ fn attached(found: &Resource, attachments: &[Value]) -> Value {
 
 /// Answers with the proxies affected by a policy or a gateway, in the shape of older clients. The list is empty if it
 /// does not exist.
-async fn older(ask: Ask) -> Outcome {
-    let collection = ask.collection()?;
+async fn older(request: ApiRequest) -> Outcome {
+    let collection = request.collection()?;
     let Collection::Kept(kind) = collection else { return Err(Refusal::no_page()) };
-    let store = ask.desk().store.as_ref();
-    exists(store, ask.parameter("mesh")).await?;
+    let store = request.api().store.as_ref();
+    exists(store, request.parameter("mesh")).await?;
     let shown = |items: Vec<Value>| Answer::json(json!({ "total": items.len(), "items": items }));
-    let key = keys_of(&ask, kind);
+    let key = keys_of(&request, kind);
     if store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?.is_none() {
         return Ok(shown(Vec::new()));
     }
     if kind.is_policy() || matches!(kind, Kind::MeshService | Kind::MeshGateway) {
-        return concerned(ask, |_, found| {
+        return concerned(request, |_, found| {
             let items: Vec<Value> =
                 found.iter().map(|it| attached(it, &[json!({ "type": "dataplane" })])).collect();
             Ok(json!({ "total": items.len(), "items": items }))
@@ -112,32 +112,36 @@ async fn older(ask: Ask) -> Outcome {
     if !collection.is_attached() {
         return Err(Refusal::no_page());
     }
-    let selection = Selection::default().in_mesh(ask.parameter("mesh"));
+    let selection = Selection::default().in_mesh(request.parameter("mesh"));
     let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+    let compiled = Arc::clone(&request.api().plane.standing().compiled);
     let work = move || {
-        let inside = Inside::of(&listing.items);
-        let items =
-            compiled.snapshot.in_mesh(Kind::Dataplane, ask.parameter("mesh")).iter().filter_map(|found| {
+        let inside = MeshIndex::of(&listing.items);
+        let items = compiled.snapshot.in_mesh(Kind::Dataplane, request.parameter("mesh")).iter().filter_map(
+            |found| {
                 let parts = attachments::of_tags(&found.key(), &inside);
                 let places: Vec<Value> =
                     parts.iter().filter(|it| it.has(&key)).map(Attachment::place).collect();
                 (!places.is_empty()).then(|| attached(found, &places))
-            });
+            },
+        );
         Ok(shown(items.collect()))
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
 
 /// Answers from the dataplanes that are affected by the resource in the path.
-async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value, Refusal>) -> Outcome {
-    let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
-    let filter = Filter::read(&ask.query, false)?;
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+async fn concerned(
+    request: ApiRequest,
+    show: fn(&ApiRequest, Vec<Arc<Resource>>) -> Result<Value, Refusal>,
+) -> Outcome {
+    let Collection::Kept(kind) = request.collection()? else { return Err(Refusal::no_page()) };
+    let filter = Filter::read(&request.query, false)?;
+    let compiled = Arc::clone(&request.api().plane.standing().compiled);
     let work = move || {
-        let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
+        let (mesh, name) = (request.parameter("mesh"), request.parameter("name"));
         // the path with the hyphen is a client's mistake: if its resource is missing, the path is unknown
-        let absent = || match ask.path.contains("/-resources/") {
+        let absent = || match request.path.contains("/-resources/") {
             true => Refusal::no_page(),
             false => Refusal::not_found(TITLE),
         };
@@ -159,8 +163,8 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
         };
         // a gateway has the older shape only
         let is_gateway = kind == Kind::MeshGateway
-            && ask.path.ends_with("/dataplanes")
-            && !ask.path.contains("resources/");
+            && request.path.ends_with("/dataplanes")
+            && !request.path.contains("resources/");
         if !kind.is_policy() && kind != Kind::MeshService && !is_gateway {
             return Err(Refusal::no_page());
         }
@@ -168,7 +172,7 @@ async fn concerned(ask: Ask, show: fn(&Ask, Vec<Arc<Resource>>) -> Result<Value,
         let found = found.into_iter().filter(|it| {
             filter.holds(&json!({ "name": it.meta().name.as_str(), "labels": it.meta().labels }))
         });
-        show(&ask, found.collect()).map(Answer::json)
+        show(&request, found.collect()).map(Answer::json)
     };
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::leaving()))
 }
@@ -185,17 +189,17 @@ fn dataplanes(
 }
 
 /// Answers with the host names of a service, with their zones.
-async fn hostnames(ask: Ask) -> Outcome {
-    let Collection::Kept(kind) = ask.collection()? else { return Err(Refusal::no_page()) };
+async fn hostnames(request: ApiRequest) -> Outcome {
+    let Collection::Kept(kind) = request.collection()? else { return Err(Refusal::no_page()) };
     if !matches!(kind, Kind::MeshService | Kind::MeshExternalService | Kind::MeshMultiZoneService) {
         return Err(Refusal::no_page());
     }
-    let key = keys_of(&ask, kind);
-    let found = ask.desk().store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
+    let key = keys_of(&request, kind);
+    let found = request.api().store.get(&key).await.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let found = found.ok_or_else(|| Refusal::not_found(TITLE))?;
-    let found = Computed::now(ask.desk(), kind).fill(found);
+    let found = Computed::now(request.api(), kind).fill(found);
     let zone = found.document["labels"][model::reference::ZONE_TAG].as_str();
-    let zone = zone.or(ask.desk().setup.rules.zone.as_deref()).unwrap_or("default");
+    let zone = zone.or(request.api().setup.rules.zone.as_deref()).unwrap_or("default");
     let mut zones: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     let addresses = found.document["status"]["addresses"].as_array();
     for hostname in addresses.into_iter().flatten().filter_map(|address| address["hostname"].as_str()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use change::addresses::Filler;
-use change::preview::{Live, Preview, State, overlay, preview, stored};
+use change::preview::{OpenConnections, Preview, State, overlay, preview, stored};
 use change::{Content, Entry, Ledger};
 use model::problems::SHOWN;
 use model::{Kind, Problem, ResourceKey};
@@ -14,10 +14,10 @@ use serde_json::json;
 
 use super::addressed::NO_MESH;
 use super::answer::Answer;
-use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::{Invalid, Refusal};
+use super::request::ApiRequest;
 use crate::store::Selection;
 
 const TITLE: &str = "Could not preview a change";
@@ -28,20 +28,20 @@ pub(super) fn operations() -> Vec<Operation> {
         Method::POST,
         "/_preview",
         "What it would do to put these resources, without doing it",
-        |ask| Box::pin(foretold(ask)),
+        |request| Box::pin(foretold(request)),
     );
     vec![row.takes("Proposal").good(200, Body::of::<Preview>()).bad(404).needs(Role::Reader)]
 }
 
-async fn foretold(ask: Ask) -> Outcome {
-    let put = proposed(&ask)?;
-    let listing = ask.desk().store.list(&Selection::default()).await;
+async fn foretold(request: ApiRequest) -> Outcome {
+    let put = proposed(&request)?;
+    let listing = request.api().store.list(&Selection::default()).await;
     let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
-    let desk = ask.api.desk.clone();
+    let inner = request.api.inner.clone();
     // a preview plans every proxy twice: one at a time leaves the machine to other callers
-    let turn = desk.previews.acquire().await.map_err(|_| Refusal::leaving())?;
-    let (rules, ranges) = (desk.setup.rules.clone(), desk.setup.vips);
-    let envoy = desk.plane.standing().envoy();
+    let turn = inner.previews.acquire().await.map_err(|_| Refusal::leaving())?;
+    let (rules, ranges) = (inner.setup.rules.clone(), inner.setup.vips);
+    let envoy = inner.plane.standing().envoy();
     let work = move || {
         let documents = listing.items.iter().filter(|it| !is_secret(it.key.kind));
         let shown = documents.map(|it| super::document::Format::Universal.show(it));
@@ -54,7 +54,7 @@ async fn foretold(ask: Ask) -> Outcome {
         of_known_meshes(&proposed, &put)?;
         let mut filler = Filler::new(ranges, rules);
         let after = State::of(filler.fill(&proposed), &context, envoy);
-        Ok::<_, Refusal>(preview(&before, &after, &Live::new()).remarking(filler.problems()))
+        Ok::<_, Refusal>(preview(&before, &after, &OpenConnections::new()).remarking(filler.problems()))
     };
     let foretold = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())??;
     drop(turn);
@@ -63,8 +63,8 @@ async fn foretold(ask: Ask) -> Outcome {
 
 /// Parses the resources in the body: one, a list, or in YAML several documents. Secrets are left out: they change
 /// nothing that a preview shows, and their current values are not for readers.
-fn proposed(ask: &Ask) -> Result<Vec<Arc<Entry>>, Refusal> {
-    let content = Content::read("the body", &ask.body, &ask.desk().setup.rules);
+fn proposed(request: &ApiRequest) -> Result<Vec<Arc<Entry>>, Refusal> {
+    let content = Content::read("the body", &request.body, &request.api().setup.rules);
     if content.problems.has_errors() {
         return Err(Refusal::invalid_by(TITLE, &content.problems, invalid));
     }

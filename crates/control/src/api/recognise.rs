@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use super::caller::{Caller, Role};
 use super::operation::Operation;
 use super::refusal::Refusal;
-use super::serve::{Peer, Way};
+use super::serve::{Peer, Transport};
 use super::{Api, Setup};
 use crate::identity::TokenError;
 use crate::web::{is_passed_on, looks_local};
@@ -21,7 +21,7 @@ use crate::web::{is_passed_on, looks_local};
 /// # Errors
 /// The token is not one of ours, or cannot be verified now.
 pub(super) async fn recognise(api: &Api, operation: &Operation, parts: &Parts) -> Result<Caller, Refusal> {
-    let setup = &api.desk.setup;
+    let setup = &api.inner.setup;
     if operation.open {
         return Ok(Caller::anonymous(setup.anonymous));
     }
@@ -39,7 +39,7 @@ pub(super) async fn recognise(api: &Api, operation: &Operation, parts: &Parts) -
     });
     let refused = |why: &str| Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", why);
     let token = token.ok_or_else(|| refused("send `Authorization: Bearer TOKEN`"))?;
-    match api.desk.tokens.user(token).await {
+    match api.inner.tokens.user(token).await {
         Ok(user) => Ok(Caller::user(user.name, user.groups)),
         Err(TokenError::Store(error)) => Err(Refusal::of_store("Unauthorized", &error)),
         Err(error) => Err(refused(&error.to_string())),
@@ -60,11 +60,11 @@ fn standing(setup: &Setup, Peer { way, scheme }: Peer, parts: &Parts) -> Standin
     let headers = &parts.headers;
     let with_token = || "bring the token of a user who may".to_owned();
     let address = match way {
-        Way::Socket if is_passed_on(headers) => {
+        Transport::Socket if is_passed_on(headers) => {
             return Standing { role: setup.anonymous, advice: with_token() };
         }
-        Way::Socket => return Standing { role: Role::Admin, ..Standing::NONE },
-        Way::Network(address) => address.ip(),
+        Transport::Socket => return Standing { role: Role::Admin, ..Standing::NONE },
+        Transport::Network(address) => address.ip(),
     };
     if looks_local(address, headers) {
         let role = setup.anonymous.max(setup.localhost);

@@ -13,11 +13,11 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::Desk;
+use super::Inner;
 use super::answer::Answer;
-use super::ask::Ask;
-use super::operation::{Body, Operation, Outcome, Query, Schema, Sort};
+use super::operation::{Body, Operation, Outcome, ParameterType, Query, Schema};
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 
 use crate::store::Revision;
 
@@ -31,29 +31,33 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const WAIT: u64 = 300;
 
 const STATUS: &[Query] = &[
-    Query { name: "what", about: "Only `proxies` or only `routes`; both when absent", sort: Sort::Text },
-    Query { name: "mesh", about: "Only of this mesh", sort: Sort::Text },
+    Query {
+        name: "what",
+        about: "Only `proxies` or only `routes`; both when absent",
+        sort: ParameterType::Text,
+    },
+    Query { name: "mesh", about: "Only of this mesh", sort: ParameterType::Text },
     Query {
         name: "name",
         about: "Only those whose name contains this, with the mesh in front",
-        sort: Sort::Text,
+        sort: ParameterType::Text,
     },
     Query {
         name: "offset",
         about: "The first proxy and the first route that are told; 0 when absent",
-        sort: Sort::Number { least: 0, most: None },
+        sort: ParameterType::Number { least: 0, most: None },
     },
     Query {
         name: "size",
         about: "How many proxies and how many routes are told; 0: they are counted only; 1000 when absent",
-        sort: Sort::Number { least: 0, most: Some(1000) },
+        sort: ParameterType::Number { least: 0, most: Some(1000) },
     },
 ];
 
 const EVENTS: &[Query] = &[Query {
     name: "wait",
     about: "How many seconds to wait at most; 300 when absent",
-    sort: Sort::Number { least: 0, most: Some(3600) },
+    sort: ParameterType::Number { least: 0, most: Some(3600) },
 }];
 
 /// Returns the operations.
@@ -62,53 +66,53 @@ pub(super) fn operations() -> Vec<Operation> {
         "/_revisions/{revision}/_events",
         "Tells how far a revision has come, until it is live",
         "",
-        |ask| Box::pin(events(ask)),
+        |request| Box::pin(events(request)),
     );
     vec![
         Operation::get(
             "/_status",
             "Says how every proxy and every route is",
             Schema::of::<FleetReport>(),
-            |ask| Box::pin(status(ask)),
+            |request| Box::pin(status(request)),
         )
         .query(STATUS),
         Operation::get(
             "/_revisions",
             "Says how far the last revisions have come",
             Schema::of::<Revisions>(),
-            |ask| Box::pin(all(ask)),
+            |request| Box::pin(all(request)),
         ),
         Operation { good: vec![(200, Body::Events)], ..events }.query(EVENTS),
     ]
 }
 
 /// Answers with a page of the states of proxies and routes.
-async fn status(ask: Ask) -> Outcome {
-    let question = question(&ask)?;
-    let desk = Arc::clone(&ask.api.desk);
-    let Ok(_turn) = desk.looks.acquire().await else { return Err(Refusal::leaving()) };
-    let asked = Arc::clone(&desk);
+async fn status(request: ApiRequest) -> Outcome {
+    let question = question(&request)?;
+    let inner = Arc::clone(&request.api.inner);
+    let Ok(_turn) = inner.looks.acquire().await else { return Err(Refusal::leaving()) };
+    let asked = Arc::clone(&inner);
     let work = move || serde_json::to_value(asked.plane.report(&question));
     let tree = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::leaving())?;
     Ok(Answer::json(tree.map_err(|_| Refusal::leaving())?))
 }
 
-fn question(ask: &Ask) -> Result<Question, Refusal> {
+fn question(request: &ApiRequest) -> Result<Question, Refusal> {
     let wrong = |field, why| Refusal::field("Could not tell the status", "Invalid question", field, why);
-    let subject = match ask.asked("what") {
+    let subject = match request.asked("what") {
         None => None,
         Some("proxies") => Some(Subject::Proxies),
         Some("routes") => Some(Subject::Routes),
         Some(_) => return Err(wrong("what", "must be `proxies` or `routes`")),
     };
-    let number = |name: &'static str, usual: usize, most: usize, why| match ask.asked(name) {
+    let number = |name: &'static str, usual: usize, most: usize, why| match request.asked(name) {
         None => Ok(usual),
         Some(text) => text.parse().ok().filter(|it| *it <= most).ok_or_else(|| wrong(name, why)),
     };
     Ok(Question {
         subject,
-        mesh: ask.asked("mesh").map(str::to_owned),
-        name: ask.asked("name").map(str::to_owned),
+        mesh: request.asked("mesh").map(str::to_owned),
+        name: request.asked("name").map(str::to_owned),
         offset: number("offset", 0, usize::MAX, "must be a number")?,
         size: number("size", PAGE, PAGE, "must be a number up to 1000")?,
     })
@@ -120,17 +124,17 @@ struct Revisions {
     revisions: Vec<Rollout>,
 }
 
-async fn all(ask: Ask) -> Outcome {
-    Ok(Answer::json(json!(Revisions { revisions: ask.desk().plane.rollouts() })))
+async fn all(request: ApiRequest) -> Outcome {
+    Ok(Answer::json(json!(Revisions { revisions: request.api().plane.rollouts() })))
 }
 
 /// Answers with server-sent events: `waiting` until the revision is adopted, `rollout` whenever something changes, and
 /// one at the end: `live` when every proxy runs it, `timeout` when the waiting time of the caller is over.
-async fn events(ask: Ask) -> Outcome {
-    let text = ask.parameter("revision");
+async fn events(request: ApiRequest) -> Outcome {
+    let text = request.parameter("revision");
     let number: u64 =
         text.parse().map_err(|_| Refusal::bad(format!("`{text}` is no revision: it is a number")))?;
-    let wait = match ask.asked("wait") {
+    let wait = match request.asked("wait") {
         None => WAIT,
         Some(text) => text.parse().ok().filter(|wait| *wait <= 3600).ok_or_else(|| {
             Refusal::field(
@@ -143,18 +147,18 @@ async fn events(ask: Ask) -> Outcome {
     };
     let until = Instant::now() + Duration::from_secs(wait);
     let (sender, receiver) = channel(4);
-    tokio::spawn(follow(Arc::clone(&ask.api.desk), Revision::new(number), until, sender));
+    tokio::spawn(follow(Arc::clone(&request.api.inner), Revision::new(number), until, sender));
     Ok(Answer::events(Box::pin(ReceiverStream::new(receiver))))
 }
 
 /// Sends the events. Also ends when the caller disconnects.
 async fn follow(
-    desk: Arc<Desk>,
+    inner: Arc<Inner>,
     revision: Revision,
     until: Instant,
     events: Sender<Result<String, Infallible>>,
 ) {
-    let mut plane = desk.plane.clone();
+    let mut plane = inner.plane.clone();
     loop {
         let found = plane.rollout(revision);
         let is_live = found.as_ref().is_some_and(Rollout::is_done);

@@ -11,21 +11,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use crate::certificate::{Certificate, shake_hands};
-use crate::door::{Place, Places, Requests, Share};
+use crate::door::{DescriptorShare, Place, Places, Requests};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
 /// Origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
-    pub(super) way: Way,
+    pub(super) way: Transport,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
 }
 
 /// Transport by which a connection came.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Way {
+pub(super) enum Transport {
     /// Over the network, from this address.
     Network(SocketAddr),
     /// Through the Unix socket, by a process of our own user or of root.
@@ -45,8 +45,8 @@ pub async fn serve(
     grace: Duration,
 ) -> io::Result<()> {
     let tls = certificate.map(|it| it.acceptor(&["http/1.1"], shutdown.clone())).transpose()?;
-    let places = Places::new("the API", Share::Api);
-    tokio::spawn(shutdown.clone().run_until_cancelled_owned(api.desk.tokens.clone().follow()));
+    let places = Places::new("the API", DescriptorShare::Api);
+    tokio::spawn(shutdown.clone().run_until_cancelled_owned(api.inner.tokens.clone().follow()));
     task_again("api-listener", || accept(&listener, tls.clone(), &places, &api, &shutdown, grace)).await
 }
 
@@ -79,7 +79,7 @@ where
     N: Future<Output = S>,
     T: Future<Output = ()> + Send + 'static,
 {
-    let (router, head) = (api.router(), api.desk.setup.head_timeout);
+    let (router, head) = (api.router(), api.inner.setup.head_timeout);
     let mut connections = JoinSet::new();
     loop {
         let connection = tokio::select! {
@@ -89,7 +89,7 @@ where
         };
         let requests = Requests { router: router.clone(), head, stopping: shutdown.clone() };
         let Some((answered, place)) = answered(connection, requests) else { continue };
-        let metrics = api.desk.metrics.clone();
+        let metrics = api.inner.metrics.clone();
         connections.spawn(async move {
             metrics.connections.inc();
             answered.await;
@@ -103,10 +103,10 @@ where
 
 async fn connection(stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, requests: Requests) {
     match tls {
-        None => requests.answer(stream, Peer { way: Way::Network(address), scheme: "http" }).await,
+        None => requests.answer(stream, Peer { way: Transport::Network(address), scheme: "http" }).await,
         Some(acceptor) => {
             if let Some(stream) = shake_hands(acceptor, stream, address).await {
-                requests.answer(stream, Peer { way: Way::Network(address), scheme: "https" }).await;
+                requests.answer(stream, Peer { way: Transport::Network(address), scheme: "https" }).await;
             }
         }
     }

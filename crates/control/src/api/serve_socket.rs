@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
-use super::serve::{Peer, Way, admit};
+use super::serve::{Peer, Transport, admit};
 use crate::door::{Places, Requests, is_let_in};
 use crate::listen::next_of;
 
@@ -34,7 +34,7 @@ pub async fn serve_socket(
     let places = Places::of(WHAT, CONNECTIONS);
     let next = || next_of(|| listener.accept(), WHAT);
     let answered = |(stream, _): (UnixStream, SocketAddr), requests: Requests| {
-        let peer = Peer { way: Way::Socket, scheme: "http" };
+        let peer = Peer { way: Transport::Socket, scheme: "http" };
         let place = places.take(Ipv4Addr::LOCALHOST.into())?;
         is_let_in(&stream, WHAT).then(|| (requests.answer(stream, peer), place))
     };

@@ -7,10 +7,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome, Schema};
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 
 /// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
@@ -18,14 +18,14 @@ pub(super) fn operations() -> Vec<Operation> {
         Method::POST,
         "/_story",
         "Says why a connection went where it went, by a line of its connection log",
-        |ask| Box::pin(story(ask)),
+        |request| Box::pin(story(request)),
     );
     vec![
         Operation::get(
             "/_session",
             "Says what is offered here, and what the caller may do",
             Schema::of::<Session>(),
-            |ask| Box::pin(async move { Ok(Answer::json(json!(Session::of(&ask)))) }),
+            |request| Box::pin(async move { Ok(Answer::json(json!(Session::of(&request)))) }),
         )
         .needs(Role::Nobody),
         story.takes("Line").good(200, Body::of::<Story>()).needs(Role::Reader),
@@ -53,25 +53,25 @@ struct Session {
 }
 
 impl Session {
-    fn of(ask: &Ask) -> Self {
-        let setup = &ask.desk().setup;
+    fn of(request: &ApiRequest) -> Self {
+        let setup = &request.api().setup;
         Self {
             product: "control plane",
             version: env!("CARGO_PKG_VERSION"),
             instance: setup.instance.to_string(),
             profile: setup.rules.profile.as_str().to_owned(),
-            name: ask.caller.name.to_string(),
-            role: ask.caller.role().as_str().to_owned(),
+            name: request.caller.name.to_string(),
+            role: request.caller.role().as_str().to_owned(),
             read_only: setup.read_only,
             offers: ["resources", "revisions", "tokens", "history"],
         }
     }
 }
 
-async fn story(ask: Ask) -> Outcome {
-    let body = ask.object()?;
+async fn story(request: ApiRequest) -> Outcome {
+    let body = request.object()?;
     let line = body.get("line").and_then(Value::as_str).map(str::trim).unwrap_or_default();
-    let standing = ask.desk().plane.standing();
+    let standing = request.api().plane.standing();
     let told = Story::told(line, &standing.compiled).ok_or_else(|| {
         Refusal::bad(
             "the body has no line of a connection log: send `{\"line\": \"id=… listener=… ended=…\"}`",

@@ -11,14 +11,14 @@ use xds::Version;
 use super::answer::Answer;
 use super::caller::Role;
 use super::collection::Collection;
-use super::operation::{Body, Operation, Query, Schema, Sort};
+use super::operation::{Body, Operation, ParameterType, Query, Schema};
 
 /// OpenAPI document. Cached: it takes longer to make than to send, and anybody may ask.
 static OPENAPI: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", super::openapi::document()));
 
 /// Parameter for our own kinds. Kuma's tools take every listed kind for one of Kuma's.
 const OWN: &[Query] =
-    &[Query { name: "own", about: "Also the kinds that are meshtcp's own", sort: Sort::Flag }];
+    &[Query { name: "own", about: "Also the kinds that are meshtcp's own", sort: ParameterType::Flag }];
 
 /// Description of this server.
 #[derive(Serialize, JsonSchema)]
@@ -47,16 +47,16 @@ struct WhoAmI {
 /// Returns the operations.
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        Operation::new(Method::GET, "/", "Says what this server is", |ask| {
+        Operation::new(Method::GET, "/", "Says what this server is", |request| {
             Box::pin(async move {
-                let desk = ask.desk();
-                let setup = &desk.setup;
+                let inner = request.api();
+                let setup = &inner.setup;
                 Ok(Answer::json(json!(Index {
                     hostname: setup.hostname.to_string(),
                     product: setup.product.to_string(),
                     version: setup.version.to_string(),
                     instance_id: setup.instance.to_string(),
-                    cluster_id: Version::of(desk.store.describe().as_bytes()).to_string(),
+                    cluster_id: Version::of(inner.store.describe().as_bytes()).to_string(),
                     based_on_kuma: setup.rules.profile.release().as_str().to_owned(),
                     gui: "/gui",
                 })))
@@ -69,12 +69,12 @@ pub(super) fn operations() -> Vec<Operation> {
         })
         .open()
         .good(200, Body::Json("Object".into())),
-        Operation::get("/config", "Shows the configuration, without secrets", "Object", |ask| {
-            Box::pin(async move { Ok(Answer::json(ask.desk().setup.config.clone())) })
+        Operation::get("/config", "Shows the configuration, without secrets", "Object", |request| {
+            Box::pin(async move { Ok(Answer::json(request.api().setup.config.clone())) })
         }),
-        Operation::get("/_resources", "Lists the kinds of resources", "ResourceTypes", |ask| {
+        Operation::get("/_resources", "Lists the kinds of resources", "ResourceTypes", |request| {
             Box::pin(async move {
-                let own = ask.asked("own") == Some("true");
+                let own = request.asked("own") == Some("true");
                 let listed = Collection::all().into_iter().filter(|it| own || !it.is_own());
                 let rows: Vec<_> = listed.map(Collection::described).collect();
                 Ok(Answer::json(json!({ "resources": rows })))
@@ -88,9 +88,9 @@ pub(super) fn operations() -> Vec<Operation> {
                 Ok(Answer::json(json!({ "policies": rows.collect::<Vec<_>>() })))
             })
         }),
-        Operation::get("/who-am-i", "Says who calls", Schema::of::<WhoAmI>(), |ask| {
+        Operation::get("/who-am-i", "Says who calls", Schema::of::<WhoAmI>(), |request| {
             Box::pin(async move {
-                let caller = &ask.caller;
+                let caller = &request.caller;
                 Ok(Answer::json(json!(WhoAmI {
                     name: caller.name.to_string(),
                     groups: caller.groups.clone()

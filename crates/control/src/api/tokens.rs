@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::addressed::exists;
 use super::answer::Answer;
-use super::ask::Ask;
 use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::Refusal;
+use super::request::ApiRequest;
 use crate::identity::{Bearer, Claims, TokenError};
 
 const TITLE: &str = "Could not create a token";
@@ -31,10 +31,14 @@ pub(super) fn operations() -> Vec<Operation> {
             "/tokens/dataplane",
             "Issues a token that a proxy attaches with",
             "DataplaneTokenRequest",
-            |ask| Box::pin(dataplane(ask)),
+            |request| Box::pin(dataplane(request)),
         ),
-        row("/tokens/zone", "Issues a token for a zone", "ZoneTokenRequest", |ask| Box::pin(zone(ask))),
-        row("/tokens/user", "Issues a token for this API", "UserTokenRequest", |ask| Box::pin(user(ask))),
+        row("/tokens/zone", "Issues a token for a zone", "ZoneTokenRequest", |request| {
+            Box::pin(zone(request))
+        }),
+        row("/tokens/user", "Issues a token for this API", "UserTokenRequest", |request| {
+            Box::pin(user(request))
+        }),
     ]
 }
 
@@ -46,8 +50,8 @@ fn invalid(field: &str, reason: impl Into<String>) -> Refusal {
 struct Wanted(Map<String, Value>);
 
 impl Wanted {
-    fn read(ask: &Ask) -> Result<Self, Refusal> {
-        ask.object().map(Self)
+    fn read(request: &ApiRequest) -> Result<Self, Refusal> {
+        request.object().map(Self)
     }
 
     fn text(&self, field: &str) -> Result<String, Refusal> {
@@ -85,8 +89,8 @@ impl Wanted {
     }
 }
 
-async fn dataplane(ask: Ask) -> Outcome {
-    let wanted = Wanted::read(&ask)?;
+async fn dataplane(request: ApiRequest) -> Outcome {
+    let wanted = Wanted::read(&request)?;
     let mesh = wanted.text("mesh")?;
     if mesh.is_empty() {
         return Err(invalid("mesh", "cannot be empty"));
@@ -106,7 +110,7 @@ async fn dataplane(ask: Ask) -> Outcome {
         }
         Some(_) => return Err(invalid("tags", "must be lists of values by tag")),
     }
-    exists(ask.desk().store.as_ref(), &mesh).await?;
+    exists(request.api().store.as_ref(), &mesh).await?;
     let bearer = Bearer::Dataplane {
         name: wanted.text("name")?,
         mesh,
@@ -114,11 +118,11 @@ async fn dataplane(ask: Ask) -> Outcome {
         kind,
         workload: wanted.text("workload")?,
     };
-    issue(&ask, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
+    issue(&request, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
 }
 
-async fn zone(ask: Ask) -> Outcome {
-    let wanted = Wanted::read(&ask)?;
+async fn zone(request: ApiRequest) -> Outcome {
+    let wanted = Wanted::read(&request)?;
     let scope = wanted.list("scope")?;
     if scope.is_empty() {
         return Err(invalid("scope", "cannot be empty"));
@@ -129,11 +133,11 @@ async fn zone(ask: Ask) -> Outcome {
         return Err(invalid("scope", format!("`{other}` is none of ingress, egress, cp")));
     }
     let bearer = Bearer::Zone { zone: wanted.text("zone")?, scope };
-    issue(&ask, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
+    issue(&request, bearer, wanted.valid_for()?.unwrap_or(LONG)).await
 }
 
-async fn user(ask: Ask) -> Outcome {
-    let wanted = Wanted::read(&ask)?;
+async fn user(request: ApiRequest) -> Outcome {
+    let wanted = Wanted::read(&request)?;
     let (name, valid_for) = (wanted.text("name")?, wanted.valid_for()?);
     let is_missing = [("name", name.is_empty()), ("validFor", valid_for.is_none())];
     let missing = is_missing.into_iter().filter(|(_, is_missing)| *is_missing);
@@ -144,12 +148,12 @@ async fn user(ask: Ask) -> Outcome {
         return Err(Refusal { invalid, ..first });
     }
     let groups = wanted.list("groups")?;
-    issue(&ask, Bearer::User { name, groups }, valid_for.unwrap_or_default()).await
+    issue(&request, Bearer::User { name, groups }, valid_for.unwrap_or_default()).await
 }
 
-async fn issue(ask: &Ask, bearer: Bearer, valid_for: Duration) -> Outcome {
+async fn issue(request: &ApiRequest, bearer: Bearer, valid_for: Duration) -> Outcome {
     let valid_for = valid_for.min(LONG * 10);
-    match ask.desk().tokens.issue(Claims::new(bearer, valid_for)).await {
+    match request.api().tokens.issue(Claims::new(bearer, valid_for)).await {
         Ok(token) => Ok(Answer::text(token)),
         Err(TokenError::Store(error)) => Err(Refusal::of_store(TITLE, &error)),
         Err(error @ TokenError::NoKey { .. }) => {

@@ -19,7 +19,7 @@ use super::methods::{Answer, Call, Methods};
 use super::metrics::Reason;
 use super::reports::ReportServer;
 use super::shared::Shared;
-use super::speaks::Speaks;
+use super::speaks::StreamProtocol;
 use super::stream::Stream;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
 use crate::arrivals::Arrivals;
@@ -108,7 +108,7 @@ impl Methods for DiscoveryServer {
     }
 }
 
-async fn open<P: Speaks>(
+async fn open<P: StreamProtocol>(
     shared: Arc<Shared>,
     arrivals: Option<Arrivals>,
     Call { peer, busy }: Call,
@@ -142,7 +142,7 @@ struct Open<P> {
     protocol: PhantomData<fn() -> P>,
 }
 
-impl<P: Speaks> StreamingService<P::Request> for Open<P> {
+impl<P: StreamProtocol> StreamingService<P::Request> for Open<P> {
     type Response = P::Response;
     type ResponseStream = Stream<P>;
     type Future = std::future::Ready<Result<Response<Stream<P>>, Status>>;

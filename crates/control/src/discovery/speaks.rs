@@ -7,14 +7,14 @@ use xds::proto::discovery::{
 use xds::{Delta, Protocol, StateOfTheWorld};
 
 /// Protocol together with what a stream needs of it.
-pub(super) trait Speaks: Protocol + 'static {
+pub(super) trait StreamProtocol: Protocol + 'static {
     const KIND: StreamKind;
     fn type_url(response: &Self::Response) -> &str;
     fn node(request: &Self::Request) -> Option<&Node>;
     fn asked(request: &Self::Request) -> &str;
 }
 
-impl Speaks for Delta {
+impl StreamProtocol for Delta {
     const KIND: StreamKind = StreamKind::Delta;
     fn type_url(response: &DeltaDiscoveryResponse) -> &str {
         &response.type_url
@@ -27,7 +27,7 @@ impl Speaks for Delta {
     }
 }
 
-impl Speaks for StateOfTheWorld {
+impl StreamProtocol for StateOfTheWorld {
     const KIND: StreamKind = StreamKind::StateOfTheWorld;
     fn type_url(response: &DiscoveryResponse) -> &str {
         &response.type_url

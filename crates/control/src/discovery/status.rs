@@ -10,7 +10,7 @@ use plan::ProxyId;
 use tokio::sync::watch;
 use xds::{Event, TypeUrl, Version};
 
-use super::turned_away::Turned;
+use super::turned_away::TurnedAwayClients;
 
 /// Status of every proxy that has attached since this control plane started.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ struct Known {
     proxies: BTreeMap<ProxyId, ProxyStatus>,
     /// Proxies whose status changed since the last look.
     changed: BTreeSet<ProxyId>,
-    turned: Turned,
+    turned: TurnedAwayClients,
 }
 
 impl Statuses {

@@ -32,7 +32,7 @@ use super::introduction::{agent, kuma_dp, metadata, not_taken, proxy_of};
 use super::metrics::{Reason, StreamLabels, TypeLabels};
 use super::publisher::Published;
 use super::shared::Shared;
-use super::speaks::Speaks;
+use super::speaks::StreamProtocol;
 
 use crate::arrivals::{AWAY, Arrival, Arrivals, NotTaken};
 use crate::guard::caught;
@@ -44,7 +44,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(15);
 const BROUGHT: &str = "dataplane.resource";
 
 /// Open stream that speaks `P`.
-pub(super) struct Stream<P: Speaks> {
+pub(super) struct Stream<P: StreamProtocol> {
     shared: Arc<Shared>,
     requests: Streaming<P::Request>,
     peer: Option<SocketAddr>,
@@ -101,7 +101,7 @@ struct Seat {
     replaced: CancellationToken,
 }
 
-impl<P: Speaks> Stream<P> {
+impl<P: StreamProtocol> Stream<P> {
     pub(super) fn new(
         shared: Arc<Shared>,
         arrivals: Option<Arrivals>,
@@ -268,7 +268,7 @@ impl<P: Speaks> Stream<P> {
     }
 }
 
-impl<P: Speaks> tokio_stream::Stream for Stream<P> {
+impl<P: StreamProtocol> tokio_stream::Stream for Stream<P> {
     type Item = Result<P::Response, Status>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -281,7 +281,7 @@ impl<P: Speaks> tokio_stream::Stream for Stream<P> {
     }
 }
 
-impl<P: Speaks> Stream<P> {
+impl<P: StreamProtocol> Stream<P> {
     /// Returns the next request, once what it brings is stored; `None`: the proxy is gone, or its connection broke.
     ///
     /// # Errors
@@ -364,7 +364,7 @@ impl<P: Speaks> Stream<P> {
     }
 }
 
-impl<P: Speaks> Drop for Stream<P> {
+impl<P: StreamProtocol> Drop for Stream<P> {
     fn drop(&mut self) {
         if let (Some(arrivals), Some(arrival)) = (self.arrivals.take(), self.arrived.take()) {
             let away = async move {
@@ -395,7 +395,7 @@ fn refused<P: Protocol>(subscription: &Subscription<P>) -> Vec<(TypeUrl, String)
     subscription.refused().map(|(type_url, name)| (type_url.clone(), name.to_owned())).collect()
 }
 
-fn labels<P: Speaks>(family: Family) -> StreamLabels {
+fn labels<P: StreamProtocol>(family: Family) -> StreamLabels {
     StreamLabels { protocol: P::KIND.as_str(), dialect: family.as_str() }
 }
 

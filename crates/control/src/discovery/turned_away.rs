@@ -16,13 +16,13 @@ const NEWS: Duration = Duration::from_mins(1);
 
 /// Recently rejected clients: one entry for each name, reason and address.
 #[derive(Debug, Default)]
-pub(super) struct Turned {
+pub(super) struct TurnedAwayClients {
     known: BTreeMap<(String, String, Option<IpAddr>), TurnedAway>,
     /// Entries that nobody has taken yet.
     news: Vec<TurnedAway>,
 }
 
-impl Turned {
+impl TurnedAwayClients {
     pub(super) fn add(&mut self, who: &str, why: &str, from: Option<IpAddr>, now: Timestamp) {
         self.forget_old(now);
         let key = (who.to_owned(), why.to_owned(), from);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn one_that_knocks_again_and_again_is_one_line_and_one_piece_of_news_a_minute() {
-        let mut turned = Turned::default();
+        let mut turned = TurnedAwayClients::default();
         for second in 0..100 {
             turned.add("default/web-1", "no token", None, at(second));
         }
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn who_is_let_in_is_not_turned_away_and_strangers_do_not_fill_the_memory() {
-        let mut turned = Turned::default();
+        let mut turned = TurnedAwayClients::default();
         turned.add("default/web-1", "no token", None, at(0));
         turned.admitted("default/web-1");
         assert_eq!(turned.lately(at(0)), []);

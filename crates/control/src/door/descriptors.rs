@@ -4,7 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Share of a server in the descriptors. The rest is for stores, files and the process itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
+pub enum DescriptorShare {
     /// Proxies: a half, at most 32768.
     Discovery,
     /// The API: an eighth, at most 1024.
@@ -13,13 +13,13 @@ pub enum Share {
     Admin,
 }
 
-impl Share {
+impl DescriptorShare {
     /// Returns the number of connections, given the number of descriptors.
     pub(super) fn of(self, descriptors: u64) -> usize {
         let (part, least, most) = match self {
-            Share::Discovery => (2, 64, 32_768),
-            Share::Api => (8, 32, 1024),
-            Share::Admin => (16, 16, 128),
+            DescriptorShare::Discovery => (2, 64, 32_768),
+            DescriptorShare::Api => (8, 32, 1024),
+            DescriptorShare::Admin => (16, 16, 128),
         };
         usize::try_from(descriptors / part).unwrap_or(most).clamp(least, most)
     }
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_shares_leave_something_for_the_rest() {
-        let all = [Share::Discovery, Share::Api, Share::Admin];
+        let all = [DescriptorShare::Discovery, DescriptorShare::Api, DescriptorShare::Admin];
         for descriptors in [1024, 4096, 1 << 20] {
             let taken: usize = all.iter().map(|share| share.of(descriptors)).sum();
             assert!(taken as u64 <= descriptors * 3 / 4, "{taken} of {descriptors}");

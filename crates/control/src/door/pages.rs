@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Places, Requests, Share};
+use super::{DescriptorShare, Places, Requests};
 use crate::guard::task_again;
 use crate::listen::next_connection;
 
@@ -16,7 +16,7 @@ pub(super) const HEAD: Duration = Duration::from_secs(15);
 
 /// Serves until the process ends.
 pub async fn serve_pages(listener: TcpListener, router: Router) {
-    let places = Places::new("the admin server", Share::Admin);
+    let places = Places::new("the admin server", DescriptorShare::Admin);
     task_again("admin", || accept(&listener, &router, &places)).await;
 }
 

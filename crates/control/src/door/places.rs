@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Share;
+use super::DescriptorShare;
 
 /// Places that are reserved for callers from this host.
 const KEPT: usize = 16;
@@ -27,7 +27,7 @@ pub(crate) struct Place(#[expect(dead_code, reason = "given back when it is drop
 
 impl Places {
     /// Creates the places of a server. `what` names it in messages.
-    pub(crate) fn new(what: &'static str, share: Share) -> Self {
+    pub(crate) fn new(what: &'static str, share: DescriptorShare) -> Self {
         Self::of(what, share.now())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use change::Revision;
 use change::compile::Compiled;
-use change::replica::{Account, Replica};
+use change::replica::{AttachedProxy, Replica};
 use change::report::{Served, ServedAll};
 use change::rollout::{Rollout, Rollouts};
 use change::status::{ProxyStatus, TurnedAway};
@@ -63,9 +63,9 @@ impl Standing {
         }
     }
 
-    fn account(&self, proxy: &ProxyId, status: ProxyStatus) -> Account {
+    fn account(&self, proxy: &ProxyId, status: ProxyStatus) -> AttachedProxy {
         let told = self.served(proxy, &status);
-        Account {
+        AttachedProxy {
             revision: told.map(|told| told.revision),
             is_current: told.is_some_and(|told| told.is_run_by(&status)),
             ran: told.and_then(|told| told.ran),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use change::compile::{Compiler, Scope};
+use change::compile::{Compiler, PlanScope};
 use change::replica::Replica;
-use change::report::Reach;
-use change::report::{Facts, FleetReport, Question, report};
+use change::report::RouteState;
+use change::report::{FleetReport, Question, ReportInput, report};
 use change::rollout::{Lagging, RefusedBy, Rollout};
 use change::status::{Connection, ProxyStatus, Rejection, StreamKind};
 use change::{Content, Options};
@@ -52,7 +52,7 @@ spec:
 ";
 
 fn compiler() -> Compiler {
-    Compiler { context: Context::default(), scope: Scope::everything(), envoy: EnvoyOptions::default() }
+    Compiler { context: Context::default(), scope: PlanScope::everything(), envoy: EnvoyOptions::default() }
 }
 
 fn compiled(weight: &str) -> Arc<Compiled> {
@@ -66,7 +66,7 @@ fn fleet() -> (Fleet, Arc<Publisher>) {
     (Fleet::new(Arc::clone(&publisher), compiler().nothing()), publisher)
 }
 
-fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<News> {
+fn adopt(fleet: &mut Fleet, compiled: Arc<Compiled>) -> Vec<PublishOutcome> {
     let revision = fleet.revision().next();
     fleet.adopt(compiled, Accepted { revision, at: Timestamp::UNIX_EPOCH, epoch: None })
 }
@@ -89,7 +89,7 @@ fn only_who_is_attached_is_told_and_only_what_changed_for_him() {
     let (mut fleet, publisher) = fleet();
     assert!(adopt(&mut fleet, compiled("1")).is_empty(), "nobody is there");
     let envoy = publisher.watch(&web(), Family::Envoy);
-    let told = News::Published { proxy: web(), notes: Vec::new() };
+    let told = PublishOutcome::Published { proxy: web(), notes: Vec::new() };
     assert_eq!(fleet.attend(), std::slice::from_ref(&told));
     assert!(envoy.borrow().is_some());
     assert!(fleet.attend().is_empty(), "nothing is new");
@@ -107,7 +107,7 @@ fn only_who_is_attached_is_told_and_only_what_changed_for_him() {
 fn who_is_unknown_waits_and_is_told_when_his_dataplane_comes() {
     let (mut fleet, publisher) = fleet();
     let watcher = publisher.watch(&web(), Family::Envoy);
-    assert_eq!(fleet.attend(), [News::Unknown { proxy: web() }]);
+    assert_eq!(fleet.attend(), [PublishOutcome::Unknown { proxy: web() }]);
     assert!(fleet.attend().is_empty(), "it is said once");
     assert_eq!(adopt(&mut fleet, compiled("1")).len(), 1);
     assert!(watcher.borrow().is_some());
@@ -179,20 +179,21 @@ fn a_refusal_is_told_at_the_route_that_it_is_about() {
         let at = report.routes[0].proxies.iter().find(|at| at.proxy == web()).unwrap().clone();
         (at.reach, at.refusals)
     };
-    assert_eq!(reach_when(&[], true), (Reach::Live, vec![]));
-    assert_eq!(reach_when(&[], false), (Reach::Pending, vec![]));
+    assert_eq!(reach_when(&[], true), (RouteState::Live, vec![]));
+    assert_eq!(reach_when(&[], false), (RouteState::Pending, vec![]));
     let mine = "outbound:127.0.0.1:1000";
-    assert_eq!(reach_when(&[mine], false), (Reach::Refused, vec![format!("no {mine}")]));
-    assert_eq!(reach_when(&["split:outbound:127.0.0.1:1000"], false).0, Reach::Refused);
-    assert_eq!(reach_when(&["ledger"], false).0, Reach::Refused, "the cluster of a backend");
-    assert_eq!(reach_when(&["outbound:127.0.0.1:1001"], false), (Reach::Live, vec![]));
+    assert_eq!(reach_when(&[mine], false), (RouteState::Refused, vec![format!("no {mine}")]));
+    assert_eq!(reach_when(&["split:outbound:127.0.0.1:1000"], false).0, RouteState::Refused);
+    assert_eq!(reach_when(&["ledger"], false).0, RouteState::Refused, "the cluster of a backend");
+    assert_eq!(reach_when(&["outbound:127.0.0.1:1001"], false), (RouteState::Live, vec![]));
 }
 
 /// Report on the whole fleet.
 fn report_of(fleet: &Fleet, statuses: BTreeMap<ProxyId, ProxyStatus>) -> FleetReport {
     let standing = at(fleet);
     let own: Replica = standing.replica("cp".into(), statuses, vec![]);
-    let facts = Facts { own, others: &[], others_unknown: None, rollout: None, compiled: &standing.compiled };
+    let facts =
+        ReportInput { own, others: &[], others_unknown: None, rollout: None, compiled: &standing.compiled };
     report(&Question::EVERYTHING, &facts)
 }
 
@@ -375,7 +376,10 @@ fn who_refuses_is_named_with_the_reason_and_keeps_the_revision_before() {
     let (type_url, name) = touched(&compiled("1"), &compiled("2"));
     statuses.answered(&web(), refusal(&type_url, &name), &[(type_url, name.clone())]);
     let happened = fleet.observe(&statuses);
-    assert!(matches!(happened.as_slice(), [Happening { what: Did::Refused(_), .. }]), "{happened:?}");
+    assert!(
+        matches!(happened.as_slice(), [ProxyEvent { what: ProxyEventKind::Refused(_), .. }]),
+        "{happened:?}"
+    );
     let rollout = at(&fleet).rollout(Revision::new(2)).unwrap();
     assert_eq!(rollout.refused, [RefusedBy { proxy: web(), reasons: vec![format!("{name}: no room")] }]);
     assert_eq!((rollout.lagging, runs(&fleet, &statuses)), (vec![], Some(Revision::new(1))));

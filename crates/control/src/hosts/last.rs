@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::{fs, io};
 
-use plan::{Host, Hosts};
+use plan::{Hosts, ResolvedHost};
 
 use crate::whole;
 
@@ -57,7 +57,7 @@ impl Last {
 
 /// Returns the names that have an address.
 pub(super) fn addresses(hosts: &Hosts) -> Addresses {
-    hosts.iter().filter_map(|(name, host)| Some((name.clone(), Host::address(host)?))).collect()
+    hosts.iter().filter_map(|(name, host)| Some((name.clone(), ResolvedHost::address(host)?))).collect()
 }
 
 #[cfg(test)]

@@ -26,18 +26,18 @@ pub(super) struct Made {
 
 /// Size and lifetime that a backend asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct CaParameters {
     size: RsaKeySize,
     lifetime: Duration,
 }
 
-impl Default for Wish {
+impl Default for CaParameters {
     fn default() -> Self {
         Self { size: RsaKeySize::_2048, lifetime: 3_650 * DAY }
     }
 }
 
-impl Wish {
+impl CaParameters {
     /// Parses `conf.caCert` of a backend; defaults: 2,048 bits, ten years.
     ///
     /// # Errors
@@ -89,7 +89,11 @@ pub(super) fn lifetime(text: &str) -> Option<Duration> {
 ///
 /// # Errors
 /// In words: there is no randomness, or the name is invalid in a certificate.
-pub(super) fn make(name: &str, Wish { size, lifetime }: Wish, now: Timestamp) -> Result<Made, String> {
+pub(super) fn make(
+    name: &str,
+    CaParameters { size, lifetime }: CaParameters,
+    now: Timestamp,
+) -> Result<Made, String> {
     let key = pem::rsa(size).ok_or("the system gives no random numbers")?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, "Kuma");
@@ -118,11 +122,11 @@ mod tests {
 
     #[test]
     fn a_backend_says_how_large_and_for_how_long() {
-        let read = |conf: Value| Wish::read(&json!({ "conf": { "caCert": conf } }));
-        assert_eq!(Wish::read(&json!({ "name": "ca" })), Ok(Wish::default()));
+        let read = |conf: Value| CaParameters::read(&json!({ "conf": { "caCert": conf } }));
+        assert_eq!(CaParameters::read(&json!({ "name": "ca" })), Ok(CaParameters::default()));
         assert_eq!(
             read(json!({ "RSAbits": 4096, "expiration": "1y" })),
-            Ok(Wish { size: RsaKeySize::_4096, lifetime: 365 * DAY })
+            Ok(CaParameters { size: RsaKeySize::_4096, lifetime: 365 * DAY })
         );
         for conf in [
             json!({ "RSAbits": 1024 }),
@@ -136,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_authority_is_one_for_whoever_checks_it() {
-        let (wish, now) = (Wish::default(), Timestamp::now());
+        let (wish, now) = (CaParameters::default(), Timestamp::now());
         let Made { certificate, key } = make("shop", wish, now).unwrap();
         assert!(key.starts_with("-----BEGIN RSA PRIVATE KEY-----\n"), "{key}");
         let der = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();

@@ -81,7 +81,7 @@ impl Claims {
     }
 
     /// Parses the claims of a token of a sort, valid at a time.
-    pub(super) fn read(sort: Sort, claims: &Value, now: i64) -> Result<Self, TokenError> {
+    pub(super) fn read(sort: TokenKind, claims: &Value, now: i64) -> Result<Self, TokenError> {
         // a claim that is present and unreadable might restrict the token
         let text = |key: &str| match &claims[key] {
             Value::Null => Ok(String::new()),
@@ -109,7 +109,7 @@ impl Claims {
             return Err(TokenError::NotYet);
         }
         let bearer = match sort {
-            Sort::Dataplane => Bearer::Dataplane {
+            TokenKind::Dataplane => Bearer::Dataplane {
                 name: text("Name")?,
                 mesh: text("Mesh")?,
                 tags: match &claims["Tags"] {
@@ -123,8 +123,8 @@ impl Claims {
                 kind: text("Type")?,
                 workload: text("Workload")?,
             },
-            Sort::Zone => Bearer::Zone { zone: text("Zone")?, scope: list(&claims["Scope"])? },
-            Sort::User => match text("Name")? {
+            TokenKind::Zone => Bearer::Zone { zone: text("Zone")?, scope: list(&claims["Scope"])? },
+            TokenKind::User => match text("Name")? {
                 name if name.is_empty() => return Err(TokenError::Malformed("it names no user")),
                 name => Bearer::User { name, groups: list(&claims["Groups"])? },
             },
@@ -135,18 +135,18 @@ impl Claims {
 
 /// Sort of token. Each has keys of its own, so that none can pass for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
+pub(super) enum TokenKind {
     Dataplane,
     Zone,
     User,
 }
 
 impl Bearer {
-    pub(super) fn sort(&self) -> Sort {
+    pub(super) fn kind(&self) -> TokenKind {
         match self {
-            Bearer::Dataplane { .. } => Sort::Dataplane,
-            Bearer::Zone { .. } => Sort::Zone,
-            Bearer::User { .. } => Sort::User,
+            Bearer::Dataplane { .. } => TokenKind::Dataplane,
+            Bearer::Zone { .. } => TokenKind::Zone,
+            Bearer::User { .. } => TokenKind::User,
         }
     }
 }
@@ -161,7 +161,7 @@ mod tests {
             let mut claims =
                 json!({ "Name": "web-1", "Mesh": "shop", "Tags": {"v": ["1"]}, "jti": "x", "exp": 9 });
             claims[claim] = value;
-            Claims::read(Sort::Dataplane, &claims, 1)
+            Claims::read(TokenKind::Dataplane, &claims, 1)
         };
         assert!(read("Type", Value::Null).is_ok());
         for (claim, value) in [

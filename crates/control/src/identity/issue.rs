@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, date_time_ymd};
 
 pub(crate) use authority::{Authority, ders, end_of, flaws, pair, parsed};
-pub(crate) use issuing::{Held, Issuing, Material, Signs};
+pub(crate) use issuing::{HeldCertificate, Issuing, Material, SigningSettings};
 pub use leaf::LeafKeys;
 pub(crate) use leaf::{Leaf, Wanted};
 pub(crate) use request::{AuthorityId, Request};

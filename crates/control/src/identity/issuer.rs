@@ -22,21 +22,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use change::Ledger;
-use change::certificates::{CertificateReport, CertificateRow, Rotation};
+use change::certificates::{CertificateReport, CertificateRow, RotationOrder};
 use change::replica::Replica;
 use jiff::Timestamp;
 use model::ProxyKey;
 use plan::Mtls;
 use tokio::sync::watch;
 
-use super::issue::{AuthorityId, Former, Held, Issuing, LeafKeys, Request, Signs};
-use super::outside::{Outside, Place, places};
+use super::issue::{AuthorityId, Former, HeldCertificate, Issuing, LeafKeys, Request, SigningSettings};
+use super::outside::{OutsideSecrets, Place, places};
 use super::sources::{self, Lack, Source};
 use crate::guard::again;
 use material::Reader;
 use outside::OutsideReader;
 
-pub use answer::{Answer, holder};
+pub use answer::{IssuerAnswer, holder};
 pub use metrics::IssuerMetrics;
 
 /// Interval at which sources without change notifications are read again: files, environment.
@@ -63,7 +63,7 @@ pub struct IssuerOptions {
 /// Issuer of certificates. Cloning shares everything.
 #[derive(Clone)]
 pub struct Issuer {
-    asks: Sender<Ask>,
+    asks: Sender<Command>,
     shared: Arc<Shared>,
 }
 
@@ -75,19 +75,19 @@ impl fmt::Debug for Issuer {
 
 /// State of an authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct AuthorityState {
     /// Certificates in PEM, the signing one first; `Err`: the reason why it does not sign, in words.
     pub(super) chain: Result<Vec<Arc<str>>, String>,
     /// Certificates in force, and those that they replaced.
     pub(super) written: Former,
 }
 
-enum Ask {
+enum Command {
     Learn(Learnt),
     Want(ProxyKey, Request),
     Left(ProxyKey),
-    Rotate(Rotation, tokio::sync::oneshot::Sender<usize>),
-    Heard(Vec<Arc<CertificateRow>>, Vec<Rotation>),
+    Rotate(RotationOrder, tokio::sync::oneshot::Sender<usize>),
+    Heard(Vec<Arc<CertificateRow>>, Vec<RotationOrder>),
 }
 
 /// State taken from resources.
@@ -102,26 +102,26 @@ struct Learnt {
 struct Shared {
     options: IssuerOptions,
     // held for one look-up, one change or one copy
-    held: Mutex<BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>>,
+    held: Mutex<BTreeMap<ProxyKey, watch::Sender<Option<Arc<HeldCertificate>>>>>,
     /// Certificates of the proxies with requests here.
     own: watch::Sender<Arc<CertificateReport>>,
     /// Certificates of the proxies with requests here and elsewhere.
     report: watch::Sender<Arc<CertificateReport>>,
     /// States of authorities.
-    known: watch::Sender<BTreeMap<AuthorityId, Known>>,
-    outside: watch::Sender<Arc<Outside>>,
+    known: watch::Sender<BTreeMap<AuthorityId, AuthorityState>>,
+    outside: watch::Sender<Arc<OutsideSecrets>>,
     /// Last rotations requested here.
-    rotations: watch::Sender<Arc<[Rotation]>>,
+    rotations: watch::Sender<Arc<[RotationOrder]>>,
     metrics: IssuerMetrics,
 }
 
 impl Shared {
-    fn held(&self) -> MutexGuard<'_, BTreeMap<ProxyKey, watch::Sender<Option<Arc<Held>>>>> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<ProxyKey, watch::Sender<Option<Arc<HeldCertificate>>>>> {
         // each change of it is one step
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, proxy: &ProxyKey, held: Option<Held>) {
+    fn tell(&self, proxy: &ProxyKey, held: Option<HeldCertificate>) {
         if let Some(sender) = self.held().get(proxy) {
             sender.send_if_modified(|last| {
                 let differs = last.as_deref() != held.as_ref();
@@ -176,11 +176,11 @@ impl Issuer {
         let lacking =
             lacking.filter_map(|id| Some((id.clone(), sources::lacking(ledger, id, zone.as_deref())?)));
         let lacking = lacking.collect();
-        self.ask(Ask::Learn(Learnt { sources, lacking, outside: places(ledger) }));
+        self.ask(Command::Learn(Learnt { sources, lacking, outside: places(ledger) }));
     }
 
     /// Returns the current and future certificates of a proxy, once it [asked](Self::want).
-    pub(crate) fn watch(&self, proxy: &ProxyKey) -> watch::Receiver<Option<Arc<Held>>> {
+    pub(crate) fn watch(&self, proxy: &ProxyKey) -> watch::Receiver<Option<Arc<HeldCertificate>>> {
         self.shared.held().entry(proxy.clone()).or_default().subscribe()
     }
 
@@ -188,20 +188,20 @@ impl Issuer {
     pub fn want(&self, proxy: &ProxyKey, mtls: &Mtls) {
         self.shared.held().entry(proxy.clone()).or_default();
         if let Some(request) = Request::of(mtls) {
-            self.ask(Ask::Want(proxy.clone(), request));
+            self.ask(Command::Want(proxy.clone(), request));
         }
     }
 
     /// Notes that a proxy left.
     pub fn left(&self, proxy: &ProxyKey) {
         self.shared.held().remove(proxy);
-        self.ask(Ask::Left(proxy.clone()));
+        self.ask(Command::Left(proxy.clone()));
     }
 
     /// Reissues certificates now: those of a mesh, or of one proxy of it; here, and at the other control planes that
     /// hear of it. Returns the number of proxies here.
     pub async fn rotate(&self, mesh: Option<String>, proxy: Option<String>) -> usize {
-        let rotation = Rotation { id: super::fresh_id().into(), mesh, proxy };
+        let rotation = RotationOrder { id: super::fresh_id().into(), mesh, proxy };
         let report = Arc::clone(&self.shared.report.borrow());
         let elsewhere = report.certified().filter(|(proxy, row)| {
             row.control_plane.is_some() && rotation.concerns(proxy.mesh.as_str(), proxy.name.as_str())
@@ -212,7 +212,7 @@ impl Issuer {
             *last = kept.chain([rotation.clone()]).collect();
         });
         let (tell, told) = tokio::sync::oneshot::channel();
-        self.ask(Ask::Rotate(rotation, tell));
+        self.ask(Command::Rotate(rotation, tell));
         elsewhere + told.await.unwrap_or_default()
     }
 
@@ -221,7 +221,7 @@ impl Issuer {
     pub fn hear(&self, elsewhere: &[Replica]) {
         let certificates = elsewhere.iter().flat_map(|replica| replica.certificates.values());
         let rotations = elsewhere.iter().flat_map(|replica| &replica.rotations);
-        self.ask(Ask::Heard(certificates.cloned().collect(), rotations.cloned().collect()));
+        self.ask(Command::Heard(certificates.cloned().collect(), rotations.cloned().collect()));
     }
 
     /// Returns the state for the others on the store, as a shared value: it is another one when something changed.
@@ -236,12 +236,12 @@ impl Issuer {
     }
 
     /// Returns the secrets for services outside the mesh, now and from now on.
-    pub fn outside(&self) -> watch::Receiver<Arc<Outside>> {
+    pub fn outside(&self) -> watch::Receiver<Arc<OutsideSecrets>> {
         self.shared.outside.subscribe()
     }
 
     /// Returns the states of authorities, now and from now on.
-    pub(super) fn known(&self) -> watch::Receiver<BTreeMap<AuthorityId, Known>> {
+    pub(super) fn known(&self) -> watch::Receiver<BTreeMap<AuthorityId, AuthorityState>> {
         self.shared.known.subscribe()
     }
 
@@ -250,7 +250,7 @@ impl Issuer {
         &self.shared.metrics
     }
 
-    fn ask(&self, ask: Ask) {
+    fn ask(&self, ask: Command) {
         // fails only when the process ends
         let _ = self.asks.send(ask);
     }
@@ -260,7 +260,7 @@ impl Issuer {
 #[derive(Clone, Debug)]
 pub(crate) struct ToldToOthers {
     certificates: Arc<CertificateReport>,
-    rotations: Arc<[Rotation]>,
+    rotations: Arc<[RotationOrder]>,
 }
 
 impl ToldToOthers {
@@ -294,7 +294,7 @@ struct Work {
 
 impl Work {
     /// Runs until nobody can ask any more.
-    fn go_on(&mut self, asked: &Receiver<Ask>) {
+    fn go_on(&mut self, asked: &Receiver<Command>) {
         loop {
             match asked.recv_timeout(self.nap()) {
                 Ok(ask) => self.take(ask),
@@ -317,13 +317,13 @@ impl Work {
         due.min(again).min(LONGEST_NAP)
     }
 
-    fn take(&mut self, ask: Ask) {
+    fn take(&mut self, ask: Command) {
         match ask {
-            Ask::Learn(Learnt { sources, lacking, outside }) => {
+            Command::Learn(Learnt { sources, lacking, outside }) => {
                 self.reader.follow(sources, lacking);
                 self.outside.follow(outside);
             }
-            Ask::Heard(elsewhere, rotations) => {
+            Command::Heard(elsewhere, rotations) => {
                 self.has_heard |= self.elsewhere != elsewhere;
                 self.elsewhere = elsewhere;
                 let done =
@@ -332,16 +332,16 @@ impl Work {
                     self.rotate(rotation);
                 }
             }
-            Ask::Want(proxy, request) => self.issuing.want(&proxy, request),
-            Ask::Left(proxy) => self.issuing.left(&proxy),
-            Ask::Rotate(rotation, tell) => {
+            Command::Want(proxy, request) => self.issuing.want(&proxy, request),
+            Command::Left(proxy) => self.issuing.left(&proxy),
+            Command::Rotate(rotation, tell) => {
                 // the caller may have gone
                 let _ = tell.send(self.rotate(&rotation));
             }
         }
     }
 
-    fn rotate(&mut self, rotation: &Rotation) -> usize {
+    fn rotate(&mut self, rotation: &RotationOrder) -> usize {
         self.issuing.rotate(|proxy| rotation.concerns(proxy.mesh.as_str(), proxy.name.as_str()))
     }
 
@@ -360,13 +360,14 @@ impl Work {
         };
         self.shared.known.send_if_modified(|last| {
             let written = self.issuing.written().map(|(_, written)| written);
-            let chain = |signs: &Result<Signs, String>| match signs {
+            let chain = |signs: &Result<SigningSettings, String>| match signs {
                 Ok(signs) => Ok(signs.authority.chain().to_vec()),
                 Err(why) => Err(why.clone()),
             };
             let all = self.issuing.authorities().zip(written);
-            let now =
-                all.map(|((id, signs, _), written)| (id.clone(), Known { chain: chain(signs), written }));
+            let now = all.map(|((id, signs, _), written)| {
+                (id.clone(), AuthorityState { chain: chain(signs), written })
+            });
             let now = now.collect();
             let differs = *last != now;
             *last = now;

@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::authority::{self, Wish};
+use super::authority::{self, CaParameters};
 use super::issue::{AuthorityId, Former};
-use super::issuer::{Issuer, Known};
+use super::issuer::{AuthorityState, Issuer};
 use super::mesh_secrets::former_key;
 use super::sources::{generated_keys, wants_authority, written_former};
 use crate::run::Current;
@@ -68,7 +68,7 @@ struct Look<'a> {
     store: &'a dyn Store,
     ledger: &'a Ledger,
     snapshot: &'a Snapshot,
-    authorities: &'a BTreeMap<AuthorityId, Known>,
+    authorities: &'a BTreeMap<AuthorityId, AuthorityState>,
     /// Proxies that have certificates.
     certified: BTreeSet<ProxyKey>,
 }
@@ -171,8 +171,9 @@ impl Look<'_> {
             return Ok(false);
         }
         let Some(domain) = self.trust_domain(resource, identity) else { return Ok(false) };
-        let made =
-            tokio::task::spawn_blocking(move || authority::make(&domain, Wish::default(), Timestamp::now()));
+        let made = tokio::task::spawn_blocking(move || {
+            authority::make(&domain, CaParameters::default(), Timestamp::now())
+        });
         let made = match made.await {
             Ok(Ok(made)) => made,
             Ok(Err(why)) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use model::{Kind, ResourceKey};
 use tokio::time::{sleep, timeout};
 
-use crate::store::{Change, Selection, Store, StoreError, Stored, What};
+use crate::store::{Selection, Store, StoreChange, StoreChangeKind, StoreError, Stored};
 
 /// Limit on the wait for a store; a slower one counts as unreachable.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -87,11 +87,11 @@ impl Memory {
         *self.kept() = Kept { secrets, is_whole: true };
         let mut watch = self.store.watch(revision.unwrap_or_default()).await?;
         loop {
-            for Change { key, what, revision: _ } in watch.next().await? {
+            for StoreChange { key, what, revision: _ } in watch.next().await? {
                 if key.keeps_a_secret() {
                     match what {
-                        What::Put(stored) => drop(self.kept().secrets.insert(key, stored)),
-                        What::Deleted => drop(self.kept().secrets.remove(&key)),
+                        StoreChangeKind::Put(stored) => drop(self.kept().secrets.insert(key, stored)),
+                        StoreChangeKind::Deleted => drop(self.kept().secrets.remove(&key)),
                     }
                 }
             }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::authority::{self, Made, Wish};
+use super::authority::{self, CaParameters, Made};
 use super::key::SigningKey;
 use super::tokens::dataplane_key;
 use crate::store::{Expected, Put, Selection, Store, StoreError};
@@ -107,7 +107,7 @@ pub(super) fn former_key(mesh: &str, backend: &str) -> ResourceKey {
 }
 
 async fn made(mesh: &str, backend: &Value) -> Result<Made, String> {
-    let (mesh, wish) = (mesh.to_owned(), Wish::read(backend)?);
+    let (mesh, wish) = (mesh.to_owned(), CaParameters::read(backend)?);
     let made = tokio::task::spawn_blocking(move || authority::make(&mesh, wish, Timestamp::now())).await;
     made.unwrap_or_else(|_| Err("this control plane is shutting down: put the mesh again".into()))
 }

@@ -28,12 +28,12 @@ pub(super) struct Loaded {
 
 /// Secrets for services outside the mesh, as of the last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outside {
+pub struct OutsideSecrets {
     secrets: BTreeMap<ExternalSecret, Result<Loaded, String>>,
     unloaded: BTreeMap<(String, String), String>,
 }
 
-impl Outside {
+impl OutsideSecrets {
     pub(super) fn new(secrets: BTreeMap<ExternalSecret, Result<Loaded, String>>) -> Self {
         let why = |(named, read): (&ExternalSecret, &Result<Loaded, String>)| {
             let why = read.as_ref().err()?.clone();

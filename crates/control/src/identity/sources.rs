@@ -15,7 +15,7 @@ use model::{Kind, Resource, ResourceKey, Spec};
 use plan::trust_domain;
 use serde_json::Value;
 
-use super::authority::{Wish, lifetime};
+use super::authority::{CaParameters, lifetime};
 use super::issue::{AuthorityId, Former, LeafKeys};
 use super::mesh_secrets::{certificate_key, former_key, private_key};
 use super::secret;
@@ -251,7 +251,7 @@ pub(super) struct Lack {
     pub(super) backend: String,
     /// Name of the authority: the mesh, or the trust domain.
     pub(super) name: String,
-    pub(super) wish: Wish,
+    pub(super) wish: CaParameters,
 }
 
 /// Returns the parameters of an authority that resources ask for and do not have; `None`: they have it, or name its
@@ -266,7 +266,7 @@ pub(super) fn lacking(ledger: &Ledger, id: &AuthorityId, zone: Option<&str>) -> 
             let has_none = generated_keys(&entry.resource).iter().all(|key| ledger.get(key).is_none());
             let asks = wants_authority(identity, entry.document.value()) && has_none;
             let name = trust_domain(&entry.resource, identity, zone).ok().filter(|_| asks)?;
-            Some(Lack { backend: String::new(), name, wish: Wish::default() })
+            Some(Lack { backend: String::new(), name, wish: CaParameters::default() })
         }
     }
 }
@@ -289,7 +289,7 @@ fn lacking_of_mesh(ledger: &Ledger, mesh: &str) -> Option<Lack> {
         .iter()
         .all(|key| ledger.get(key).is_none());
     let is_builtin = backend["type"] == "builtin";
-    let wish = Wish::read(backend).ok().filter(|_| is_builtin && has_none)?;
+    let wish = CaParameters::read(backend).ok().filter(|_| is_builtin && has_none)?;
     Some(Lack { backend: enabled.to_owned(), name: mesh.to_owned(), wish })
 }
 

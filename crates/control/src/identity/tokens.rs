@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
 
-use super::claims::{Bearer, Claims, Sort};
+use super::claims::{Bearer, Claims, TokenKind};
 use super::error::TokenError;
 use super::jwt::{self, Unverified};
 use super::key::SigningKey;
@@ -48,23 +48,23 @@ pub struct User {
 
 /// Place of the keys of a sort of token.
 struct Keyring<'a> {
-    sort: Sort,
+    sort: TokenKind,
     mesh: &'a str,
 }
 
 impl Keyring<'_> {
     fn kind(&self) -> Kind {
         match self.sort {
-            Sort::Dataplane => Kind::Secret,
-            Sort::Zone | Sort::User => Kind::GlobalSecret,
+            TokenKind::Dataplane => Kind::Secret,
+            TokenKind::Zone | TokenKind::User => Kind::GlobalSecret,
         }
     }
 
     fn prefix(&self) -> String {
         match self.sort {
-            Sort::Dataplane => format!("dataplane-token-signing-key-{}-", self.mesh),
-            Sort::Zone => "zone-token-signing-key-".into(),
-            Sort::User => "user-token-signing-key-".into(),
+            TokenKind::Dataplane => format!("dataplane-token-signing-key-{}-", self.mesh),
+            TokenKind::Zone => "zone-token-signing-key-".into(),
+            TokenKind::User => "user-token-signing-key-".into(),
         }
     }
 
@@ -74,9 +74,9 @@ impl Keyring<'_> {
 
     fn revocations(&self) -> ResourceKey {
         let name = match self.sort {
-            Sort::Dataplane => format!("dataplane-token-revocations-{}", self.mesh),
-            Sort::Zone => "zone-token-revocations".into(),
-            Sort::User => "user-token-revocations".into(),
+            TokenKind::Dataplane => format!("dataplane-token-revocations-{}", self.mesh),
+            TokenKind::Zone => "zone-token-revocations".into(),
+            TokenKind::User => "user-token-revocations".into(),
         };
         ResourceKey::new(self.kind(), self.mesh, name)
     }
@@ -93,7 +93,7 @@ impl Keyring<'_> {
 
 /// Returns the key of the first secret that signs the dataplane tokens of a mesh.
 pub(super) fn dataplane_key(mesh: &str) -> ResourceKey {
-    Keyring { sort: Sort::Dataplane, mesh }.key("1")
+    Keyring { sort: TokenKind::Dataplane, mesh }.key("1")
 }
 
 impl Tokens {
@@ -117,7 +117,7 @@ impl Tokens {
     /// # Errors
     /// If no key can be made, or the store cannot be asked.
     pub(crate) async fn prepare_zones(&self) -> Result<(), TokenError> {
-        let keyring = Keyring { sort: Sort::Zone, mesh: "" };
+        let keyring = Keyring { sort: TokenKind::Zone, mesh: "" };
         match self.newest(&keyring).await? {
             Some(_) => Ok(()),
             None => self.first(&keyring).await.map(|_| ()),
@@ -133,7 +133,7 @@ impl Tokens {
             Bearer::Dataplane { mesh, .. } => mesh.as_str(),
             Bearer::Zone { .. } | Bearer::User { .. } => "",
         };
-        let keyring = Keyring { sort: claims.bearer.sort(), mesh };
+        let keyring = Keyring { sort: claims.bearer.kind(), mesh };
         let serial = match self.newest(&keyring).await? {
             Some(serial) => serial,
             None if self.makes_keys => self.first(&keyring).await?,
@@ -148,7 +148,7 @@ impl Tokens {
     /// # Errors
     /// The reason why it is refused.
     pub async fn user(&self, token: &str) -> Result<User, TokenError> {
-        match self.verify(Sort::User, token).await?.bearer {
+        match self.verify(TokenKind::User, token).await?.bearer {
             Bearer::User { name, groups } => Ok(User { name, groups }),
             Bearer::Dataplane { .. } | Bearer::Zone { .. } => Err(TokenError::BadSignature),
         }
@@ -161,18 +161,18 @@ impl Tokens {
     pub async fn proxy(&self, token: &str) -> Result<Bearer, TokenError> {
         // only selects the key that must have signed it
         let sort = match Unverified::read(token)?.claims.get("Scope") {
-            Some(_) => Sort::Zone,
-            None => Sort::Dataplane,
+            Some(_) => TokenKind::Zone,
+            None => TokenKind::Dataplane,
         };
         Ok(self.verify(sort, token).await?.bearer)
     }
 
-    async fn verify(&self, sort: Sort, token: &str) -> Result<Claims, TokenError> {
+    async fn verify(&self, sort: TokenKind, token: &str) -> Result<Claims, TokenError> {
         let token = Unverified::read(token)?;
         let mesh = match sort {
             // only selects the key that must have signed it
-            Sort::Dataplane => token.claims["Mesh"].as_str().unwrap_or_default().to_owned(),
-            Sort::Zone | Sort::User => String::new(),
+            TokenKind::Dataplane => token.claims["Mesh"].as_str().unwrap_or_default().to_owned(),
+            TokenKind::Zone | TokenKind::User => String::new(),
         };
         let keyring = Keyring { sort, mesh: &mesh };
         // a serial number is digits: nothing else may choose which secret is read
@@ -221,7 +221,7 @@ impl Tokens {
 
     /// Returns the highest serial number of a key.
     async fn newest(&self, keyring: &Keyring<'_>) -> Result<Option<u64>, TokenError> {
-        let mesh = (keyring.sort == Sort::Dataplane).then(|| keyring.mesh.to_owned());
+        let mesh = (keyring.sort == TokenKind::Dataplane).then(|| keyring.mesh.to_owned());
         let listing = self.store.list(&Selection { kind: Some(keyring.kind()), mesh }).await?;
         let prefix = keyring.prefix();
         let serial = |name: &str| name.strip_prefix(&prefix)?.parse().ok();
@@ -245,7 +245,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::{Listing, MemoryStore, Put, Stored, Watch, Written};
+    use crate::store::{Listing, MemoryStore, Put, PutResult, Stored, Watch};
 
     fn tokens() -> (Tokens, Arc<dyn Store>) {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
@@ -323,7 +323,7 @@ mod tests {
         let (tokens, store) = tokens();
         let token = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
         let elsewhere = tokens.issue(Claims::new(web("depot"), HOUR)).await.unwrap();
-        let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
+        let keyring = Keyring { sort: TokenKind::Dataplane, mesh: "shop" };
         let list = keyring.revocations();
         let says = async |key: &ResourceKey, data: &str| {
             let document = json!({ "type": "Secret", "mesh": "shop", "name": key.name, "data": data });
@@ -346,7 +346,7 @@ mod tests {
     async fn a_new_key_signs_and_the_old_one_still_verifies_until_it_is_deleted() {
         let (tokens, store) = tokens();
         let old = tokens.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
-        let keyring = Keyring { sort: Sort::Dataplane, mesh: "shop" };
+        let keyring = Keyring { sort: TokenKind::Dataplane, mesh: "shop" };
         let second = keyring.key("2");
         let document = keyring.document(&second, SigningKey::generate().await.unwrap().as_bytes());
         store.put(&second, document, Expected::Absent).await.unwrap();
@@ -359,12 +359,12 @@ mod tests {
 
     /// Store that can be taken away.
     #[derive(Debug, Default)]
-    struct Shaky {
+    struct FlakyStore {
         store: MemoryStore,
         is_away: AtomicBool,
     }
 
-    impl Shaky {
+    impl FlakyStore {
         fn reached(&self) -> Result<(), StoreError> {
             match self.is_away.load(Relaxed) {
                 true => Err(StoreError::Lost { store: "a test".into(), why: "it is away".into() }),
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[async_trait::async_trait]
-    impl Store for Shaky {
+    impl Store for FlakyStore {
         async fn get(&self, key: &ResourceKey) -> Result<Option<Stored>, StoreError> {
             self.reached()?;
             self.store.get(key).await
@@ -388,11 +388,11 @@ mod tests {
             key: &ResourceKey,
             document: Value,
             expected: Expected,
-        ) -> Result<Written, StoreError> {
+        ) -> Result<PutResult, StoreError> {
             self.reached()?;
             self.store.put(key, document, expected).await
         }
-        async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+        async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
             self.reached()?;
             self.store.put_all(puts).await
         }
@@ -418,7 +418,7 @@ mod tests {
 
     #[tokio::test]
     async fn tokens_are_verified_by_what_was_read_last_while_the_store_is_away() {
-        let shaky = Arc::new(Shaky::default());
+        let shaky = Arc::new(FlakyStore::default());
         let store: Arc<dyn Store> = Arc::clone(&shaky) as _;
         let issuer = Tokens::new(Arc::clone(&store));
         let good = issuer.issue(Claims::new(web("shop"), HOUR)).await.unwrap();
@@ -429,7 +429,7 @@ mod tests {
         let tokens = Tokens::new(Arc::clone(&store));
         tokio::spawn(tokens.clone().follow());
         let ignorant = Tokens::new(Arc::clone(&store));
-        let list = Keyring { sort: Sort::Dataplane, mesh: "shop" }.revocations();
+        let list = Keyring { sort: TokenKind::Dataplane, mesh: "shop" }.revocations();
         let document =
             json!({ "type": "Secret", "mesh": "shop", "name": list.name, "data": STANDARD.encode(&id) });
         store.put(&list, document, Expected::Any).await.unwrap();

@@ -29,7 +29,7 @@ const TRAFFIC: &str = "traffic/";
 const TOLD: usize = 8;
 
 #[derive(Serialize, Deserialize)]
-struct Who {
+struct NoteHeader {
     name: Arc<str>,
     revision: Revision,
     #[serde(default)]
@@ -50,7 +50,7 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
         ramps,
         traffic,
     } = replica;
-    let who = Who { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
+    let who = NoteHeader { name: Arc::clone(name), revision: *revision, epoch: epoch.clone() };
     let newest = &rollouts[rollouts.len().saturating_sub(TOLD)..];
     let briefly: Vec<_> = newest.iter().map(|progress| progress.clone().brief()).collect();
     let mut notes = BTreeMap::new();
@@ -85,7 +85,7 @@ pub(super) fn of(replica: &Replica) -> BTreeMap<String, String> {
 pub(super) fn take(replica: &mut Replica, name: &str, value: Option<&str>) {
     match (name, value) {
         (WHO, Some(value)) => {
-            if let Ok(Who { name, revision, epoch }) = serde_json::from_str(value) {
+            if let Ok(NoteHeader { name, revision, epoch }) = serde_json::from_str(value) {
                 (replica.name, replica.revision, replica.epoch) = (name, revision, epoch);
             }
         }

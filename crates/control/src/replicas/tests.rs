@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use change::Revision;
 use change::certificates::CertificateRow;
-use change::replica::Account;
+use change::replica::AttachedProxy;
 use plan::ProxyId;
 
 use super::*;
@@ -57,7 +57,7 @@ impl Board for Wall {
 }
 
 fn replica(name: &str, revision: u64, proxies: &[&str]) -> Replica {
-    let account = |name: &&str| (ProxyId::dataplane("default", *name), Arc::new(Account::default()));
+    let account = |name: &&str| (ProxyId::dataplane("default", *name), Arc::new(AttachedProxy::default()));
     Replica {
         revision: Revision::new(revision),
         proxies: proxies.iter().map(account).collect(),

@@ -10,14 +10,14 @@ use crate::store::{Expected, Store, StoreError};
 
 /// Place of the statuses of rollouts.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum StatusStore {
     /// In their documents in a store.
     Store(Arc<dyn Store>),
     /// In a file beside their documents, which are files.
     Beside(StatusFile),
 }
 
-impl Place {
+impl StatusStore {
     /// Updates the status of a rollout from its current one, on top of any other change of its document. Returns
     /// `false` after a concurrent change, or if the rollout is gone; the next look handles that.
     ///
@@ -29,7 +29,7 @@ impl Place {
         make: impl FnOnce(&Value) -> Value,
     ) -> Result<bool, String> {
         match self {
-            Place::Store(store) => {
+            StatusStore::Store(store) => {
                 let Some(stored) = store.get(key).await.map_err(in_words)? else { return Ok(false) };
                 let mut document = stored.document;
                 document["status"] = make(&document["status"]);
@@ -39,7 +39,7 @@ impl Place {
                     Err(error) => Err(in_words(error)),
                 }
             }
-            Place::Beside(file) => {
+            StatusStore::Beside(file) => {
                 let before = file.get(key);
                 let status = make(&before);
                 put(file, key, before, status).await
@@ -50,11 +50,11 @@ impl Place {
     /// Removes the status of a deleted rollout; one in a store went with its document.
     ///
     /// # Errors
-    /// As [`Place::amend`].
+    /// As [`StatusStore::amend`].
     pub(super) async fn forget(&self, key: &ResourceKey) -> Result<(), String> {
         match self {
-            Place::Store(_) => Ok(()),
-            Place::Beside(file) => put(file, key, file.get(key), Value::Null).await.map(drop),
+            StatusStore::Store(_) => Ok(()),
+            StatusStore::Beside(file) => put(file, key, file.get(key), Value::Null).await.map(drop),
         }
     }
 }

@@ -1,5 +1,5 @@
-use change::compile::{Compiler, Scope, Which};
-use change::ramp::{Asked, Phase};
+use change::compile::{Compiler, PlanScope, ProxySelection};
+use change::ramp::{Phase, RampAction};
 use change::status::{Connection, StreamKind};
 use change::{Content, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
@@ -51,7 +51,7 @@ fn current(text: &str) -> Arc<Current> {
     let content = Content::read("town.yaml", text.as_bytes(), &Options::default());
     assert!(content.is_good(), "{:?}", content.problems);
     let ledger: Ledger = content.entries.into_iter().collect();
-    let (context, scope) = (Context::default(), Scope { mesh: None, which: Which::All });
+    let (context, scope) = (Context::default(), PlanScope { mesh: None, which: ProxySelection::All });
     let compiler = Compiler { context, scope, envoy: EnvoyOptions::default() };
     let compiled = Arc::new(compiler.compile(&ledger));
     Arc::new(Current { adopted: Some((ledger, compiled)), ..Current::default() })
@@ -80,9 +80,9 @@ impl Job {
         store.put(&key(), document, Expected::Any).await.unwrap();
         let (in_force, current) = watch::channel(whole);
         let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
-        let seer = Arc::new(Seer::new(current, telemetry.clone(), Arc::clone(&statuses)));
+        let observer = Arc::new(RolloutObserver::new(current, telemetry.clone(), Arc::clone(&statuses)));
         let (others, heard) = watch::channel(Others::default());
-        let task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&store)), seer, heard));
+        let task = tokio::spawn(keep_at(PACE, StatusStore::Store(Arc::clone(&store)), observer, heard));
         Self { store, statuses, telemetry, in_force, _others: others, task }
     }
 
@@ -151,7 +151,7 @@ async fn what_is_asked_is_done_once_and_the_next_who_leads_goes_on() {
     job.statuses.opened(&web(), attached(Family::Envoy));
     job.until("it has begun", |ramp| !ramp.note.is_empty()).await;
     let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
-    stored["status"]["asked"] = json!(Request { to: Asked::Pause, id: "one".into() });
+    stored["status"]["asked"] = json!(RampRequest { to: RampAction::Pause, id: "one".into() });
     job.store.put(&key(), stored, Expected::Any).await.unwrap();
     let paused = job.until("it is paused", |ramp| ramp.phase == Phase::Paused).await;
     assert_eq!((paused.obeyed.as_str(), paused.asked.clone()), ("one", None));
@@ -160,10 +160,10 @@ async fn what_is_asked_is_done_once_and_the_next_who_leads_goes_on() {
     job.task.abort();
     let (_others, heard) = watch::channel(Others::default());
     let (telemetry, statuses) = (job.telemetry.clone(), Arc::clone(&job.statuses));
-    let seer = Arc::new(Seer::new(job.in_force.subscribe(), telemetry, statuses));
-    job.task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&job.store)), seer, heard));
+    let observer = Arc::new(RolloutObserver::new(job.in_force.subscribe(), telemetry, statuses));
+    job.task = tokio::spawn(keep_at(PACE, StatusStore::Store(Arc::clone(&job.store)), observer, heard));
     let mut stored = job.store.get(&key()).await.unwrap().unwrap().document;
-    stored["status"]["asked"] = json!(Request { to: Asked::Resume, id: "two".into() });
+    stored["status"]["asked"] = json!(RampRequest { to: RampAction::Resume, id: "two".into() });
     job.store.put(&key(), stored, Expected::Any).await.unwrap();
     let resumed = job.until("it goes on", |ramp| ramp.phase == Phase::Progressing).await;
     assert_eq!(resumed.events.len(), paused.events.len() + 1, "and nothing was done twice");
@@ -229,9 +229,9 @@ async fn two_hundred_rollouts_go_on_at_once() {
     let (in_force, seen) = watch::channel(first);
     let (telemetry, statuses) = (Telemetry::default(), Arc::<Statuses>::default());
     let _reporter = telemetry.attach(web());
-    let seer = Arc::new(Seer::new(seen, telemetry, statuses));
+    let observer = Arc::new(RolloutObserver::new(seen, telemetry, statuses));
     let (_others, heard) = watch::channel(Others::default());
-    let task = tokio::spawn(keep_at(PACE, Place::Store(Arc::clone(&store)), seer, heard));
+    let task = tokio::spawn(keep_at(PACE, StatusStore::Store(Arc::clone(&store)), observer, heard));
     let begun = Instant::now();
     loop {
         let selection = crate::store::Selection::of_kind(model::Kind::MeshTCPRollout);

@@ -13,12 +13,12 @@ use plan::{ProxyFeatures, ProxyId, Snapshot};
 use tokio::runtime::Handle;
 use xds::Family;
 
-use super::{Accepted, Sink};
-use crate::api::Mirror;
+use super::{AcceptedState, Sink};
+use crate::api::MirrorStore;
 use crate::discovery::{Publisher, Statuses, TokenGate};
-use crate::fleet::{Fleet, Happening, News};
+use crate::fleet::{Fleet, ProxyEvent, PublishOutcome};
 use crate::hosts::HostResolver;
-use crate::identity::{Certified, Issuer, Outside};
+use crate::identity::{Certified, Issuer, OutsideSecrets};
 
 /// Fleet of a control plane, with the other readers of the same state.
 #[derive(Debug)]
@@ -34,16 +34,16 @@ pub struct FleetSink {
     /// Resolver of host names; `None`: none are resolved here.
     hosts: Option<HostResolver>,
     /// Mirror in which the API shows the resources; `None`: it shows a store.
-    mirror: Option<(Mirror, Handle)>,
+    mirror: Option<(MirrorStore, Handle)>,
 }
 
 /// News of a fleet.
 #[derive(Debug, Default)]
 pub struct FleetNews {
     /// Results of publishing to proxies.
-    pub told: Vec<News>,
+    pub told: Vec<PublishOutcome>,
     /// Events of proxies.
-    pub happened: Vec<Happening>,
+    pub happened: Vec<ProxyEvent>,
     /// Clients that were refused attachment.
     pub turned_away: Vec<TurnedAway>,
 }
@@ -83,7 +83,7 @@ impl FleetSink {
 
     /// Adds a mirror of the resources, which is written on a runtime.
     #[must_use]
-    pub fn mirrored(self, mirror: Mirror, runtime: Handle) -> Self {
+    pub fn mirrored(self, mirror: MirrorStore, runtime: Handle) -> Self {
         Self { mirror: Some((mirror, runtime)), ..self }
     }
 
@@ -92,7 +92,7 @@ impl FleetSink {
         &self.fleet
     }
 
-    fn news(&mut self, told: Vec<News>) -> FleetNews {
+    fn news(&mut self, told: Vec<PublishOutcome>) -> FleetNews {
         let happened = self.fleet.observe(&self.statuses);
         FleetNews { told, happened, turned_away: self.statuses.take_turned_away() }
     }
@@ -130,8 +130,8 @@ impl Sink for FleetSink {
         Vec::new()
     }
 
-    fn adopt(&mut self, accepted: Accepted<'_>, now: Instant) -> FleetNews {
-        let Accepted { before: _, compiled, ledger, revision, epoch } = accepted;
+    fn adopt(&mut self, accepted: AcceptedState<'_>, now: Instant) -> FleetNews {
+        let AcceptedState { before: _, compiled, ledger, revision, epoch } = accepted;
         if let Some((mirror, runtime)) = &self.mirror
             && let Err(error) = runtime.block_on(mirror.reflect(ledger))
         {
@@ -166,7 +166,7 @@ impl Sink for FleetSink {
         self.certified.news(self.issuer.as_ref()?, snapshot)
     }
 
-    fn outside(&self) -> Option<Arc<Outside>> {
+    fn outside(&self) -> Option<Arc<OutsideSecrets>> {
         Some(Arc::clone(&self.issuer.as_ref()?.outside().borrow()))
     }
 

@@ -8,7 +8,7 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// Event that wakes the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<L> {
+pub enum WakeEvent<L> {
     /// There may be news: in the source, or from proxies.
     Look,
     /// All of the source is to be read again, whether or not it looks changed.
@@ -26,23 +26,23 @@ pub trait Wakes {
     fn now(&self) -> Instant;
 
     /// Waits for an event until the given time; `None`: without a limit.
-    fn next(&mut self, until: Option<Instant>) -> Event<Self::Leave>;
+    fn next(&mut self, until: Option<Instant>) -> WakeEvent<Self::Leave>;
 }
 
 /// Events from a channel, and the clock of the machine.
 #[derive(Debug)]
 pub struct Inbox<L> {
-    events: Receiver<Event<L>>,
+    events: Receiver<WakeEvent<L>>,
 }
 
 impl<L> Inbox<L> {
     /// Creates an inbox for a channel. When all senders are dropped it is time to leave.
-    pub fn new(events: Receiver<Event<L>>) -> Self {
+    pub fn new(events: Receiver<WakeEvent<L>>) -> Self {
         Self { events }
     }
 
     /// Returns the next event if there is one already.
-    pub fn try_next(&self) -> Option<Event<L>> {
+    pub fn try_next(&self) -> Option<WakeEvent<L>> {
         self.events.try_recv().ok()
     }
 }
@@ -55,14 +55,14 @@ impl<L: Default> Wakes for Inbox<L> {
     }
 
     /// Merges a burst into one event.
-    fn next(&mut self, until: Option<Instant>) -> Event<L> {
+    fn next(&mut self, until: Option<Instant>) -> WakeEvent<L> {
         let patience = until.map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
         let mut event = match self.events.recv_timeout(patience) {
             Ok(event) => event,
-            Err(RecvTimeoutError::Timeout) => Event::Look,
-            Err(RecvTimeoutError::Disconnected) => Event::Leave(L::default()),
+            Err(RecvTimeoutError::Timeout) => WakeEvent::Look,
+            Err(RecvTimeoutError::Disconnected) => WakeEvent::Leave(L::default()),
         };
-        while let Event::Look = event
+        while let WakeEvent::Look = event
             && let Some(next) = self.try_next()
         {
             event = next;

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use model::{Problem, Problems, Severity};
 
-pub use files::{Files, Sighting};
+pub use files::{FileState, Files};
 pub use scan::{OpenError, is_resource_file};
 pub use watch::Watch;
 
@@ -29,7 +29,7 @@ use change::addresses::{Filler, Ranges};
 use change::{Candidate, Content, Ledger, Options, problem_of};
 
 use super::status_file::{Overlay, StatusFile};
-use super::{Adopt, Dangling, Settled, Source, SourceState};
+use super::{Adopt, DanglingPolicy, OfferOutcome, Source, SourceState};
 use crate::plain_file;
 use places::{Absence, Places};
 use scan::Fingerprint;
@@ -143,7 +143,7 @@ impl Source for FolderSource {
         for path in unseen {
             if dark.iter().any(|place| path.starts_with(place)) {
                 self.files.stays(&name(&path));
-            } else if self.files.observe(&name(&path), Sighting::Gone, now) {
+            } else if self.files.observe(&name(&path), FileState::Gone, now) {
                 self.seen.remove(&path);
             }
         }
@@ -154,12 +154,12 @@ impl Source for FolderSource {
             }
             let is_named = self.once && self.roots.contains(&path);
             let read = if is_named { std::fs::read(&path) } else { plain_file::read(&path) };
-            let sighting = match read {
-                Ok(bytes) => Sighting::Bytes(bytes),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Sighting::Gone,
-                Err(error) => Sighting::Unreadable(error.to_string()),
+            let file_state = match read {
+                Ok(bytes) => FileState::Bytes(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileState::Gone,
+                Err(error) => FileState::Unreadable(error.to_string()),
             };
-            self.files.observe(&name(&path), sighting, now);
+            self.files.observe(&name(&path), file_state, now);
             self.seen.insert(path, fingerprint);
         }
         let unreadable = listing.unreadable.iter().map(|(path, why)| kept(path, why));
@@ -173,7 +173,7 @@ impl Source for FolderSource {
         self.read_again = true;
     }
 
-    fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
+    fn settle(&mut self, adopt: &mut Adopt<'_>) -> OfferOutcome {
         let Self { files, filler, overlay, .. } = self;
         files.settle(&mut |Candidate { ledger, changed }| {
             let mut ledger = ledger.clone();
@@ -213,8 +213,8 @@ impl Source for FolderSource {
         self.files.text(file)
     }
 
-    fn dangling(&self) -> Dangling {
-        Dangling::HeldBack
+    fn dangling(&self) -> DanglingPolicy {
+        DanglingPolicy::HeldBack
     }
 
     fn describe(&self) -> String {

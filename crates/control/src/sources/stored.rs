@@ -16,9 +16,9 @@ use change::{Candidate, Entry, Ledger, Options, Revision, problem_of};
 use model::draft::{self, Document};
 use model::{Problem, Problems, ResourceKey};
 
-use super::{Adopt, Dangling, Settled, Source, SourceState};
+use super::{Adopt, DanglingPolicy, OfferOutcome, Source, SourceState};
 use crate::guard::{caught, task_again};
-use crate::store::{Change, Listing, Selection, Store, StoreError, Stored, Unreadable, What};
+use crate::store::{Listing, Selection, Store, StoreChange, StoreChangeKind, StoreError, Stored, Unreadable};
 
 /// First pause before a lost store is asked again; each further pause is twice the previous one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -66,7 +66,7 @@ enum News {
     /// Complete listing.
     All(Listing),
     /// Changes since.
-    Changes(Vec<Change>),
+    Changes(Vec<StoreChange>),
     /// The store cannot be read.
     Lost(StoreError),
 }
@@ -167,10 +167,10 @@ impl Source for StoreSource {
                     self.take_all(listing);
                 }
                 News::Changes(changes) => {
-                    for Change { revision, key, what } in changes {
+                    for StoreChange { revision, key, what } in changes {
                         match what {
-                            What::Put(stored) => self.see(&stored),
-                            What::Deleted => self.forget(&key),
+                            StoreChangeKind::Put(stored) => self.see(&stored),
+                            StoreChangeKind::Deleted => self.forget(&key),
                         }
                         self.revision = revision;
                     }
@@ -184,7 +184,7 @@ impl Source for StoreSource {
         self.known && self.changed.is_some()
     }
 
-    fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
+    fn settle(&mut self, adopt: &mut Adopt<'_>) -> OfferOutcome {
         let changed = self.changed.clone().unwrap_or_default();
         let adopted = adopt(&Candidate { ledger: self.ledger.clone(), changed });
         // not before: after a panic the same is to be offered again
@@ -192,11 +192,11 @@ impl Source for StoreSource {
         match adopted {
             Ok(()) => {
                 self.objections.clear();
-                Settled::Adopted
+                OfferOutcome::Adopted
             }
             Err(objections) => {
                 self.objections = objections;
-                Settled::Refused
+                OfferOutcome::Refused
             }
         }
     }
@@ -236,8 +236,8 @@ impl Source for StoreSource {
         self.lost.is_some()
     }
 
-    fn dangling(&self) -> Dangling {
-        Dangling::Told
+    fn dangling(&self) -> DanglingPolicy {
+        DanglingPolicy::Told
     }
 
     fn describe(&self) -> String {

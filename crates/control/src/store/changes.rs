@@ -10,18 +10,18 @@ use super::{Revision, StoreError, Stored};
 
 /// Accepted change.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub struct StoreChange {
     /// Revision of the change.
     pub revision: Revision,
     /// Key of the changed resource.
     pub key: ResourceKey,
     /// Effect of the change.
-    pub what: What,
+    pub what: StoreChangeKind,
 }
 
 /// Effect of a change on its resource.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum StoreChangeKind {
     /// It was stored with this content.
     Put(Stored),
     /// It was deleted.
@@ -40,7 +40,7 @@ pub struct Watch {
 #[async_trait]
 pub(super) trait Feed: fmt::Debug + Send + Sync {
     /// Returns the changes after a revision, in order and without a gap, as soon as there is one. Never empty.
-    async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError>;
+    async fn after(&self, revision: Revision) -> Result<Vec<StoreChange>, StoreError>;
 }
 
 impl Watch {
@@ -63,7 +63,7 @@ impl Watch {
     /// # Errors
     /// [`StoreError::TooOld`]: too much has changed since the last call; list again. [`StoreError::Lost`]: the changes
     /// cannot be read now; call again after a while, and it resumes.
-    pub async fn next(&mut self) -> Result<Vec<Change>, StoreError> {
+    pub async fn next(&mut self) -> Result<Vec<StoreChange>, StoreError> {
         let changes = self.feed.after(self.after).await?;
         if let Some(last) = changes.last() {
             self.after = last.revision;

@@ -7,8 +7,8 @@ use model::ResourceKey;
 use serde_json::Value;
 
 use super::{
-    Change, Effect, Expected, Listing, Put, Revision, Selection, StoreError, Stored, Unreadable, What,
-    Written,
+    Effect, Expected, Listing, Put, PutResult, Revision, Selection, StoreChange, StoreChangeKind, StoreError,
+    Stored, Unreadable,
 };
 
 /// Limit on the changes that are kept for watches: a reader that is further behind lists again.
@@ -21,7 +21,7 @@ pub(super) struct Contents {
     items: BTreeMap<ResourceKey, Stored>,
     unreadable: Vec<Unreadable>,
     /// Latest changes, oldest first.
-    changes: VecDeque<Change>,
+    changes: VecDeque<StoreChange>,
     /// Revision after which every change is among them.
     oldest: Revision,
 }
@@ -30,13 +30,13 @@ pub(super) struct Contents {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposal {
     /// Result for the caller, once it is made.
-    pub(super) written: Written,
+    pub(super) written: PutResult,
     /// Change to be made; `None`: the document is stored already.
-    pub(super) change: Option<Change>,
+    pub(super) change: Option<StoreChange>,
 }
 
 /// Splits proposals into the results and the changes to be made.
-pub(super) fn apart(proposals: Vec<Proposal>) -> (Vec<Written>, Vec<Change>) {
+pub(super) fn apart(proposals: Vec<Proposal>) -> (Vec<PutResult>, Vec<StoreChange>) {
     let (written, changes): (Vec<_>, Vec<_>) =
         proposals.into_iter().map(|Proposal { written, change }| (written, change)).unzip();
     (written, changes.into_iter().flatten().collect())
@@ -111,24 +111,32 @@ impl Contents {
     ///
     /// # Errors
     /// There is none, or it is not as expected.
-    pub(super) fn propose_delete(&self, key: &ResourceKey, expected: Expected) -> Result<Change, StoreError> {
+    pub(super) fn propose_delete(
+        &self,
+        key: &ResourceKey,
+        expected: Expected,
+    ) -> Result<StoreChange, StoreError> {
         let found = self.items.get(key);
         expect(key, expected, found)?;
         match found {
-            Some(_) => Ok(Change { revision: self.revision.next(), key: key.clone(), what: What::Deleted }),
+            Some(_) => Ok(StoreChange {
+                revision: self.revision.next(),
+                key: key.clone(),
+                what: StoreChangeKind::Deleted,
+            }),
             None => Err(StoreError::NotFound(key.clone())),
         }
     }
 
     /// Makes a change.
-    pub(super) fn make(&mut self, change: Change) {
+    pub(super) fn make(&mut self, change: StoreChange) {
         self.revision = change.revision;
         self.unreadable.retain(|it| it.key().as_ref() != Some(&change.key));
         match &change.what {
-            What::Put(stored) => {
+            StoreChangeKind::Put(stored) => {
                 self.items.insert(change.key.clone(), stored.clone());
             }
-            What::Deleted => {
+            StoreChangeKind::Deleted => {
                 self.items.remove(&change.key);
             }
         }
@@ -144,7 +152,7 @@ impl Contents {
     ///
     /// # Errors
     /// Not all of them are kept, or there never was such a revision.
-    pub(super) fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
+    pub(super) fn after(&self, revision: Revision) -> Result<Vec<StoreChange>, StoreError> {
         if revision < self.oldest || revision > self.revision {
             return Err(StoreError::TooOld { after: revision, oldest: self.oldest });
         }
@@ -168,15 +176,15 @@ pub(super) fn propose(
     expect(key, expected, found)?;
     let (created, effect) = match found {
         Some(found) if found.document == document => {
-            let written = Written { stored: found.clone(), effect: Effect::Unchanged };
+            let written = PutResult { stored: found.clone(), effect: Effect::Unchanged };
             return Ok(Proposal { written, change: None });
         }
         Some(found) => (found.created, Effect::Changed),
         None => (now, Effect::Created),
     };
     let stored = Stored { key: key.clone(), document, version: revision, created, modified: now };
-    let change = Change { revision, key: key.clone(), what: What::Put(stored.clone()) };
-    Ok(Proposal { written: Written { stored, effect }, change: Some(change) })
+    let change = StoreChange { revision, key: key.clone(), what: StoreChangeKind::Put(stored.clone()) };
+    Ok(Proposal { written: PutResult { stored, effect }, change: Some(change) })
 }
 
 /// Checks that a document matches its key.

@@ -19,7 +19,8 @@ use tokio::task::spawn_blocking;
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
 use super::{
-    Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+    Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChange, StoreError,
+    Stored, Watch,
 };
 
 /// Store in one file on disk.
@@ -37,7 +38,7 @@ enum Writer {
     /// The file is consistent with the contents.
     Ready(File),
     /// Writing failed; the file has to be reopened, which shows whether these changes are in it.
-    Failed(Vec<Change>),
+    Failed(Vec<StoreChange>),
 }
 
 impl EmbeddedStore {
@@ -61,26 +62,26 @@ impl EmbeddedStore {
     /// Runs one write on a thread for blocking work. It completes even if the caller does not wait for it.
     async fn write<R: Send + 'static>(
         &self,
-        write: impl FnOnce(&mut Pen<'_>) -> Result<R, StoreError> + Send + 'static,
+        write: impl FnOnce(&mut WriteGuard<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let Self { path, shared, writer } = self.clone();
         let place = path.clone();
         aside(&place, move || {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            write(&mut Pen { path: &path, shared: &shared, writer: &mut writer })
+            write(&mut WriteGuard { path: &path, shared: &shared, writer: &mut writer })
         })
         .await
     }
 }
 
 /// Exclusive access to the file and the contents.
-struct Pen<'a> {
+struct WriteGuard<'a> {
     path: &'a Path,
     shared: &'a Shared,
     writer: &'a mut Writer,
 }
 
-impl Pen<'_> {
+impl WriteGuard<'_> {
     /// Returns the file, reopened if the last write failed.
     fn file(&mut self) -> Result<&mut File, StoreError> {
         if let Writer::Failed(doubtful) = self.writer {
@@ -101,7 +102,7 @@ impl Pen<'_> {
     }
 
     /// Writes changes to the disk, then shows them to readers: all at once.
-    fn make(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+    fn make(&mut self, changes: Vec<StoreChange>) -> Result<(), StoreError> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -134,24 +135,24 @@ impl Store for EmbeddedStore {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let key = key.clone();
-        self.write(move |pen| {
-            pen.file()?;
-            let proposal = pen.shared.contents().propose_put(&key, document, expected, Timestamp::now());
+        self.write(move |guard| {
+            guard.file()?;
+            let proposal = guard.shared.contents().propose_put(&key, document, expected, Timestamp::now());
             let Proposal { written, change } = proposal?;
-            pen.make(change.into_iter().collect())?;
+            guard.make(change.into_iter().collect())?;
             Ok(written)
         })
         .await
     }
 
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
-        self.write(move |pen| {
-            pen.file()?;
-            let proposals = pen.shared.contents().propose_all(puts, Timestamp::now());
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
+        self.write(move |guard| {
+            guard.file()?;
+            let proposals = guard.shared.contents().propose_all(puts, Timestamp::now());
             let (written, changes) = apart(proposals?);
-            pen.make(changes)?;
+            guard.make(changes)?;
             Ok(written)
         })
         .await
@@ -159,23 +160,23 @@ impl Store for EmbeddedStore {
 
     async fn delete(&self, key: &ResourceKey, expected: Expected) -> Result<Revision, StoreError> {
         let key = key.clone();
-        self.write(move |pen| {
-            pen.file()?;
-            let change = pen.shared.contents().propose_delete(&key, expected)?;
+        self.write(move |guard| {
+            guard.file()?;
+            let change = guard.shared.contents().propose_delete(&key, expected)?;
             let revision = change.revision;
-            pen.make(vec![change])?;
+            guard.make(vec![change])?;
             Ok(revision)
         })
         .await
     }
 
-    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
-        self.write(move |pen| pen.file()?.remember(&changes)).await
+    async fn remember(&self, changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
+        self.write(move |guard| guard.file()?.remember(&changes)).await
     }
 
-    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         let key = key.clone();
-        self.write(move |pen| pen.file()?.past(&key)).await
+        self.write(move |guard| guard.file()?.past(&key)).await
     }
 
     async fn watch(&self, after: Revision) -> Result<Watch, StoreError> {

@@ -12,7 +12,8 @@ use super::changes::Feed;
 use super::contents::{Contents, Proposal, apart};
 use super::past::Pasts;
 use super::{
-    Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, Written,
+    Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChange, StoreError,
+    Stored, Watch,
 };
 
 /// Store in memory.
@@ -56,20 +57,20 @@ impl Shared {
     }
 
     /// Makes a change, and wakes those that wait for it.
-    pub(super) fn make(&self, change: Change) {
+    pub(super) fn make(&self, change: StoreChange) {
         self.make_in(&mut self.contents(), change);
     }
 
     /// Makes several changes at once: nobody sees a part.
-    pub(super) fn make_all(&self, changes: Vec<Change>) {
+    pub(super) fn make_all(&self, changes: Vec<StoreChange>) {
         self.make_all_in(&mut self.contents(), changes);
     }
 
-    fn make_in(&self, contents: &mut Contents, change: Change) {
+    fn make_in(&self, contents: &mut Contents, change: StoreChange) {
         self.make_all_in(contents, vec![change]);
     }
 
-    fn make_all_in(&self, contents: &mut Contents, changes: Vec<Change>) {
+    fn make_all_in(&self, contents: &mut Contents, changes: Vec<StoreChange>) {
         changes.into_iter().for_each(|change| contents.make(change));
         self.revision.send_replace(contents.revision());
     }
@@ -88,7 +89,7 @@ impl Shared {
 
 #[async_trait]
 impl Feed for Shared {
-    async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
+    async fn after(&self, revision: Revision) -> Result<Vec<StoreChange>, StoreError> {
         let mut latest = self.revision.subscribe();
         loop {
             latest.borrow_and_update();
@@ -117,7 +118,7 @@ impl Store for MemoryStore {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let mut contents = self.shared.contents();
         let Proposal { written, change } = contents.propose_put(key, document, expected, Timestamp::now())?;
         if let Some(change) = change {
@@ -126,7 +127,7 @@ impl Store for MemoryStore {
         Ok(written)
     }
 
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
         let mut contents = self.shared.contents();
         let (written, changes) = apart(contents.propose_all(puts, Timestamp::now())?);
         self.shared.make_all_in(&mut contents, changes);
@@ -149,13 +150,13 @@ impl Store for MemoryStore {
         Ok(self.shared.contents().revision())
     }
 
-    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+    async fn remember(&self, changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
         let mut pasts = self.shared.pasts.lock().unwrap_or_else(PoisonError::into_inner);
         changes.iter().for_each(|past| pasts.remember(past));
         Ok(())
     }
 
-    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         Ok(self.shared.pasts.lock().unwrap_or_else(PoisonError::into_inner).of(key))
     }
 

@@ -14,8 +14,8 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{
-    Board, Expected, Fault, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch,
-    Written,
+    Board, Expected, Fault, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreError,
+    Stored, Watch,
 };
 
 /// Metrics of a store. Cloning shares the numbers.
@@ -106,12 +106,12 @@ impl Store for MeteredStore {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let since = Instant::now();
         self.metrics.note("put", since, self.store.put(key, document, expected).await)
     }
 
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
         let since = Instant::now();
         self.metrics.note("put-all", since, self.store.put_all(puts).await)
     }
@@ -131,12 +131,12 @@ impl Store for MeteredStore {
         self.metrics.note("revision", since, self.store.revision().await)
     }
 
-    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+    async fn remember(&self, changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
         let since = Instant::now();
         self.metrics.note("remember", since, self.store.remember(changes).await)
     }
 
-    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         let since = Instant::now();
         self.metrics.note("past", since, self.store.past(key).await)
     }

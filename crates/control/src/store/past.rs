@@ -19,7 +19,7 @@ const RESOURCES: usize = 20_000;
 /// Accepted change, kept as history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Past {
+pub struct HistoryEntry {
     /// Key of the changed resource.
     pub key: ResourceKey,
     /// Revision of the change.
@@ -29,13 +29,13 @@ pub struct Past {
     /// Author as the API knows them: `name/group,group`.
     pub by: String,
     /// Resource after the change.
-    pub became: Became,
+    pub became: ResultingState,
 }
 
 /// Resource after a change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Became {
+pub enum ResultingState {
     /// The document, in the Universal format.
     Said(Value),
     /// A secret, whose content is not kept.
@@ -44,13 +44,13 @@ pub enum Became {
     Deleted,
 }
 
-impl Past {
+impl HistoryEntry {
     /// Creates the record of a change; of a secret only that it was changed.
     pub fn of(key: &ResourceKey, revision: Revision, by: String, document: Option<&Value>) -> Self {
         let became = match document {
-            None => Became::Deleted,
-            Some(_) if key.keeps_a_secret() => Became::Secret,
-            Some(document) => Became::Said(document.clone()),
+            None => ResultingState::Deleted,
+            Some(_) if key.keeps_a_secret() => ResultingState::Secret,
+            Some(document) => ResultingState::Said(document.clone()),
         };
         Self { key: key.clone(), revision, at: Timestamp::now(), by, became }
     }
@@ -85,7 +85,7 @@ pub(super) struct Pasts {
 }
 
 impl Pasts {
-    pub(super) fn remember(&mut self, past: &Past) {
+    pub(super) fn remember(&mut self, past: &HistoryEntry) {
         let lines = self.lines.entry(past.key.clone()).or_default();
         lines.insert(0, (past.revision, past.line()));
         let count = kept(lines.iter().map(|(_, line)| line.len()));
@@ -98,9 +98,9 @@ impl Pasts {
         }
     }
 
-    pub(super) fn of(&self, key: &ResourceKey) -> Vec<Past> {
+    pub(super) fn of(&self, key: &ResourceKey) -> Vec<HistoryEntry> {
         let lines = self.lines.get(key).into_iter().flatten();
-        lines.filter_map(|(_, line)| Past::read(line)).collect()
+        lines.filter_map(|(_, line)| HistoryEntry::read(line)).collect()
     }
 }
 

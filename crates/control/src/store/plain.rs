@@ -32,7 +32,10 @@ use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
-use super::{Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Watch, What, Written};
+use super::{
+    Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChangeKind, StoreError,
+    Watch,
+};
 use crate::guard::task_again;
 
 /// Interval at which files are checked for edits. A file that looks the same twice is taken in.
@@ -42,7 +45,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct PlainStore {
     inner: Arc<Inner>,
-    looks: Arc<Looks>,
+    looks: Arc<EditWatch>,
 }
 
 #[derive(Debug)]
@@ -55,9 +58,9 @@ struct Inner {
 
 /// Task that looks for edits, as long as this lives.
 #[derive(Debug)]
-struct Looks(AbortHandle);
+struct EditWatch(AbortHandle);
 
-impl Drop for Looks {
+impl Drop for EditWatch {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -80,7 +83,7 @@ impl PlainStore {
         .await?;
         let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
         let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
-        let looks = Arc::new(Looks(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
+        let looks = Arc::new(EditWatch(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })
     }
 
@@ -163,7 +166,7 @@ impl Store for PlainStore {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         let key = key.clone();
         self.write(move |shared, disk| {
             if let Some(edit) = disk.edit_of(&key)? {
@@ -172,7 +175,7 @@ impl Store for PlainStore {
             let proposal = shared.contents().propose_put(&key, document, expected, Timestamp::now());
             let Proposal { written, change } = proposal?;
             if let Some(change) = change {
-                if let What::Put(stored) = &change.what {
+                if let StoreChangeKind::Put(stored) = &change.what {
                     disk.reserve(change.revision)?;
                     disk.write(stored)?;
                 }
@@ -183,7 +186,7 @@ impl Store for PlainStore {
         .await
     }
 
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
         self.write(move |shared, disk| {
             // unfinished edits are found before anything is written
             for put in &puts {
@@ -199,7 +202,7 @@ impl Store for PlainStore {
             let mut on_disk = Vec::new();
             let mut failed = Ok(());
             for change in changes {
-                if let What::Put(stored) = &change.what {
+                if let StoreChangeKind::Put(stored) = &change.what {
                     failed = disk.write(stored);
                 }
                 if failed.is_err() {
@@ -230,12 +233,12 @@ impl Store for PlainStore {
         .await
     }
 
-    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+    async fn remember(&self, changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
         let folder = self.inner.folder.clone();
         self.write(move |_, _| changes.iter().try_for_each(|past| history::remember(&folder, past))).await
     }
 
-    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         let (folder, key) = (self.inner.folder.clone(), key.clone());
         self.write(move |_, _| history::past(&folder, &key)).await
     }

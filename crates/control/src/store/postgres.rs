@@ -26,7 +26,7 @@ use life::{Life, epoch};
 use listener::Listener;
 use model::ResourceKey;
 use serde_json::Value;
-use tls::Way;
+use tls::Transport;
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard, watch};
 use tokio::time::timeout;
 use tokio_postgres::config::{Host, SslMode};
@@ -35,8 +35,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::contents::{Proposal, check, expect, propose};
 use super::{
-    Board, Change, Expected, Listing, Past, Put, Revision, Selection, Store, StoreError, Stored, Watch, What,
-    Written,
+    Board, Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChange,
+    StoreChangeKind, StoreError, Stored, Watch,
 };
 
 /// Channel on which control planes wake each other.
@@ -62,7 +62,7 @@ struct Shared {
     open: Mutex<Option<Open>>,
     listener: Listener,
     // held for one look
-    away: std::sync::Mutex<Option<Away>>,
+    away: std::sync::Mutex<Option<Outage>>,
 }
 
 /// Connection, with the epoch of the database.
@@ -72,7 +72,7 @@ struct Open {
 }
 
 /// Failure to reach the database.
-struct Away {
+struct Outage {
     until: Instant,
     why: StoreError,
 }
@@ -113,13 +113,13 @@ impl PostgresStore {
 impl Database {
     fn at(address: &str) -> Result<Self, StoreError> {
         let denied = |why: String| StoreError::Denied { store: "PostgreSQL".into(), why };
-        let (way, address) = Way::of(address).map_err(denied)?;
+        let (way, address) = Transport::of(address).map_err(denied)?;
         let tls = way.connector().map_err(denied)?;
         // errors are reported without the address: it may contain a password
         let mut config: Config = address
             .parse()
             .map_err(|error: tokio_postgres::Error| denied(format!("its address cannot be read: {error}")))?;
-        config.ssl_mode(if way == Way::Plaintext { SslMode::Disable } else { SslMode::Require });
+        config.ssl_mode(if way == Transport::Plaintext { SslMode::Disable } else { SslMode::Require });
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(3));
         }
@@ -187,13 +187,13 @@ impl Shared {
     fn is_worth_asking(&self) -> Result<(), StoreError> {
         let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         match &*away {
-            Some(Away { until, why }) if Instant::now() < *until => Err(why.clone()),
+            Some(Outage { until, why }) if Instant::now() < *until => Err(why.clone()),
             Some(_) | None => Ok(()),
         }
     }
 
     fn note_away(&self, why: &StoreError) {
-        let away = Away { until: Instant::now() + PAUSE, why: why.clone() };
+        let away = Outage { until: Instant::now() + PAUSE, why: why.clone() };
         *self.away.lock().unwrap_or_else(PoisonError::into_inner) = Some(away);
     }
 
@@ -205,7 +205,7 @@ impl Shared {
     async fn change<R: Send>(
         &self,
         key: &ResourceKey,
-        decide: impl FnOnce(Revision, Option<Stored>) -> Result<(R, Option<Change>), StoreError> + Send,
+        decide: impl FnOnce(Revision, Option<Stored>) -> Result<(R, Option<StoreChange>), StoreError> + Send,
     ) -> Result<R, StoreError> {
         let words = &self.database.words;
         let unfit = |error: tokio_postgres::Error| fault::of_text(words, key, &error);
@@ -228,7 +228,7 @@ impl Shared {
 
 impl Shared {
     /// Puts all in one transaction.
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
         let words = &self.database.words;
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(|error| self.fault(error))?;
@@ -271,7 +271,10 @@ impl Shared {
 
 impl Shared {
     /// Returns the changes after a revision, and the epoch that they are from.
-    async fn changes_after(&self, after: Revision) -> Result<(Option<Arc<str>>, Vec<Change>), StoreError> {
+    async fn changes_after(
+        &self,
+        after: Revision,
+    ) -> Result<(Option<Arc<str>>, Vec<StoreChange>), StoreError> {
         let words = &self.database.words;
         let open = self.connected().await?;
         let asked = rows::number(words, after)?;
@@ -354,7 +357,7 @@ impl Store for PostgresStore {
         key: &ResourceKey,
         document: Value,
         expected: Expected,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<PutResult, StoreError> {
         check(key, &document)?;
         let decide = |revision, found: Option<Stored>| {
             let now = Timestamp::now();
@@ -365,7 +368,7 @@ impl Store for PostgresStore {
         self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
     }
 
-    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<Written>, StoreError> {
+    async fn put_all(&self, puts: Vec<Put>) -> Result<Vec<PutResult>, StoreError> {
         self.shared.patiently(LONG_PATIENCE, self.shared.put_all(puts)).await
     }
 
@@ -373,14 +376,17 @@ impl Store for PostgresStore {
         let decide = |revision, found: Option<Stored>| {
             expect(key, expected, found.as_ref())?;
             match found {
-                Some(_) => Ok((revision, Some(Change { revision, key: key.clone(), what: What::Deleted }))),
+                Some(_) => Ok((
+                    revision,
+                    Some(StoreChange { revision, key: key.clone(), what: StoreChangeKind::Deleted }),
+                )),
                 None => Err(StoreError::NotFound(key.clone())),
             }
         };
         self.shared.patiently(PATIENCE, self.shared.change(key, decide)).await
     }
 
-    async fn remember(&self, changes: Vec<Past>) -> Result<(), StoreError> {
+    async fn remember(&self, changes: Vec<HistoryEntry>) -> Result<(), StoreError> {
         let shared = &self.shared;
         shared
             .patiently(PATIENCE, async {
@@ -390,7 +396,7 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+    async fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
         let shared = &self.shared;
         shared
             .patiently(PATIENCE, async {

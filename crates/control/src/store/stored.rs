@@ -182,7 +182,7 @@ impl Listing {
 
 /// Result of a put.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Written {
+pub struct PutResult {
     /// Stored document after the put.
     pub stored: Stored,
     /// Effect of the put.

@@ -1,6 +1,6 @@
 //! Parsing of a question about traffic from a query.
 
-use change::traffic::{By, Chosen, TrafficQuestion};
+use change::traffic::{GroupBy, TrafficFilter, TrafficQuestion};
 
 /// Default number of rows.
 const USUAL_SIZE: usize = 100;
@@ -26,8 +26,8 @@ pub fn question(query: &[(String, String)]) -> Result<TrafficQuestion, InvalidQu
     let asked = |name: &str| query.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let wrong = |parameter, why| Err(InvalidQuestion { parameter, why });
     let by = match asked("by") {
-        None | Some("flow") => By::Flow,
-        Some("proxy") => By::Proxy,
+        None | Some("flow") => GroupBy::Flow,
+        Some("proxy") => GroupBy::Proxy,
         Some(_) => return wrong("by", "must be `flow` or `proxy`"),
     };
     let busiest_first = match asked("sort") {
@@ -53,7 +53,7 @@ pub fn question(query: &[(String, String)]) -> Result<TrafficQuestion, InvalidQu
         Ok(_) | Err(_) => return wrong("size", "must be a number up to 1000"),
     };
     let text = |name| asked(name).map(str::to_owned);
-    let chosen = Chosen {
+    let chosen = TrafficFilter {
         mesh: text("mesh"),
         routes: query.iter().filter(|(key, _)| key == "route").map(|(_, value)| value.clone()).collect(),
         destination: text("destination"),
@@ -77,7 +77,7 @@ mod tests {
     fn a_query_asks_what_it_says() {
         assert_eq!(of(&[]).unwrap().size, USUAL_SIZE);
         let asked = of(&[("by", "proxy"), ("sort", "busiest"), ("size", "5"), ("size", "7")]).unwrap();
-        assert_eq!((asked.by, asked.busiest_first, asked.size), (By::Proxy, true, 7));
+        assert_eq!((asked.by, asked.busiest_first, asked.size), (GroupBy::Proxy, true, 7));
         assert_eq!(of(&[("route", "K m/a"), ("route", "K m/b")]).unwrap().chosen.routes.len(), 2);
         for (parameter, value) in [
             ("by", "x"),

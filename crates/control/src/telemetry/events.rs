@@ -15,7 +15,7 @@ use super::Telemetry;
 const BEAT: Duration = Duration::from_secs(1);
 
 /// Source of changes that can be awaited.
-pub trait Moves: Send + 'static {
+pub trait ChangeSignal: Send + 'static {
     /// Waits until the configuration of a proxy, or its state, has changed since the last call.
     fn moved(&mut self) -> impl Future<Output = ()> + Send;
 }
@@ -25,7 +25,7 @@ pub trait Moves: Send + 'static {
 pub fn follow(
     telemetry: Telemetry,
     question: TrafficQuestion,
-    moves: impl Moves,
+    moves: impl ChangeSignal,
 ) -> ReceiverStream<Result<String, Infallible>> {
     let (sender, receiver) = channel(2);
     tokio::spawn(tell(telemetry, question, moves, sender));
@@ -35,7 +35,7 @@ pub fn follow(
 async fn tell(
     telemetry: Telemetry,
     question: TrafficQuestion,
-    mut moves: impl Moves,
+    mut moves: impl ChangeSignal,
     events: Sender<Result<String, Infallible>>,
 ) {
     let mut has_moved = false;

@@ -6,13 +6,13 @@ mod maker;
 use std::sync::Arc;
 use std::time::Instant;
 
-use change::compile::{Compiler, Scope};
+use change::compile::{Compiler, PlanScope};
 use change::preview::universal;
 use change::{Content, Options};
 use dialect::envoy::EnvoyOptions;
 use maker::Maker;
 use meshtcp_control::api::Setup;
-use meshtcp_control::sources::{Settled, Source as _, SourceState, StoreSource};
+use meshtcp_control::sources::{OfferOutcome, Source as _, SourceState, StoreSource};
 use meshtcp_control::store::Selection;
 use meshtcp_control::yaml;
 use model::{Kind, Problem, Profile, ResourceKey, Severity};
@@ -125,13 +125,13 @@ async fn everything_is_in_force(server: &Server, profile: Profile) {
         followed.refresh(Instant::now());
     }
     let (context, envoy) = (Context::new(profile), EnvoyOptions::default());
-    let compiler = Compiler { context, scope: Scope::everything(), envoy };
+    let compiler = Compiler { context, scope: PlanScope::everything(), envoy };
     let mut compiled = compiler.nothing();
     let settled = followed.settle(&mut |candidate| {
         compiled = compiler.compile(&candidate.ledger);
         Ok(())
     });
-    assert_eq!(settled, Settled::Adopted, "nobody objects");
+    assert_eq!(settled, OfferOutcome::Adopted, "nobody objects");
     fed.abort();
     let wrong: Vec<_> = followed.problems().into_iter().filter(|it| it.severity == Severity::Error).collect();
     assert_eq!(wrong, []);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use change::compile::{Compiler, Scope};
+use change::compile::{Compiler, PlanScope};
 use change::rollout::Accepted;
 use change::{Content, Ledger, Options};
 use dialect::envoy::EnvoyOptions;
@@ -48,7 +48,7 @@ impl Server {
     /// Starts a server whose plans are lowered for Envoy with these options.
     pub(crate) async fn telling_envoy(setup: Setup, envoy: EnvoyOptions) -> Self {
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let compiler = Compiler { context: Context::default(), scope: Scope::everything(), envoy };
+        let compiler = Compiler { context: Context::default(), scope: PlanScope::everything(), envoy };
         let fleet = Fleet::new(Arc::new(Publisher::default()), compiler.nothing());
         let plane = Plane::new(fleet.standing(), Arc::new(Statuses::default()));
         let (fleet, telemetry) = (Mutex::new(fleet), plane.telemetry().clone());

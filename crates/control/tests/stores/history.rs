@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use meshtcp_control::store::{Expected, Listing, Revision, Selection, Store, StoreError, What};
+use meshtcp_control::store::{Expected, Listing, Revision, Selection, Store, StoreChangeKind, StoreError};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -80,13 +80,13 @@ pub(crate) async fn watch(store: Arc<dyn Store>, watcher: usize, tell: Tell) {
         loop {
             match watch.next().await {
                 Ok(changes) => changes.into_iter().for_each(|change| match change.what {
-                    What::Put(stored) => tell(Event::Saw {
+                    StoreChangeKind::Put(stored) => tell(Event::Saw {
                         watcher,
                         revision: change.revision.number(),
                         name: change.key.name,
                         value: value(&stored.document),
                     }),
-                    What::Deleted => panic!("nobody deletes"),
+                    StoreChangeKind::Deleted => panic!("nobody deletes"),
                 }),
                 Err(StoreError::TooOld { .. }) => break,
                 Err(error) => {

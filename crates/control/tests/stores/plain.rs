@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::store::{
-    Change, Expected, Fault, PlainStore, Selection, Store, StoreError, Watch, What,
+    Expected, Fault, PlainStore, Selection, Store, StoreChange, StoreChangeKind, StoreError, Watch,
 };
 use tokio::time::timeout;
 
@@ -108,7 +108,7 @@ async fn what_was_stored_is_there_when_it_is_opened_again() {
     assert_eq!((mode(&path), mode(&file)), (0, 0), "secrets are in it");
 }
 
-async fn next(watch: &mut Watch) -> Change {
+async fn next(watch: &mut Watch) -> StoreChange {
     let mut changes = timeout(PATIENCE, watch.next()).await.expect("the edit is seen").unwrap();
     assert_eq!(changes.len(), 1, "{changes:?}");
     changes.remove(0)
@@ -131,7 +131,7 @@ async fn what_people_edit_is_a_change_like_any_other() {
     edit("name: a", "name: a\nlabels: {by: hand}");
     let change = next(&mut watch).await;
     assert!(change.revision > version);
-    let What::Put(stored) = change.what else { panic!("it was changed") };
+    let StoreChangeKind::Put(stored) = change.what else { panic!("it was changed") };
     assert_eq!(stored.document["labels"]["by"], "hand");
     let late = store.put(&route("a"), document(&route("a"), 2), Expected::Version(version)).await;
     assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
@@ -148,20 +148,20 @@ async fn what_people_edit_is_a_change_like_any_other() {
     assert!(held.to_string().contains("MeshTCPRoute.a.yaml was changed by hand"), "{held}");
     assert_eq!(store.get(&route("a")).await.unwrap().unwrap().document["labels"]["by"], "foot");
     edit("by: [foot", "by: wire");
-    let What::Put(stored) = next(&mut watch).await.what else { panic!("it was changed") };
+    let StoreChangeKind::Put(stored) = next(&mut watch).await.what else { panic!("it was changed") };
     assert_eq!(stored.document["labels"]["by"], "wire");
 
     // a resource in a file with a name chosen by people stays there
     let own = path.join("mine.yml");
     std::fs::write(&own, "# mine\ntype: Mesh\nname: shop\n").unwrap();
-    let What::Put(stored) = next(&mut watch).await.what else { panic!("it is new") };
+    let StoreChangeKind::Put(stored) = next(&mut watch).await.what else { panic!("it is new") };
     let mut changed = stored.document.clone();
     changed["labels"] = serde_json::json!({ "by": "api" });
     store.put(&stored.key, changed, Expected::Version(stored.version)).await.unwrap();
     next(&mut watch).await;
     assert!(std::fs::read_to_string(&own).unwrap().contains("by: api"));
     std::fs::remove_file(&own).unwrap();
-    assert_eq!(next(&mut watch).await.what, What::Deleted);
+    assert_eq!(next(&mut watch).await.what, StoreChangeKind::Deleted);
 }
 
 #[tokio::test]
@@ -187,18 +187,18 @@ async fn a_folder_that_is_away_or_another_one_keeps_what_is_known_and_is_not_wri
     std::fs::remove_dir(&path).unwrap();
     std::fs::rename(&away, &path).unwrap();
     put(&store, &route("c"), 1).await;
-    assert!(matches!(next(&mut watch).await.what, What::Put(stored) if stored.key == route("c")));
+    assert!(matches!(next(&mut watch).await.what, StoreChangeKind::Put(stored) if stored.key == route("c")));
     std::fs::remove_file(path.join("default/MeshTCPRoute.a.yaml")).unwrap();
-    assert_eq!(next(&mut watch).await.what, What::Deleted);
+    assert_eq!(next(&mut watch).await.what, StoreChangeKind::Deleted);
 }
 
 /// Writes files by hand, each after the previous one was taken in; checks that nothing else is seen meanwhile.
 async fn writes(folder: &Path, names: &[&str], watch: &mut Watch) {
     for name in names {
         std::fs::write(folder.join(format!("{name}.yaml")), format!("type: Mesh\nname: {name}\n")).unwrap();
-        let Change { key, what, .. } = next(watch).await;
+        let StoreChange { key, what, .. } = next(watch).await;
         assert_eq!(key.name, *name);
-        assert!(matches!(what, What::Put(_)));
+        assert!(matches!(what, StoreChangeKind::Put(_)));
     }
 }
 
@@ -221,7 +221,9 @@ async fn a_file_that_is_emptied_or_moved_or_whose_link_leads_nowhere_is_no_delet
     std::os::unix::fs::symlink("/nowhere/at/all", &a).unwrap();
     writes(&path, &["three", "four"], &mut watch).await;
     std::fs::remove_file(below.join("b.yaml")).unwrap();
-    assert!(matches!(next(&mut watch).await, Change { key, what: What::Deleted, .. } if key == route("b")));
+    assert!(
+        matches!(next(&mut watch).await, StoreChange { key, what: StoreChangeKind::Deleted, .. } if key == route("b"))
+    );
 }
 
 #[tokio::test]

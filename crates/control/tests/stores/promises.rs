@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meshtcp_control::store::{
-    Became, Change, Effect, Expected, Fault, Past, Put, Revision, Selection, Store, StoreError, Watch, What,
+    Effect, Expected, Fault, HistoryEntry, Put, ResultingState, Revision, Selection, Store, StoreChange,
+    StoreChangeKind, StoreError, Watch,
 };
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -39,12 +40,12 @@ pub(crate) async fn put(store: &dyn Store, key: &ResourceKey, number: u64) -> Re
 }
 
 /// Returns the next changes, within the limit.
-pub(crate) async fn next(watch: &mut Watch) -> Vec<Change> {
+pub(crate) async fn next(watch: &mut Watch) -> Vec<StoreChange> {
     timeout(PATIENCE, watch.next()).await.expect("a change was to come").unwrap()
 }
 
 /// Returns all changes up to a revision.
-pub(crate) async fn until(watch: &mut Watch, revision: Revision) -> Vec<Change> {
+pub(crate) async fn until(watch: &mut Watch, revision: Revision) -> Vec<StoreChange> {
     let mut changes = Vec::new();
     while watch.revision() < revision {
         changes.extend(next(watch).await);
@@ -247,13 +248,13 @@ pub(crate) async fn a_watch_gives_every_change_in_order(store: Arc<dyn Store>) {
     assert_eq!(told, all[2..].iter().map(|(name, value)| ((*name).to_owned(), *value)).collect::<Vec<_>>());
 }
 
-fn in_short(change: &Change) -> (String, Option<u64>) {
+fn in_short(change: &StoreChange) -> (String, Option<u64>) {
     let value = match &change.what {
-        What::Put(stored) => {
+        StoreChangeKind::Put(stored) => {
             assert_eq!((&stored.key, stored.version), (&change.key, change.revision));
             Some(value(&stored.document))
         }
-        What::Deleted => None,
+        StoreChangeKind::Deleted => None,
     };
     (change.key.name.clone(), value)
 }
@@ -391,20 +392,21 @@ pub(crate) async fn what_is_remembered_comes_back_the_newest_first(store: Arc<dy
     let (key, other) = (route("canary"), route("other"));
     assert_eq!(store.past(&key).await.unwrap(), []);
     let past = |key: &ResourceKey, revision: u64| {
-        Past::of(key, Revision::new(revision), "jo/writers".into(), Some(&document(key, revision)))
+        HistoryEntry::of(key, Revision::new(revision), "jo/writers".into(), Some(&document(key, revision)))
     };
     for revision in 1..=60 {
         store.remember(vec![past(&key, revision)]).await.unwrap();
     }
-    let gone = Past::of(&other, Revision::new(61), "al".into(), None);
+    let gone = HistoryEntry::of(&other, Revision::new(61), "al".into(), None);
     let secret = ResourceKey::new(Kind::Secret, "default", "token");
-    let hidden = Past::of(&secret, Revision::new(62), "al".into(), Some(&json!({ "data": "aHVudGVyMg==" })));
+    let hidden =
+        HistoryEntry::of(&secret, Revision::new(62), "al".into(), Some(&json!({ "data": "aHVudGVyMg==" })));
     store.remember(vec![gone.clone(), hidden]).await.unwrap();
     let found = store.past(&key).await.unwrap();
     let revisions: Vec<u64> = found.iter().map(|it| it.revision.number()).collect();
     assert_eq!(revisions, (11..=60).rev().collect::<Vec<_>>(), "the last 50");
-    assert_eq!(found[0].became, Became::Said(document(&key, 60)));
+    assert_eq!(found[0].became, ResultingState::Said(document(&key, 60)));
     assert_eq!(found[0].by, "jo/writers");
     assert_eq!(store.past(&other).await.unwrap(), [gone]);
-    assert_eq!(store.past(&secret).await.unwrap()[0].became, Became::Secret);
+    assert_eq!(store.past(&secret).await.unwrap()[0].became, ResultingState::Secret);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Error: a tree does not fit its message. The tree is ours, so this is a mistake of the dialect or of a proxy
 /// template, never of an operator; retrying does not help.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}{problem}", Where(.path))]
+#[error("{}{problem}", Location(.path))]
 pub struct EncodeError {
     /// Path, e.g. `filterChains[0].filters[1].typedConfig.statPrefix`; empty for the resource itself.
     pub path: String,
@@ -49,9 +49,9 @@ pub enum Problem {
     },
 }
 
-struct Where<'a>(&'a str);
+struct Location<'a>(&'a str);
 
-impl fmt::Display for Where<'_> {
+impl fmt::Display for Location<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, "{}: ", self.0) }
     }

@@ -5,7 +5,7 @@
 //! of it.
 
 use model::policy::{Network, ServerNamePattern};
-use plan::{Match, Session};
+use plan::{Match, TlsTermination};
 use serde_json::{Value, json};
 
 /// Connections of one filter chain, and the index of their route.
@@ -59,14 +59,14 @@ impl Cell<'_> {
     }
 
     /// Returns the match of its filter chain; `None`: everything.
-    pub(super) fn matched(&self, session: Option<&Session>) -> Option<Value> {
+    pub(super) fn matched(&self, session: Option<&TlsTermination>) -> Option<Value> {
         let mut matched = json!({});
         if let Some(name) = self.server_name {
             matched["transportProtocol"] = "tls".into();
             if name.as_str() != "*" {
                 matched["serverNames"] = json!([name.as_str()]);
             }
-            if session == Some(&Session::CrossMesh) {
+            if session == Some(&TlsTermination::CrossMesh) {
                 matched["applicationProtocols"] = json!(["kuma"]);
             }
         }

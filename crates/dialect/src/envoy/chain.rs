@@ -1,6 +1,6 @@
 //! Filter chains of outbounds and gateways: one per route (spec 04 §6, §12.2), or several if routes have matches.
 
-use plan::{Accepts, Listener, Match, Naming, Owner, Proxy, Route};
+use plan::{Listener, ListenerTls, Match, Naming, Owner, Proxy, Route};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
@@ -23,7 +23,7 @@ pub(super) fn of_listener(
     let waits = |(claimed, _): &(Match, Route)| claimed.server_name.is_some();
     let decided_at_once =
         |(claimed, _): &(Match, Route)| claimed.server_name.is_none() && claimed.source.is_some();
-    if *accepts == Accepts::Plaintext && routes.iter().any(waits) && routes.iter().any(decided_at_once) {
+    if *accepts == ListenerTls::Plaintext && routes.iter().any(waits) && routes.iter().any(decided_at_once) {
         let text = "a match by source alone waits for the client hello as well: Envoy looks for it before it asks who comes from where";
         notes.push(Note { listener: name.clone(), text: text.into() });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plan::{Cluster, Mtls};
 
-use super::reference::Unasked;
+use super::reference::ReferenceDefaults;
 
 /// Destinations of a plan, with the context of the proxy that dials them.
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(super) struct Destinations<'a> {
     /// `true`: the proxy is at an IPv6 address.
     pub(super) over_ipv6: bool,
     /// Settings of the reference where the plan has none.
-    pub(super) unasked: Unasked,
+    pub(super) unasked: ReferenceDefaults,
 }
 
 impl<'a> Destinations<'a> {

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use plan::{Accepts, Backend, Bind, Cluster, ConnectionSettings, Endpoint, Listener, Naming, Proxy};
+use plan::{Backend, Bind, Cluster, ConnectionSettings, Endpoint, Listener, ListenerTls, Naming, Proxy};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
 use super::chain::{chain, kafka};
 use super::destinations::Destinations;
-use super::reference::Unasked;
+use super::reference::ReferenceDefaults;
 use super::split::{Forward, Target};
 use super::words::{address, duration, sanitised};
 use super::{EnvoyResources, cluster, inbound_tls, rbac, redirected, tcp_proxy};
@@ -57,8 +57,8 @@ fn filters(
 /// Returns the chains for all clients that the listener accepts.
 fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec<Value> {
     let terminated = match accepts {
-        Accepts::Plaintext | Accepts::ServerName => return vec![chain(plain)],
-        Accepts::Mtls(terminated) => terminated,
+        ListenerTls::Plaintext | ListenerTls::ServerName => return vec![chain(plain)],
+        ListenerTls::Mtls(terminated) => terminated,
     };
     let permitted = [rbac::filter(&terminated.permissions, name)].into_iter().chain(plain.iter().cloned());
     let mut secured = chain(permitted.collect());
@@ -80,7 +80,13 @@ fn accepted(Listener { name, accepts, .. }: &Listener, plain: Vec<Value>) -> Vec
 }
 
 /// Returns a cluster whose only endpoint is the application.
-fn at(local: &str, application: &Cluster, endpoint: &Endpoint, bind: &Bind, unasked: Unasked) -> Value {
+fn at(
+    local: &str,
+    application: &Cluster,
+    endpoint: &Endpoint,
+    bind: &Bind,
+    unasked: ReferenceDefaults,
+) -> Value {
     let mut tree = cluster::base(local);
     let ip = endpoint.address.parse::<IpAddr>().ok();
     tree["type"] = if ip.is_some() { "STATIC" } else { "STRICT_DNS" }.into();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plan::{Accepts, Bind, Direction, Listener, Naming, Sourced};
+use plan::{Bind, Direction, Listener, ListenerTls, Naming, Sourced};
 use serde_json::{Map, Value, json};
 
 use super::words::{address, duration, extension, url};
@@ -46,16 +46,16 @@ pub(super) fn around(chains: Vec<Value>, listener: &Listener) -> Value {
         Direction::Gateway | Direction::Zone => {}
     }
     let inspects = match accepts {
-        Accepts::Plaintext => routes.iter().any(|(claimed, _)| claimed.server_name.is_some()),
-        Accepts::Mtls(terminated) => terminated.permissive || terminated.permissions.need_server_name(),
-        Accepts::ServerName => true,
+        ListenerTls::Plaintext => routes.iter().any(|(claimed, _)| claimed.server_name.is_some()),
+        ListenerTls::Mtls(terminated) => terminated.permissive || terminated.permissions.need_server_name(),
+        ListenerTls::ServerName => true,
     };
     let header = reads_proxy_protocol(settings.accept_proxy_protocol.as_ref());
     let filters: Vec<Value> = header.into_iter().chain(inspects.then(tls_inspector)).collect();
     if !filters.is_empty() {
         tree["listenerFilters"] = filters.into();
     }
-    if inspects && *accepts == Accepts::Plaintext {
+    if inspects && *accepts == ListenerTls::Plaintext {
         // the server of a silent client may speak first
         tree["listenerFiltersTimeout"] = duration(SILENCE).into();
         tree["continueOnListenerFiltersTimeout"] = true.into();

@@ -8,23 +8,28 @@ use plan::{ConnectionSettings, Leaving, Naming, Passthrough, Proxy, Redirected};
 use serde_json::{Value, json};
 
 use super::access_log::Speaker;
-use super::reference::Unasked;
+use super::reference::ReferenceDefaults;
 use super::split::{Forward, Target};
 use super::tcp_proxy;
 use super::words::{address, duration, extension, object, sanitised, url};
 use super::{EnvoyResources, Note, cluster};
 use crate::access_log_format::Placeholders;
-use crate::redirected::{EXTERNAL, Family, Way};
+use crate::redirected::{EXTERNAL, Family, TrafficDirection};
 
 /// Cluster of connections to nowhere: the reference has it, and no route leads there.
 const NOWHERE: &str = "self_transparentproxy_no_destination_inbound";
 
 /// Adds the listeners of each address family, and the clusters of their connections.
-pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, resources: &mut EnvoyResources) {
+pub(super) fn add(
+    redirected: &Redirected,
+    proxy: &Proxy,
+    unasked: ReferenceDefaults,
+    resources: &mut EnvoyResources,
+) {
     let Redirected { port, only, ipv6, outbound, naming } = redirected;
     let Naming { unified, marks: _, counts_kafka: _, omitted: _ } = naming;
     for family in Family::all(*ipv6) {
-        let name = family.listener(Way::In, *unified);
+        let name = family.listener(TrafficDirection::In, *unified);
         let placeholders = Placeholders { proxy, source: "unknown", destination: "", direction: "INBOUND" };
         let speaker = Speaker { listener: &name, placeholders };
         let filters = filters(&name, &ConnectionSettings::default(), &speaker, &mut resources.notes);
@@ -38,7 +43,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
         // without an open port there is no listener: Envoy accepts none without a chain
         let is_open = !chains.is_empty();
         if is_open {
-            let listener = listener(&name, Way::In, *family, *port, chains, *unified);
+            let listener = listener(&name, TrafficDirection::In, *family, *port, chains, *unified);
             resources.listeners.insert(name.clone(), listener);
         }
         // without a port nothing arrives
@@ -47,7 +52,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
             resources.clusters.insert(name.clone(), tree);
         }
         if let Some(leaving) = outbound {
-            let name = family.listener(Way::Out, *unified);
+            let name = family.listener(TrafficDirection::Out, *unified);
             let tree = self::leaving(
                 &name,
                 *family,
@@ -73,7 +78,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, unasked: Unasked, reso
 struct Common<'a> {
     proxy: &'a Proxy,
     unified: bool,
-    unasked: Unasked,
+    unasked: ReferenceDefaults,
 }
 
 /// Returns the listener for connections of this host. If none may pass, its chain leads to a cluster that does not
@@ -105,9 +110,16 @@ fn leaving(
     }
     if chains.is_empty() {
         let filters = filters(name, settings, &speaker, &mut resources.notes);
-        return listener(name, Way::Out, family, *port, vec![json!({ "filters": filters })], unified);
+        return listener(
+            name,
+            TrafficDirection::Out,
+            family,
+            *port,
+            vec![json!({ "filters": filters })],
+            unified,
+        );
     }
-    let mut tree = listener(name, Way::Out, family, *port, chains, unified);
+    let mut tree = listener(name, TrafficDirection::Out, family, *port, chains, unified);
     // a client that waits for its server is not waited for; the reference says so of both families
     let silent: BTreeSet<NonZeroU16> = match passthrough {
         Passthrough::Only(matches) => {
@@ -224,13 +236,20 @@ impl Passed<'_> {
     }
 }
 
-fn listener(name: &str, way: Way, family: Family, port: u16, chains: Vec<Value>, unified: bool) -> Value {
+fn listener(
+    name: &str,
+    way: TrafficDirection,
+    family: Family,
+    port: u16,
+    chains: Vec<Value>,
+    unified: bool,
+) -> Value {
     let mut listener = json!({
         "@type": url("config.listener.v3.Listener"),
         "name": name,
-        "trafficDirection": if way == Way::In { "INBOUND" } else { "OUTBOUND" },
+        "trafficDirection": if way == TrafficDirection::In { "INBOUND" } else { "OUTBOUND" },
     });
-    if way == Way::In {
+    if way == TrafficDirection::In {
         listener["enableReusePort"] = false.into();
     }
     listener["address"] = address(family.everywhere(), u32::from(port));
@@ -254,7 +273,7 @@ fn filters(
 }
 
 /// Returns a cluster that dials the original destination; with a family, from an address that is not redirected.
-fn original_destination(name: &str, from: Option<Family>, unasked: Unasked) -> Value {
+fn original_destination(name: &str, from: Option<Family>, unasked: ReferenceDefaults) -> Value {
     let mut tree = cluster::base(name);
     tree["type"] = "ORIGINAL_DST".into();
     tree["lbPolicy"] = "CLUSTER_PROVIDED".into();

@@ -6,7 +6,7 @@ use model::Profile;
 
 /// Settings of the reference where a plan has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unasked {
+pub(super) struct ReferenceDefaults {
     /// Connect timeout: of the application beside the proxy, and from a zone ingress to proxies of the zone.
     pub(super) connect_timeout: Duration,
     /// `true`: the statistics of a cluster's limits count what remains of them.
@@ -19,7 +19,7 @@ pub(super) struct Unasked {
     pub(super) external_services_are_real: bool,
 }
 
-impl Unasked {
+impl ReferenceDefaults {
     pub(super) fn of(profile: Profile) -> Self {
         Self {
             connect_timeout: Duration::from_secs(if profile < Profile::V2_6 { 10 } else { 5 }),

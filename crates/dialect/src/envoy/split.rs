@@ -6,7 +6,7 @@ mod unsaid;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Backend, ConnectionSettings, Fate, SplitSettings, Sticky};
+use plan::{Backend, BackendFate, ConnectionSettings, SplitSettings, Sticky};
 use serde_json::Value;
 
 use super::destinations::Destinations;
@@ -132,9 +132,9 @@ fn weights(split: &[Backend]) -> Vec<(Option<&str>, u32)> {
     let mut shares: Vec<(Option<&str>, u32)> = Vec::new();
     for Backend { reference: _, weight, fate, origin: _, weighed_by: _, when_unavailable: _ } in split {
         let target = match fate {
-            Fate::Routed { cluster, subset: _ } => Some(cluster.as_str()),
-            Fate::Refused(_) => None,
-            Fate::Spilled(_) => continue,
+            BackendFate::Routed { cluster, subset: _ } => Some(cluster.as_str()),
+            BackendFate::Refused(_) => None,
+            BackendFate::Spilled(_) => continue,
         };
         if *weight > 0 {
             shares.push((target, *weight));
@@ -158,7 +158,7 @@ mod tests {
         Backend {
             reference: "MeshService a".into(),
             weight,
-            fate: Fate::Routed { cluster: "a".into(), subset: model::Tags::default() },
+            fate: BackendFate::Routed { cluster: "a".into(), subset: model::Tags::default() },
             origin: None,
             weighed_by: None,
             when_unavailable: None,

@@ -1,7 +1,7 @@
 //! TLS as transport sockets (spec 04 §8.2, §9.2, §12.2).
 
 use model::reference::ZONE_TAG;
-use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, Session, Trust};
+use plan::{Identity, Mtls, PeerNames, Provider, ProxyTls, TlsTermination, Trust};
 use serde_json::{Map, Value, json};
 
 use super::CertificateKey;
@@ -104,15 +104,15 @@ fn by_name(tls: &ProxyTls, name: &str, destinations: Destinations<'_>) -> Value 
 
 /// Returns the TLS from outside at a gateway; `None`: the gateway only reads the server name.
 pub(super) fn at_gateway(
-    session: &Session,
+    session: &TlsTermination,
     hostname: &str,
     own_mesh: &str,
     key: CertificateKey,
 ) -> Option<Value> {
     match session {
         // TLS of a mesh ends by server name at zone proxies only
-        Session::Passthrough | Session::Unsaid | Session::Mtls(_) => None,
-        Session::CrossMesh => {
+        TlsTermination::Passthrough | TlsTermination::Unsaid | TlsTermination::Mtls(_) => None,
+        TlsTermination::CrossMesh => {
             let context = json!({
                 "requireClientCertificate": true,
                 "commonTlsContext": {
@@ -125,7 +125,7 @@ pub(super) fn at_gateway(
             });
             Some(socket(DOWNSTREAM, object(context)))
         }
-        Session::Terminated { certificates } => {
+        TlsTermination::Terminated { certificates } => {
             let key = match key {
                 CertificateKey::Rsa => "rsa",
                 CertificateKey::Ecdsa => "ecdsa",

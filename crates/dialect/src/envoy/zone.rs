@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use plan::{Backend, Cluster, ClusterKind, Fate, Listener, Match, Proxy, ProxyId, Session, Terminated};
+use plan::{
+    Backend, BackendFate, Cluster, ClusterKind, Listener, Match, Proxy, ProxyId, Terminated, TlsTermination,
+};
 use serde_json::{Map, Value, json};
 
 use super::destinations::Destinations;
-use super::reference::Unasked;
+use super::reference::ReferenceDefaults;
 use super::words::{duration, extension, object, sanitised};
 use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
 
@@ -40,13 +42,13 @@ fn name(Proxy { id, service: _, zone, address: _ }: &Proxy) -> Value {
 
 fn to_cluster(
     listener: &Listener,
-    (claimed, session): (&Match, Option<&Session>),
+    (claimed, session): (&Match, Option<&TlsTermination>),
     backend: &Backend,
     destinations: Destinations<'_>,
 ) -> Option<Value> {
-    let Fate::Routed { cluster, subset } = &backend.fate else { return None };
+    let BackendFate::Routed { cluster, subset } = &backend.fate else { return None };
     let ended = match session {
-        Some(Session::Mtls(terminated)) => Some(terminated),
+        Some(TlsTermination::Mtls(terminated)) => Some(terminated),
         Some(_) | None => None,
     };
     let called = match ended {
@@ -108,8 +110,9 @@ pub(super) fn add_clusters(
     resources: &mut EnvoyResources,
 ) {
     let is_egress = matches!(proxy.id, ProxyId::ZoneEgress(_));
-    let Unasked { tracks_remaining, .. } = destinations.unasked;
-    let unasked = Unasked { tracks_remaining: tracks_remaining && is_egress, ..destinations.unasked };
+    let ReferenceDefaults { tracks_remaining, .. } = destinations.unasked;
+    let unasked =
+        ReferenceDefaults { tracks_remaining: tracks_remaining && is_egress, ..destinations.unasked };
     let destinations = Destinations { unasked, ..destinations };
     let of_dataplane = matches!(proxy.id, ProxyId::Dataplane(_));
     let carried: BTreeSet<&str> =
@@ -139,7 +142,7 @@ pub(super) fn add_clusters(
 }
 
 /// Returns a cluster of proxies of the mesh, some of whose endpoints are chosen by tags.
-fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: Unasked) -> Value {
+fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: ReferenceDefaults) -> Value {
     let mut tree = cluster::base(name);
     cluster::discovered(&mut tree);
     tree["connectTimeout"] = duration(unasked.connect_timeout).into();

@@ -35,18 +35,18 @@ pub(super) fn clusters(
 fn one(
     name: String,
     cluster: &PlanCluster,
-    spoken: Result<Spoken, String>,
+    spoken: Result<EndpointTls, String>,
     endpoints: Vec<Endpoint>,
 ) -> (Cluster, Endpoints) {
     let (spoken, undialable) = match spoken {
         Ok(spoken) => (spoken, String::new()),
-        Err(why) => (Spoken::Plaintext, why),
+        Err(why) => (EndpointTls::Plaintext, why),
     };
     let endpoints = if undialable.is_empty() { endpoints } else { Vec::new() };
     let (tls, outside_tls) = match spoken {
-        Spoken::Plaintext => (None, None),
-        Spoken::Mesh(tls) => (Some(tls), None),
-        Spoken::Outside(tls) => (None, Some(tls)),
+        EndpointTls::Plaintext => (None, None),
+        EndpointTls::Mesh(tls) => (Some(tls), None),
+        EndpointTls::Outside(tls) => (None, Some(tls)),
     };
     let message = Cluster {
         name: name.clone(),
@@ -60,7 +60,7 @@ fn one(
 }
 
 /// TLS to endpoints.
-enum Spoken {
+enum EndpointTls {
     Plaintext,
     /// TLS of the mesh.
     Mesh(ClientTls),
@@ -69,7 +69,7 @@ enum Spoken {
 }
 
 /// Endpoints that can be dialled, and their TLS, or the reason why they cannot be dialled.
-type Group<'a> = (Vec<&'a PlanEndpoint>, Result<Spoken, String>);
+type Group<'a> = (Vec<&'a PlanEndpoint>, Result<EndpointTls, String>);
 
 /// Groups the endpoints that can be dialled by their TLS; or returns the reason why there is none.
 fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Group<'a>>, String> {
@@ -89,8 +89,9 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Gro
     let endpoints = direct.as_ref().map_or(endpoints, |DirectAccess { endpoints, tls: _ }| endpoints);
     let sockets = sockets(endpoints.iter(), service)?;
     let (Some(outside), None) = (cluster.to_outside(), tls.as_ref().filter(|_| direct.is_none())) else {
-        let spoken = tls.as_ref().filter(|_| direct.is_none()).map(|tls| begun(tls, mtls).map(Spoken::Mesh));
-        return Ok(vec![(sockets, spoken.unwrap_or(Ok(Spoken::Plaintext)))]);
+        let spoken =
+            tls.as_ref().filter(|_| direct.is_none()).map(|tls| begun(tls, mtls).map(EndpointTls::Mesh));
+        return Ok(vec![(sockets, spoken.unwrap_or(Ok(EndpointTls::Plaintext)))]);
     };
     let mut groups: Vec<(Option<&ExternalTls>, Vec<&PlanEndpoint>)> = Vec::new();
     for endpoint in sockets {
@@ -104,8 +105,8 @@ fn dialable<'a>(cluster: &'a PlanCluster, mtls: Option<&Mtls>) -> Result<Vec<Gro
         groups.push((outside.to_all().ok().flatten(), Vec::new()));
     }
     let spoken = |tls: Option<&ExternalTls>| match tls {
-        Some(tls) => to_outside(tls).map(Spoken::Outside),
-        None => Ok(Spoken::Plaintext),
+        Some(tls) => to_outside(tls).map(EndpointTls::Outside),
+        None => Ok(EndpointTls::Plaintext),
     };
     Ok(groups.into_iter().map(|(tls, endpoints)| (endpoints, spoken(tls))).collect())
 }

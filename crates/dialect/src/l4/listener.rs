@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use plan::{
-    Accepts, Bind, ConnectionSettings, DataPath, Destination, Direction, LogBackend, LogFormat, Match, Owner,
-    Proxy, Session, Sourced,
+    Bind, ConnectionSettings, DataPath, Destination, Direction, ListenerTls, LogBackend, LogFormat, Match,
+    Owner, Proxy, Sourced, TlsTermination,
 };
 use xds::proto::l4::{
     AccessLog, Arrival, DataPath as Path, Direction as Says, JsonField, Listener, Mirror, Network,
@@ -59,7 +59,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
         ..Listener::default()
     };
     let refuses_all = match accepts {
-        Accepts::Mtls(terminated) => {
+        ListenerTls::Mtls(terminated) => {
             message.permissions = Some(permissions(&terminated.permissions));
             let ended = tls::ended(terminated);
             let why = ended.as_ref().err().cloned();
@@ -69,7 +69,7 @@ pub(super) fn listener(listener: &plan::Listener, proxy: &Proxy, resources: &mut
             }
             why
         }
-        Accepts::Plaintext | Accepts::ServerName => None,
+        ListenerTls::Plaintext | ListenerTls::ServerName => None,
     };
     // if rules have matches their order matters, and with it that of server names
     let in_order = routes.iter().any(|(_, route)| route.rule.is_some_and(|rule| rule.matched.is_some()));
@@ -135,22 +135,22 @@ fn is_bindable(name: &str, address: &str, resources: &mut L4Resources) -> bool {
 
 /// Sets the termination of TLS with a server name, if it ends here; returns the reason why it cannot, so that
 /// connections are refused.
-fn end(session: &Session, claim: &mut ServerName) -> Result<(), String> {
+fn end(session: &TlsTermination, claim: &mut ServerName) -> Result<(), String> {
     let why = match session {
-        Session::Passthrough => return Ok(()),
-        Session::Mtls(terminated) => {
+        TlsTermination::Passthrough => return Ok(()),
+        TlsTermination::Mtls(terminated) => {
             claim.tls = Some(tls::ended(terminated)?);
             claim.permissions = Some(permissions(&terminated.permissions));
             return Ok(());
         }
         // Certificates are for parties that terminate sessions.
-        Session::Terminated { .. } => {
+        TlsTermination::Terminated { .. } => {
             "this proxy does not end TLS sessions: the listener wants mode TERMINATE"
         }
-        Session::CrossMesh => {
+        TlsTermination::CrossMesh => {
             "this proxy does not end the TLS of other meshes, which a cross-mesh listener needs"
         }
-        Session::Unsaid => {
+        TlsTermination::Unsaid => {
             "the listener says TLS, but not whether to end the session: spec.conf.listeners[].tls.mode is missing"
         }
     };

@@ -11,7 +11,7 @@ use xds::proto::l4::{Arrival, Backend, Cluster, Direction as Says, Endpoints, Li
 use super::listener::with_settings;
 use super::{L4Resources, origin};
 use crate::access_log_format::Placeholders;
-use crate::redirected::{EXTERNAL, Family, Way};
+use crate::redirected::{EXTERNAL, Family, TrafficDirection};
 
 /// Cluster that leads to the original destination of a connection of this host.
 const OUTSIDE: &str = "outbound:passthrough";
@@ -24,7 +24,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, resources: &mut L4Reso
     let fill = Placeholders { proxy, source: &proxy.service, destination: EXTERNAL, direction: "OUTBOUND" };
     for family in Family::all(*ipv6) {
         if *port != 0 {
-            let name = family.listener(Way::In, *unified);
+            let name = family.listener(TrafficDirection::In, *unified);
             let refusal = only.as_ref().map(|_| {
                 "no inbound has this port, and the inbounds of this proxy take mesh TLS only".to_owned()
             });
@@ -38,7 +38,7 @@ pub(super) fn add(redirected: &Redirected, proxy: &Proxy, resources: &mut L4Reso
             resources.routes.insert(name.clone(), route);
             resources.listeners.insert(name, listener);
         }
-        let name = family.listener(Way::Out, *unified);
+        let name = family.listener(TrafficDirection::Out, *unified);
         let listener = redirected_to(&name, Says::Outbound, *family, leaving.port);
         let listener = with_settings(listener, &leaving.settings, &fill);
         resources.routes.insert(name.clone(), unclaimed(&name, leaving));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plan::{Backend, Fate, Match};
+use plan::{Backend, BackendFate, Match};
 
 use super::{L4Resources, destination};
 
@@ -25,10 +25,10 @@ impl Refusals {
     /// Returns the reason why the cluster of a backend is not dialled; `None`: it is, or the backend has none.
     pub fn of_backend(&self, backend: &Backend) -> Option<&str> {
         match &backend.fate {
-            Fate::Routed { cluster, subset } => {
+            BackendFate::Routed { cluster, subset } => {
                 self.clusters.get(&destination(cluster, subset)).map(String::as_str)
             }
-            Fate::Spilled(_) | Fate::Refused(_) => None,
+            BackendFate::Spilled(_) | BackendFate::Refused(_) => None,
         }
     }
 }

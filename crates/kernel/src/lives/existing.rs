@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use l4::config::{Listener, Route};
-use l4::decide::{Addresses, Facts, Standing, Standings};
+use l4::decide::{Addresses, ClusterState, ClusterStates, Facts};
 use l4::direct::Direct;
 use l4::ending::Ending;
 use l4::existing::{Drain, Established, Fate, Shares, after_grace, fate, pause};
@@ -15,7 +15,7 @@ use crate::path::client_of;
 use crate::serving::Serving;
 
 /// Listener whose rules changed.
-pub(crate) struct Change {
+pub(crate) struct ChangedListener {
     pub(crate) before: Arc<Listener>,
     pub(crate) now: Arc<Listener>,
 }
@@ -24,43 +24,49 @@ pub(crate) struct Change {
 type Group = (Shares, Vec<Arc<str>>);
 
 /// Clusters of a listener in their current state.
-struct Now<'a> {
+struct CurrentClusters<'a> {
     listener: &'a Listener,
     serving: &'a Serving<'a>,
 }
 
-impl Standings for Now<'_> {
+impl ClusterStates for CurrentClusters<'_> {
     fn ask<A>(
         &self,
         route: l4::decide::RouteIndex,
         backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
+        question: impl FnOnce(&ClusterState<'_>) -> A,
     ) -> Option<A> {
         let (_, cluster) = self.listener.route_at(route)?.backend_with_cluster(backend)?;
         let roster = (self.serving.roster)(&self.listener.proxy, cluster);
-        Some(question(&Standing { roster: &roster, turn: 0, load: &|_| 0 }))
+        Some(question(&ClusterState { roster: &roster, turn: 0, load: &|_| 0 }))
     }
 }
 
-impl Now<'_> {
+impl CurrentClusters<'_> {
     /// Returns `true` if any endpoint of a backend can be dialled.
     fn takes(&self, route: l4::decide::RouteIndex, backend: usize) -> bool {
         let cluster = self.listener.route_at(route).and_then(|route| route.backend_with_cluster(backend));
         let Some((_, cluster)) = cluster else { return false };
         let addresses = self.serving.addresses;
-        let dials =
-            |standing: &Standing<'_>| cluster.walk(standing.roster, 0, 0, addresses, None).next().is_some();
+        let dials = |standing: &ClusterState<'_>| {
+            cluster.walk(standing.roster, 0, 0, addresses, None).next().is_some()
+        };
         self.ask(route, backend, dials).unwrap_or(false)
     }
 }
 
 impl Lives {
     /// Checks every connection of listeners whose rules changed, and returns those that have to end at once.
-    pub(crate) fn follow(&mut self, changes: &[Change], serving: &Serving<'_>, now: Instant) -> Vec<Due> {
+    pub(crate) fn follow(
+        &mut self,
+        changes: &[ChangedListener],
+        serving: &Serving<'_>,
+        now: Instant,
+    ) -> Vec<Due> {
         let mut due = Vec::new();
-        for Change { before, now: after } in changes {
+        for ChangedListener { before, now: after } in changes {
             let listener = (after.proxy.clone(), Arc::clone(&after.name));
-            let standings = Now { listener: after, serving };
+            let standings = CurrentClusters { listener: after, serving };
             let mut draining: BTreeMap<Arc<str>, Group> = BTreeMap::new();
             for (cookie, life) in &mut self.lives {
                 let of = &life.connection.listener;
@@ -115,7 +121,7 @@ fn fate_of(
     life: &Life,
     facts: Facts<'_>,
     before: &Listener,
-    (standings, addresses): (&Now<'_>, &Addresses),
+    (standings, addresses): (&CurrentClusters<'_>, &Addresses),
     route: &Route,
     shares: &Shares,
 ) -> Option<Fate> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use l4::balance::hash::position_of;
 use l4::balance::{Draw, Rendezvous, Roster, Split};
 use l4::config::{Cluster, Listener, Route, Target, WhenDown};
-use l4::decide::{Addresses, Refusal};
+use l4::decide::{Addresses, RefusalReason};
 
 use super::INTERVALS;
 use super::turns::{Turns, last_below};
-use crate::path::{Means, Reason, client_of, route_in_kernel};
+use crate::path::{Capabilities, Reason, client_of, route_in_kernel};
 
 /// Route of a listener as intervals of draws, in their order; at least one, and the last ends at the largest draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,24 +30,24 @@ pub struct Interval {
     /// Index of the backend that takes it, or whose share is refused; `None`: there is none.
     pub backend: Option<usize>,
     /// Verdict on a connection.
-    pub verdict: Verdict,
+    pub verdict: IntervalVerdict,
 }
 
 /// Verdict on a connection.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum IntervalVerdict {
     /// It goes to the endpoint whose turn it is.
     Go(Arc<Turns>),
     /// It is refused, for a reason as a word and in words.
-    Refuse(Refusal, Arc<str>),
+    Refuse(RefusalReason, Arc<str>),
     /// The relay decides: the endpoints that take connections have no address, and others may.
     Relay,
 }
 
 /// Behaviour of a backend for its share.
 enum Side {
-    Takes(Verdict),
-    Refuses(Refusal, Arc<str>, WhenDown),
+    Takes(IntervalVerdict),
+    Refuses(RefusalReason, Arc<str>, WhenDown),
 }
 
 impl Table {
@@ -59,13 +59,13 @@ impl Table {
         listener: &Listener,
         rosters: impl Fn(&Arc<Cluster>) -> Arc<Roster>,
         addresses: &Addresses,
-        means: Means,
+        means: Capabilities,
     ) -> Result<Self, Reason> {
         let route = route_in_kernel(listener, means)?;
         let sides = route.backends.iter().map(|backend| match &backend.target {
             Target::Unavailable(why) => {
                 // its share never moves to another backend
-                Ok(Side::Refuses(Refusal::BackendUnavailable, Arc::clone(why), WhenDown::Refuse))
+                Ok(Side::Refuses(RefusalReason::BackendUnavailable, Arc::clone(why), WhenDown::Refuse))
             }
             Target::Cluster(cluster) => {
                 side((listener, cluster), &rosters(cluster), backend.when_down, addresses)
@@ -104,7 +104,11 @@ fn side(
         return Ok(Side::Refuses(reason, why, when_down));
     }
     let turns = Turns::of(cluster, listener, roster, addresses).map_err(needs_relay)?;
-    Ok(Side::Takes(if turns.is_idle() { Verdict::Relay } else { Verdict::Go(Arc::new(turns)) }))
+    Ok(Side::Takes(if turns.is_idle() {
+        IntervalVerdict::Relay
+    } else {
+        IntervalVerdict::Go(Arc::new(turns))
+    }))
 }
 
 /// Single interval of a client that keeps its backend.
@@ -123,7 +127,7 @@ fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) 
     match side {
         Side::Takes(verdict) => whole(first, first, verdict.clone()),
         Side::Refuses(reason, why, WhenDown::Refuse) => {
-            whole(first, first, Verdict::Refuse(*reason, Arc::clone(why)))
+            whole(first, first, IntervalVerdict::Refuse(*reason, Arc::clone(why)))
         }
         Side::Refuses(reason, why, WhenDown::Spill) => {
             // only the first 32 backends can take another's share
@@ -133,7 +137,7 @@ fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) 
                 Some((other, Side::Takes(verdict))) => whole(first, other, verdict.clone()),
                 Some((_, Side::Refuses(..))) | None => {
                     let why = format!("{why}; no other backend can take its share").into();
-                    whole(first, first, Verdict::Refuse(*reason, why))
+                    whole(first, first, IntervalVerdict::Refuse(*reason, why))
                 }
             }
         }
@@ -141,7 +145,7 @@ fn of_client(route: &Route, sides: &[Side], sticky: &Rendezvous, position: u64) 
 }
 
 fn nowhere(route: &Route) -> Interval {
-    let verdict = Verdict::Refuse(Refusal::NoBackend, Arc::clone(&route.refusal));
+    let verdict = IntervalVerdict::Refuse(RefusalReason::NoBackend, Arc::clone(&route.refusal));
     Interval { end: u64::MAX, first_backend: None, backend: None, verdict }
 }
 
@@ -166,13 +170,13 @@ fn intervals(route: &Route, sides: &[Side]) -> Vec<Interval> {
         match side {
             Side::Takes(verdict) => intervals.push(whole(verdict.clone())),
             Side::Refuses(reason, why, WhenDown::Refuse) => {
-                intervals.push(whole(Verdict::Refuse(*reason, Arc::clone(why))));
+                intervals.push(whole(IntervalVerdict::Refuse(*reason, Arc::clone(why))));
             }
             Side::Refuses(reason, why, WhenDown::Spill) => {
                 let spilt = spilt(&route.split, sides, index, start);
                 if spilt.is_empty() {
                     let why = format!("{why}; no other backend can take its share").into();
-                    intervals.push(whole(Verdict::Refuse(*reason, why)));
+                    intervals.push(whole(IntervalVerdict::Refuse(*reason, why)));
                 }
                 intervals.extend(spilt);
             }

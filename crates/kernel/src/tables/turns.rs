@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use l4::balance::hash::mix;
 use l4::balance::hash::position_of;
-use l4::balance::{Roster, Rule, least};
+use l4::balance::{PickRule, Roster, least};
 use l4::config::{Cluster, Host, Listener};
 use l4::decide::{Addresses, Resolved};
 
@@ -20,7 +20,7 @@ pub struct Turns {
     /// Mapping of a turn to a place.
     pub order: Order,
     /// Places: at least one, at most [`PLACES`].
-    pub places: Vec<Place>,
+    pub places: Vec<EndpointTurn>,
 }
 
 /// Mapping of a turn to a position, which falls on the first place whose end is not before it.
@@ -46,7 +46,7 @@ pub enum Order {
 
 /// Endpoint that takes turns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct EndpointTurn {
     /// Last position of its own; for [`Order::Load`] its weight.
     pub end: u64,
     /// Index in the cluster.
@@ -71,7 +71,7 @@ impl Turns {
         }
         let mut first = 0;
         let (order, ends): (Order, Vec<u64>) = match roster.rule() {
-            Rule::Turns(rotation) => {
+            PickRule::Turns(rotation) => {
                 let total = rotation.ends().last().copied().unwrap_or(0);
                 if total > u64::from(u32::MAX) {
                     return Err(OfCluster::Endpoints);
@@ -80,7 +80,7 @@ impl Turns {
                 let ends = rotation.ends().iter().map(|end| end - 1).collect();
                 (Order::Round { total, stride }, ends)
             }
-            Rule::Chance(split) => {
+            PickRule::Chance(split) => {
                 let total = u128::from(split.total()).max(1);
                 let mut sum = 0;
                 let ends = (0..roster.first()).map(|place| {
@@ -89,22 +89,22 @@ impl Turns {
                 });
                 (Order::Chance, ends.collect())
             }
-            Rule::Load { choices, weights } => {
+            PickRule::Load { choices, weights } => {
                 (Order::Load { choices }, weights.iter().map(|weight| u64::from(*weight)).collect())
             }
-            Rule::Client => {
+            PickRule::Client => {
                 let client = client_of(listener).ok_or(OfCluster::Client)?;
                 first = roster.pick(0, position_of(client), |_| 0);
                 (Order::First, (0..roster.first() as u64).collect())
             }
-            Rule::Nobody => return Err(OfCluster::Endpoints),
+            PickRule::Nobody => return Err(OfCluster::Endpoints),
         };
-        let places = ends.into_iter().zip(roster.walk(first)).map(|(end, endpoint)| Place {
+        let places = ends.into_iter().zip(roster.walk(first)).map(|(end, endpoint)| EndpointTurn {
             end,
             endpoint,
             addresses: addresses_of(cluster, endpoint, addresses),
         });
-        let places: Vec<Place> = places.collect();
+        let places: Vec<EndpointTurn> = places.collect();
         let all: usize = places.iter().map(|place| place.addresses.len()).sum();
         if places.len() > PLACES || all > ADDRESSES {
             return Err(OfCluster::Endpoints);

@@ -7,7 +7,7 @@ use super::{DEFAULT_RING, DEFAULT_TABLE};
 
 /// Load-balancing policy among the endpoints of one priority.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
+pub enum BalancingPolicy {
     /// Round-robin, in proportion to the weights.
     #[default]
     RoundRobin,
@@ -31,7 +31,7 @@ pub enum Policy {
     },
 }
 
-impl Policy {
+impl BalancingPolicy {
     /// Least connections; 0 choices: the default.
     pub fn least_connections(choices: u32) -> Self {
         Self::LeastConnections {

@@ -11,11 +11,11 @@ use super::hash::{mix_both, position};
 /// a backend goes, only its own clients move; and of many clients each backend gets its share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendezvous {
-    bidders: Vec<Bidder>,
+    bidders: Vec<Candidate>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Bidder {
+struct Candidate {
     key: u64,
     weight: f64,
 }
@@ -29,7 +29,7 @@ impl Rendezvous {
             let before = seen.entry(name).or_default();
             let key = mix_both(position(name.as_bytes()), *before);
             *before += 1;
-            Bidder { key, weight: weight.into() }
+            Candidate { key, weight: weight.into() }
         });
         Self { bidders: bidders.collect() }
     }
@@ -50,7 +50,7 @@ impl Rendezvous {
     }
 }
 
-impl Bidder {
+impl Candidate {
     /// Computes the bid `weight / -ln(u)`, with a `u` between 0 and 1 from client and backend together: the maximum of
     /// such bids falls on each bidder in proportion to its weight.
     fn bid(&self, position: u64) -> f64 {

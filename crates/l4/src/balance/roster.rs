@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::hash::{mix, position};
-use super::{Draw, Maglev, Policy, Ring, Rotation, Split, least};
+use super::{BalancingPolicy, Draw, Maglev, Ring, Rotation, Split, least};
 use crate::config::Cluster;
 
 /// State of an endpoint, as far as choosing it goes.
@@ -69,15 +69,17 @@ impl Tables {
             endpoints.iter().map(|endpoint| (key(endpoint), endpoint.weight)).collect()
         };
         let tables = match &cluster.policy {
-            Policy::RingHash { size } => {
+            BalancingPolicy::RingHash { size } => {
                 let ring = |tier| Table::Ring(Arc::new(Ring::new(&endpoints(tier), size)));
                 cluster.tiers.iter().map(ring).collect()
             }
-            Policy::Maglev { size } => {
+            BalancingPolicy::Maglev { size } => {
                 let table = |tier| Table::Maglev(Arc::new(Maglev::new(&endpoints(tier), *size)));
                 cluster.tiers.iter().map(table).collect()
             }
-            Policy::RoundRobin | Policy::Random | Policy::LeastConnections { .. } => Vec::new(),
+            BalancingPolicy::RoundRobin
+            | BalancingPolicy::Random
+            | BalancingPolicy::LeastConnections { .. } => Vec::new(),
         };
         Self(tables)
     }
@@ -100,7 +102,7 @@ pub struct Roster {
 
 /// Rule by which a roster picks, for callers that pick without it.
 #[derive(Clone, Copy, Debug)]
-pub enum Rule<'a> {
+pub enum PickRule<'a> {
     /// Round-robin.
     Turns(&'a Rotation),
     /// Random by weight, each turn scattered to a draw by [`mix`](super::hash::mix).
@@ -156,14 +158,17 @@ impl Roster {
         let order: Box<[u32]> = first.iter().chain(rest).map(|index| *index as u32).collect();
         let weights = weights(cluster, &first, of);
         let chooser = match (&cluster.policy, tables.0.get(carrying.tier)) {
-            (Policy::RingHash { .. } | Policy::Maglev { .. }, Some(table)) => {
+            (BalancingPolicy::RingHash { .. } | BalancingPolicy::Maglev { .. }, Some(table)) => {
                 Chooser::Table(table.clone(), places(carrying, &first))
             }
-            (Policy::Random, _) => Chooser::Random(Split::new(weights.iter().copied())),
-            (Policy::LeastConnections { choices }, _) => Chooser::Least(choices.get() as usize),
-            (Policy::RoundRobin | Policy::RingHash { .. } | Policy::Maglev { .. }, _) => {
-                Chooser::Turns(Rotation::new(weights.iter().filter_map(|weight| NonZeroU32::new(*weight))))
-            }
+            (BalancingPolicy::Random, _) => Chooser::Random(Split::new(weights.iter().copied())),
+            (BalancingPolicy::LeastConnections { choices }, _) => Chooser::Least(choices.get() as usize),
+            (
+                BalancingPolicy::RoundRobin
+                | BalancingPolicy::RingHash { .. }
+                | BalancingPolicy::Maglev { .. },
+                _,
+            ) => Chooser::Turns(Rotation::new(weights.iter().filter_map(|weight| NonZeroU32::new(*weight)))),
         };
         let condition = if panic { Condition::Panic } else { Condition::Calm };
         let usable = levels.iter().map(|level| level.usable.len()).sum();
@@ -192,13 +197,13 @@ impl Roster {
     }
 
     /// Rule that picks the endpoint to try first, among the first [`Roster::first`] of [`Roster::walk`] from 0.
-    pub fn rule(&self) -> Rule<'_> {
+    pub fn rule(&self) -> PickRule<'_> {
         match &self.chooser {
-            _ if self.first == 0 => Rule::Nobody,
-            Chooser::Turns(rotation) => Rule::Turns(rotation),
-            Chooser::Random(split) => Rule::Chance(split),
-            Chooser::Least(choices) => Rule::Load { choices: *choices, weights: &self.weights },
-            Chooser::Table(..) => Rule::Client,
+            _ if self.first == 0 => PickRule::Nobody,
+            Chooser::Turns(rotation) => PickRule::Turns(rotation),
+            Chooser::Random(split) => PickRule::Chance(split),
+            Chooser::Least(choices) => PickRule::Load { choices: *choices, weights: &self.weights },
+            Chooser::Table(..) => PickRule::Client,
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DEFAULT_CONNECT_TIMEOUT, DialTls};
-use crate::balance::Policy;
-use crate::proxy_protocol::Version;
+use crate::balance::BalancingPolicy;
+use crate::proxy_protocol::HeaderVersion;
 
 /// Default panic threshold: share of usable endpoints, in percent, below which health is ignored.
 pub const DEFAULT_PANIC_THRESHOLD: u8 = 50;
@@ -28,7 +28,7 @@ pub struct Cluster {
     /// Runs of `endpoints` with equal priority, lowest first.
     pub tiers: Vec<Tier>,
     /// Load-balancing policy within a priority.
-    pub policy: Policy,
+    pub policy: BalancingPolicy,
     /// Time over which the share of a new or recovered endpoint grows to its weight; `None`: full share at once.
     pub slow_start: Option<Duration>,
     /// Limit on live connections to its endpoints; `None`: no limit.
@@ -47,7 +47,7 @@ pub struct Cluster {
     /// `true`: connections are refused below the panic threshold.
     pub fail_on_panic: bool,
     /// PROXY protocol version of the header that every connection begins with; `None`: no header.
-    pub proxy_protocol: Option<Version>,
+    pub proxy_protocol: Option<HeaderVersion>,
     /// TCP keepalive on connections to the endpoints; `None`: off.
     pub keepalive: Option<Keepalive>,
     /// Limit on the time that sent bytes stay unacknowledged (`TCP_USER_TIMEOUT`); `None`: kernel default.
@@ -68,7 +68,7 @@ impl Cluster {
             undialable: None,
             tiers: tiers(&endpoints),
             endpoints,
-            policy: Policy::default(),
+            policy: BalancingPolicy::default(),
             slow_start: None,
             max_connections: None,
             max_pending: None,

@@ -45,7 +45,7 @@ pub struct OutsideTls {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutsideTerms {
     /// Client certificate of this proxy.
-    pub shows: Shows,
+    pub shows: ClientCertificate,
     /// Verification of the service.
     pub peer: OutsidePeer,
     /// Limits on protocol versions and cipher suites.
@@ -54,7 +54,7 @@ pub struct OutsideTerms {
 
 /// Client certificate that a proxy presents to a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shows {
+pub enum ClientCertificate {
     /// No certificate, even on request.
     Nothing,
     /// A certificate that has not arrived yet: connections are refused.
@@ -71,7 +71,7 @@ pub enum OutsidePeer {
     /// Verification of the peer's certificate.
     Certified {
         /// Trusted authorities.
-        by: Vouching,
+        by: TrustedAuthorities,
         /// Names of which the certificate must have one; empty: any name.
         names: Vec<OutsideName>,
     },
@@ -79,7 +79,7 @@ pub enum OutsidePeer {
 
 /// Authorities trusted to sign the certificate of a service outside the mesh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Vouching {
+pub enum TrustedAuthorities {
     /// Trust store of the host, in PEM; `None`: not read yet.
     Host(Option<Arc<str>>),
     /// These authorities, in PEM.
@@ -101,8 +101,10 @@ impl OutsideTerms {
     /// Description of credentials that have not arrived yet; `None`: complete.
     pub fn missing(&self) -> Option<&'static str> {
         match (&self.shows, &self.peer) {
-            (Shows::Missing, _) => Some("the certificate that is shown to it has not arrived yet"),
-            (_, OutsidePeer::Certified { by: Vouching::Missing, names: _ }) => {
+            (ClientCertificate::Missing, _) => {
+                Some("the certificate that is shown to it has not arrived yet")
+            }
+            (_, OutsidePeer::Certified { by: TrustedAuthorities::Missing, names: _ }) => {
                 Some("the authorities that are to be believed have not arrived yet")
             }
             _ => None,
@@ -113,8 +115,8 @@ impl OutsideTerms {
     #[must_use]
     pub fn on_host(&self, believes: Option<&Arc<str>>) -> Self {
         match &self.peer {
-            OutsidePeer::Certified { by: Vouching::Host(_), names } => {
-                let by = Vouching::Host(believes.cloned());
+            OutsidePeer::Certified { by: TrustedAuthorities::Host(_), names } => {
+                let by = TrustedAuthorities::Host(believes.cloned());
                 Self { peer: OutsidePeer::Certified { by, names: names.clone() }, ..self.clone() }
             }
             OutsidePeer::Certified { .. } | OutsidePeer::Anybody => self.clone(),
@@ -123,6 +125,6 @@ impl OutsideTerms {
 
     /// Returns `true` if the host's trust store is used.
     pub fn asks_host(&self) -> bool {
-        matches!(self.peer, OutsidePeer::Certified { by: Vouching::Host(_), names: _ })
+        matches!(self.peer, OutsidePeer::Certified { by: TrustedAuthorities::Host(_), names: _ })
     }
 }

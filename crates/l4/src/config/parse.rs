@@ -17,12 +17,12 @@ use xds::{ResourceSet, TypeUrl};
 
 use super::{
     AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, DataPath, Destinations, Direction,
-    Endpoint, Existing, Host, HostNames, Listener, Match, Mirror, Problem, Problems, ProxyName, Route, Sink,
-    Target, WhenDown,
+    Endpoint, Existing, Host, HostNames, Listener, LogSink, Match, Mirror, Problem, Problems, ProxyName,
+    Route, Target, WhenDown,
 };
 use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
-use crate::proxy_protocol::Version;
+use crate::proxy_protocol::HeaderVersion;
 use tls::Secrets;
 
 pub(super) fn config(proxies: &[(ProxyName, &ResourceSet)]) -> Result<Config, Problems> {
@@ -402,8 +402,8 @@ impl Parser<'_> {
     fn access_log(&mut self, what: &str, index: usize, log: l4::AccessLog) -> Option<AccessLog> {
         let l4::AccessLog { file, tcp_address, plain_format, json_format, origin } = log;
         let sink = match (file.is_empty(), tcp_address.is_empty()) {
-            (false, true) => Sink::File(file.into()),
-            (true, false) => Sink::Tcp(tcp_address.into()),
+            (false, true) => LogSink::File(file.into()),
+            (true, false) => LogSink::Tcp(tcp_address.into()),
             (false, false) | (true, true) => {
                 self.problem(what, &format!("access_logs[{index}]"), "needs one of file and tcp_address");
                 return None;
@@ -421,11 +421,11 @@ impl Parser<'_> {
         Some(AccessLog { sink, format, origin })
     }
 
-    fn proxy_protocol(&mut self, what: &str, number: i32) -> Option<Version> {
+    fn proxy_protocol(&mut self, what: &str, number: i32) -> Option<HeaderVersion> {
         match l4::ProxyProtocol::try_from(number) {
             Ok(l4::ProxyProtocol::None) => None,
-            Ok(l4::ProxyProtocol::V1) => Some(Version::V1),
-            Ok(l4::ProxyProtocol::V2) => Some(Version::V2),
+            Ok(l4::ProxyProtocol::V1) => Some(HeaderVersion::V1),
+            Ok(l4::ProxyProtocol::V2) => Some(HeaderVersion::V2),
             Err(_) => {
                 self.problem(what, "proxy_protocol", "is none of none, v1, v2");
                 None

@@ -1,6 +1,6 @@
 //! Clusters whose endpoints are all healthy: for deciding where no data plane runs.
 
-use super::{RouteIndex, Standing, Standings};
+use super::{ClusterState, ClusterStates, RouteIndex};
 use crate::balance::Roster;
 use crate::config::Listener;
 
@@ -13,15 +13,15 @@ pub struct AllWell<'a> {
     pub turn: u64,
 }
 
-impl Standings for AllWell<'_> {
+impl ClusterStates for AllWell<'_> {
     fn ask<A>(
         &self,
         route: RouteIndex,
         backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
+        question: impl FnOnce(&ClusterState<'_>) -> A,
     ) -> Option<A> {
         let (_, cluster) = self.listener.route_at(route)?.backend_with_cluster(backend)?;
         let roster = Roster::of_all(cluster);
-        Some(question(&Standing { roster: &roster, turn: self.turn, load: &|_| 0 }))
+        Some(question(&ClusterState { roster: &roster, turn: self.turn, load: &|_| 0 }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Facts, Forward, Moment, Refusal, RouteIndex, Sides, Standings};
+use super::{Circumstances, ClusterStates, Facts, Forward, RefusalReason, RouteIndex, Sides};
 use crate::config::Route;
 
 /// Facts and moment of a decision whose route is known.
@@ -10,15 +10,15 @@ pub(super) struct Routed<'a, S> {
     pub(super) facts: &'a Facts<'a>,
     pub(super) route: &'a Route,
     pub(super) index: RouteIndex,
-    pub(super) moment: &'a Moment<'a, S>,
+    pub(super) circumstances: &'a Circumstances<'a, S>,
 }
 
-impl<S: Standings> Routed<'_, S> {
+impl<S: ClusterStates> Routed<'_, S> {
     /// Carries the connection to a backend; `None`: nothing of it can be dialled.
     pub(super) fn forward(&self, backend: usize, first_backend: usize, tried: Sides) -> Option<Forward> {
         let (_, cluster) = self.route.backend_with_cluster(backend)?;
-        let chosen = self.moment.standings.ask(self.index, backend, |standing| {
-            let chosen = cluster.choose(standing, self.facts, self.moment.addresses);
+        let chosen = self.circumstances.standings.ask(self.index, backend, |standing| {
+            let chosen = cluster.choose(standing, self.facts, self.circumstances.addresses);
             chosen.map(|(place, endpoint)| (standing.turn, place, endpoint))
         });
         let (turn, place, endpoint) = chosen??;
@@ -38,9 +38,9 @@ impl<S: Standings> Routed<'_, S> {
     /// Next endpoint of the same backend, and whether it was not tried yet.
     pub(super) fn again(&self, failed: &Forward, attempt: u32) -> Option<(Forward, bool)> {
         let (_, cluster) = self.route.backend_with_cluster(failed.backend)?;
-        let next = self.moment.standings.ask(self.index, failed.backend, |standing| {
+        let next = self.circumstances.standings.ask(self.index, failed.backend, |standing| {
             let turn = failed.turn.wrapping_add(attempt.into());
-            let (addresses, destination) = (self.moment.addresses, self.facts.destination);
+            let (addresses, destination) = (self.circumstances.addresses, self.facts.destination);
             let walk = || cluster.walk(standing.roster, failed.place as usize, turn, addresses, destination);
             let usable = walk().count();
             let steps = (attempt as usize).checked_rem(usable)?;
@@ -59,22 +59,21 @@ impl<S: Standings> Routed<'_, S> {
     pub(super) fn other_side(&self, first: usize, tried: Sides) -> Option<Forward> {
         let may = |backend: usize| tried.lacks(backend) && self.forward(backend, first, tried).is_some();
         let backend = match &self.route.sticky {
-            None => self.route.split.instead_of(first, self.moment.draw, may),
+            None => self.route.split.instead_of(first, self.circumstances.draw, may),
             Some(sticky) => sticky.choose(self.facts.position(), |backend| backend != first && may(backend)),
         };
         self.forward(backend?, first, tried)
     }
 
     /// Reason why nothing of a backend can be dialled.
-    pub(super) fn why_not(&self, backend: usize) -> (Refusal, Arc<str>) {
-        let unavailable = |why| (Refusal::BackendUnavailable, why);
+    pub(super) fn why_not(&self, backend: usize) -> (RefusalReason, Arc<str>) {
+        let unavailable = |why| (RefusalReason::BackendUnavailable, why);
         let Some((_, cluster)) = self.route.backend_with_cluster(backend) else {
             return unavailable("the backendRef leads to no cluster".into());
         };
-        let why = self
-            .moment
-            .standings
-            .ask(self.index, backend, |standing| cluster.why_not(standing.roster, self.moment.addresses));
+        let why = self.circumstances.standings.ask(self.index, backend, |standing| {
+            cluster.why_not(standing.roster, self.circumstances.addresses)
+        });
         why.unwrap_or_else(|| unavailable("the cluster is not known".into()))
     }
 }

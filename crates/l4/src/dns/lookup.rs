@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{HEADER, INTERNET, Sort};
+use super::{HEADER, INTERNET, RecordType};
 
 /// Builds a query for addresses of one type, with recursion desired; `None`: not a host name, or not a type of
 /// addresses.
-pub fn ask_for(name: &str, sort: Sort, id: [u8; 2]) -> Option<Vec<u8>> {
+pub fn ask_for(name: &str, sort: RecordType, id: [u8; 2]) -> Option<Vec<u8>> {
     let sort: u16 = match sort {
-        Sort::A => 1,
-        Sort::Aaaa => 28,
-        Sort::Any | Sort::Other => return None,
+        RecordType::A => 1,
+        RecordType::Aaaa => 28,
+        RecordType::Any | RecordType::Other => return None,
     };
     let mut packet = vec![id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.strip_suffix('.').unwrap_or(name).split('.') {
@@ -75,12 +75,12 @@ fn behind_name(packet: &[u8], mut at: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Code, Heard, UDP, read};
+    use super::super::{Code, Message, UDP, read};
     use super::*;
 
-    fn answered(name: &str, sort: Sort, ttl: u32, all: &[&str]) -> Vec<u8> {
+    fn answered(name: &str, sort: RecordType, ttl: u32, all: &[&str]) -> Vec<u8> {
         let asked = ask_for(name, sort, [7, 9]).unwrap();
-        let Heard::Query(query) = read(&asked) else { panic!("it asks") };
+        let Message::Query(query) = read(&asked) else { panic!("it asks") };
         assert_eq!((query.name.as_deref(), query.sort, query.id()), (Some(name), sort, [7, 9]));
         let all: Vec<IpAddr> = all.iter().map(|address| address.parse().unwrap()).collect();
         let answer = query.answer(Code::Fine, &all, ttl, UDP);
@@ -90,17 +90,17 @@ mod tests {
 
     #[test]
     fn what_a_server_answers_is_read() {
-        let answer = answered("db.example.com", Sort::A, 30, &["10.0.0.1", "10.0.0.2", "fd00::1"]);
+        let answer = answered("db.example.com", RecordType::A, 30, &["10.0.0.1", "10.0.0.2", "fd00::1"]);
         let four = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap()).to_vec();
         assert_eq!(addresses(&answer), Some((four, 30)));
-        let answer = answered("db.example.com", Sort::Aaaa, 1 << 31, &["10.0.0.1", "fd00::1"]);
+        let answer = answered("db.example.com", RecordType::Aaaa, 1 << 31, &["10.0.0.1", "fd00::1"]);
         assert_eq!(addresses(&answer), Some((vec!["fd00::1".parse().unwrap()], 0)));
-        assert_eq!(addresses(&answered("db.example.com", Sort::A, 30, &[])), None);
+        assert_eq!(addresses(&answered("db.example.com", RecordType::A, 30, &[])), None);
     }
 
     #[test]
     fn a_name_on_the_way_may_change_sooner_than_the_address() {
-        let mut answer = answered("db.example.com", Sort::A, 300, &["10.0.0.1"]);
+        let mut answer = answered("db.example.com", RecordType::A, 300, &["10.0.0.1"]);
         let address = answer.split_off(answer.len() - 16);
         // db.example.com is also called `x` here, for 2 s
         answer.extend_from_slice(&[0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 2, 0, 3, 1, b'x', 0]);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_answer_says_nothing() {
-        let good = answered("db.example.com", Sort::A, 30, &["10.0.0.1"]);
+        let good = answered("db.example.com", RecordType::A, 30, &["10.0.0.1"]);
         for (at, byte) in [(2, 0x05), (2, 0x87), (3, 0x83), (7, 2), (12, 0x80)] {
             let mut bad = good.clone();
             bad[at] = byte;
@@ -119,7 +119,7 @@ mod tests {
         }
         assert!((0..good.len()).all(|length| addresses(&good[..length]).is_none()));
         for wrong in ["", "a..b", &"a".repeat(64), &["a23456789"; 30].join(".")] {
-            assert_eq!(ask_for(wrong, Sort::A, [0, 0]), None, "{wrong}");
+            assert_eq!(ask_for(wrong, RecordType::A, [0, 0]), None, "{wrong}");
         }
     }
 }

@@ -8,7 +8,7 @@ use xds::proto::l4::Existing;
 use super::{Shares, has_to_leave};
 use crate::balance::Draw;
 use crate::config::{Listener, Route};
-use crate::decide::{Addresses, Decision, Facts, Moment, Standings, decide};
+use crate::decide::{Addresses, Circumstances, ClusterStates, Decision, Facts, decide};
 
 /// Live connection.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +40,7 @@ pub enum Fate {
 
 /// Decides the fate of a connection. `before`: shares of its route in the replaced configuration (`None`: there was no
 /// such route); `shares`: those of `route`, its route in `listener` now.
-pub fn fate<S: Standings>(
+pub fn fate<S: ClusterStates>(
     connection: &Established<'_>,
     before: Option<&Shares>,
     listener: &Listener,
@@ -71,14 +71,14 @@ pub fn fate<S: Standings>(
 
 /// Cluster that a connection's draw would lead to now, and the one that it would be carried to: another one where the
 /// first spills.
-fn would_go<S: Standings>(
+fn would_go<S: ClusterStates>(
     connection: &Established<'_>,
     listener: &Listener,
     standings: &S,
     addresses: &Addresses,
 ) -> Option<[Arc<str>; 2]> {
-    let moment = Moment { draw: connection.draw?, standings, addresses };
-    let (route, first, last) = match decide(&connection.facts, listener, &moment) {
+    let circumstances = Circumstances { draw: connection.draw?, standings, addresses };
+    let (route, first, last) = match decide(&connection.facts, listener, &circumstances) {
         Decision::Forward(forward) => (forward.route, forward.first_backend(), forward.backend),
         Decision::Refuse(refuse) => (refuse.route?, refuse.backend?, refuse.backend?),
     };

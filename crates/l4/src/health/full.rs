@@ -2,14 +2,14 @@
 
 /// Limit of a cluster that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Full {
+pub enum ReachedLimit {
     /// Limit on live connections.
     Connections,
     /// Limit on pending connections.
     Pending,
 }
 
-impl Full {
+impl ReachedLimit {
     /// Description for the log.
     pub fn in_words(self, cluster: &str) -> String {
         match self {

@@ -40,7 +40,7 @@ impl Vital {
 
 /// Change of an endpoint's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum HealthChange {
     /// Down by its checks, for this reason.
     Down(Arc<str>),
     /// Up again by its checks.
@@ -106,7 +106,7 @@ impl Vitals {
         result: Result<(), Arc<str>>,
         now: Instant,
         lot: u64,
-    ) -> Option<Change> {
+    ) -> Option<HealthChange> {
         let vital = self.endpoints.get_mut(endpoint)?;
         let (check, config) = (vital.check.as_mut()?, cluster.health_check.as_ref()?);
         if !check.end(config, result, now, lot) {
@@ -114,14 +114,14 @@ impl Vitals {
         }
         if check.is_up() {
             vital.fresh = Some(now);
-            return Some(Change::Up);
+            return Some(HealthChange::Up);
         }
-        Some(Change::Down(Arc::clone(check.why())))
+        Some(HealthChange::Down(Arc::clone(check.why())))
     }
 
     /// Ejects an endpoint because too many connections to it failed in a row, unless it is ejected already, or too many
     /// others are.
-    pub fn eject(&mut self, cluster: &Cluster, endpoint: usize, now: Instant) -> Option<Change> {
+    pub fn eject(&mut self, cluster: &Cluster, endpoint: usize, now: Instant) -> Option<HealthChange> {
         let config = cluster.outlier.as_ref()?;
         let count = |wanted: fn(&Vital) -> bool| self.endpoints.iter().filter(|vital| wanted(vital)).count();
         let (ejected, usable) = (count(|vital| vital.ejection.is_ejected()), count(Vital::is_usable));
@@ -131,18 +131,18 @@ impl Vitals {
             return None;
         }
         vital.ejection.eject(config, now);
-        vital.ejection.until().map(|until| Change::Ejected(until - now))
+        vital.ejection.until().map(|until| HealthChange::Ejected(until - now))
     }
 
     /// Advances the time. Returns the endpoints that returned.
-    pub fn pass(&mut self, cluster: &Cluster, now: Instant) -> Vec<(usize, Change)> {
+    pub fn pass(&mut self, cluster: &Cluster, now: Instant) -> Vec<(usize, HealthChange)> {
         let mut changes = Vec::new();
         for (index, vital) in self.endpoints.iter_mut().enumerate() {
             if let Some(config) = &cluster.outlier
                 && vital.ejection.pass(config, now)
             {
                 vital.fresh = Some(now);
-                changes.push((index, Change::Returned));
+                changes.push((index, HealthChange::Returned));
             }
             if let (Some(fresh), Some(window)) = (vital.fresh, cluster.slow_start)
                 && now.saturating_duration_since(fresh) >= window

@@ -30,7 +30,7 @@ fn backend(reference: &str, opened: u64) -> BackendSnapshot {
     }
 }
 
-fn counted(backends: Vec<BackendSnapshot>) -> Snapshot {
+fn counted(backends: Vec<BackendSnapshot>) -> CounterSnapshot {
     let listener = ListenerSnapshot {
         proxy: "default/web-1".into(),
         name: "outbound".into(),
@@ -44,7 +44,7 @@ fn counted(backends: Vec<BackendSnapshot>) -> Snapshot {
         backends,
         mirrors: None,
     };
-    Snapshot { listeners: vec![listener], ..Snapshot::default() }
+    CounterSnapshot { listeners: vec![listener], ..CounterSnapshot::default() }
 }
 
 fn backends_of(report: &TrafficReport) -> Vec<&str> {
@@ -53,7 +53,7 @@ fn backends_of(report: &TrafficReport) -> Vec<&str> {
 
 #[test]
 fn the_first_report_says_all_and_later_ones_what_is_new() {
-    let mut reporter = Reporter::new(Timestamp::UNIX_EPOCH);
+    let mut reporter = ReportBuilder::new(Timestamp::UNIX_EPOCH);
     let first = reporter.report(&counted(vec![backend("v1", 7), backend("v2", 1)])).unwrap();
     assert!(first.is_first);
     assert_eq!(backends_of(&first), ["", "v1", "v2"]);
@@ -75,14 +75,14 @@ fn the_first_report_says_all_and_later_ones_what_is_new() {
 
 #[test]
 fn a_proxy_that_counts_nothing_says_so_once() {
-    let mut reporter = Reporter::new(Timestamp::UNIX_EPOCH);
-    assert!(reporter.report(&Snapshot::default()).is_some_and(|first| first.rows.is_empty()));
-    assert!(reporter.report(&Snapshot::default()).is_none());
+    let mut reporter = ReportBuilder::new(Timestamp::UNIX_EPOCH);
+    assert!(reporter.report(&CounterSnapshot::default()).is_some_and(|first| first.rows.is_empty()));
+    assert!(reporter.report(&CounterSnapshot::default()).is_none());
 }
 
 #[test]
 fn what_does_not_fit_has_its_turn() {
-    let mut reporter = Reporter::new(Timestamp::UNIX_EPOCH);
+    let mut reporter = ReportBuilder::new(Timestamp::UNIX_EPOCH);
     let all =
         |opened| counted((0..ROWS_OF_PROXY + 9).map(|it| backend(&format!("v{it:05}"), opened)).collect());
     let first = reporter.report(&all(1)).unwrap();

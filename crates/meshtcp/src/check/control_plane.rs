@@ -4,7 +4,7 @@ use change::certificates::CertificateReport;
 use change::report::{FleetReport, ProxyReport, ProxyState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use trust::Facts;
+use trust::CertificateFacts;
 
 use super::finding::{Finding, Level};
 use crate::client::Timed;
@@ -59,7 +59,10 @@ fn clock(there: Option<Timestamp>, took: SignedDuration, now: Timestamp) -> Find
 }
 
 /// Finding about the names and the end of the API's certificate. An expired one was not trusted in the first place.
-pub(super) fn own_certificate(Facts { names, signs: _, valid }: &Facts, now: Timestamp) -> Finding {
+pub(super) fn own_certificate(
+    CertificateFacts { names, signs: _, valid }: &CertificateFacts,
+    now: Timestamp,
+) -> Finding {
     let (begins, ends) = (*valid.start(), *valid.end());
     let until = Timestamp::from_second(ends).map(|ends| ends.strftime("%Y-%m-%d %H:%MZ").to_string());
     let says = format!("for {}, until {}", named(names), until.unwrap_or_else(|_| "ever".to_owned()));
@@ -244,7 +247,7 @@ mod tests {
         ] {
             let valid = now.as_second() - lived * day..=now.as_second() + left * day;
             let names = vec!["cp.example.com".to_owned(), "10.0.0.1".to_owned()];
-            let finding = own_certificate(&Facts { names, signs: false, valid }, now);
+            let finding = own_certificate(&CertificateFacts { names, signs: false, valid }, now);
             assert_eq!((finding.level, finding.help.is_some()), (level, level == Level::Warn), "{finding:?}");
             assert!(finding.says.starts_with("for cp.example.com, 10.0.0.1, until 2027-"), "{finding:?}");
         }

@@ -11,18 +11,18 @@ use crate::output::complain;
 
 /// Type of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whom {
+pub(crate) enum ServerKind {
     /// REST API of a control plane.
     ControlPlane,
     /// Admin server of a proxy.
     Proxy,
 }
 
-impl std::fmt::Display for Whom {
+impl std::fmt::Display for ServerKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Whom::ControlPlane => "control plane",
-            Whom::Proxy => "proxy",
+            ServerKind::ControlPlane => "control plane",
+            ServerKind::Proxy => "proxy",
         })
     }
 }
@@ -73,13 +73,13 @@ impl Cause {
     }
 
     /// Advice against the cause.
-    fn help(self, whom: Whom, server: &str) -> String {
+    fn help(self, whom: ServerKind, server: &str) -> String {
         let behind = |scheme: &str| server.strip_prefix(scheme).unwrap_or(server);
         match (self, whom) {
-            (Cause::Nobody, Whom::ControlPlane) => {
+            (Cause::Nobody, ServerKind::ControlPlane) => {
                 "is it running? `meshtcp config view` shows which one is meant".to_owned()
             }
-            (Cause::Nobody, Whom::Proxy) => "is it running, and with this address as its --admin?".to_owned(),
+            (Cause::Nobody, ServerKind::Proxy) => "is it running, and with this address as its --admin?".to_owned(),
             (Cause::NoSuchHost, _) => "no address is known of that host: is the name right?".to_owned(),
             (Cause::SpeaksNoTls, _) => {
                 format!("it speaks no TLS there: write http://{}, on a network that you trust", behind("https://"))
@@ -91,8 +91,8 @@ impl Cause {
             (Cause::Silent, _) => {
                 "something listens there and does not answer in time: is it the right port, or is it overloaded?".to_owned()
             }
-            (Cause::Broken, Whom::ControlPlane) => "does a control plane listen there (--api)?".to_owned(),
-            (Cause::Broken, Whom::Proxy) => "does a proxy listen there (--admin)?".to_owned(),
+            (Cause::Broken, ServerKind::ControlPlane) => "does a control plane listen there (--api)?".to_owned(),
+            (Cause::Broken, ServerKind::Proxy) => "does a proxy listen there (--admin)?".to_owned(),
         }
     }
 }
@@ -104,7 +104,7 @@ pub(crate) enum Failed {
     #[error("the {whom} {server} cannot be reached: {why}\n  help: {}", cause.help(*whom, server))]
     Unreachable {
         /// Type of the server.
-        whom: Whom,
+        whom: ServerKind,
         /// Name of the server.
         server: String,
         /// Reason in words.
@@ -129,7 +129,7 @@ pub(crate) enum Failed {
     #[error("{server} does not answer as a {whom}: {why}")]
     Strange {
         /// Type of the server.
-        whom: Whom,
+        whom: ServerKind,
         /// Name of the server.
         server: String,
         /// Reason in words.
@@ -181,7 +181,7 @@ impl std::fmt::Display for Refusal {
 impl Failed {
     /// Refusal of the server, from the body of its response.
     pub(super) fn refused(
-        (whom, server): (Whom, &str),
+        (whom, server): (ServerKind, &str),
         status: u16,
         body: Option<&Value>,
         text: &str,
@@ -211,7 +211,7 @@ impl Failed {
 
     /// Error that the server there has no REST API.
     pub(super) fn no_control_plane(server: &str) -> Self {
-        let whom = Whom::ControlPlane;
+        let whom = ServerKind::ControlPlane;
         Self::Strange { whom, server: server.to_owned(), why: "it does not list its resources".to_owned() }
     }
 
@@ -240,14 +240,14 @@ mod tests {
     fn a_no_is_told_with_its_fields() {
         let body = json!({"title": "Could not process a resource", "detail": "Resource is not valid",
             "invalid_parameters": [{"field": "spec.to", "reason": "needs at least one item"}]});
-        let failed = Failed::refused((Whom::ControlPlane, "http://cp"), 400, Some(&body), "");
+        let failed = Failed::refused((ServerKind::ControlPlane, "http://cp"), 400, Some(&body), "");
         assert_eq!(
             failed.to_string(),
             "Could not process a resource: Resource is not valid\n  spec.to: needs at least one item"
         );
         assert_eq!(failed.exit(), Exit::Problems);
         assert_eq!(
-            Failed::refused((Whom::ControlPlane, "http://cp"), 502, None, "Bad Gateway\n").exit(),
+            Failed::refused((ServerKind::ControlPlane, "http://cp"), 502, None, "Bad Gateway\n").exit(),
             Exit::Unreachable
         );
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use trust::{Facts, Trust};
+use trust::{CertificateFacts, Trust};
 use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, TransportAdapter,
@@ -25,8 +25,8 @@ pub(super) struct Shown(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Shown {
     /// Facts of the certificate; `None`: none was presented.
-    pub(super) fn facts(&self) -> Option<Facts> {
-        Facts::read(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref()?)
+    pub(super) fn facts(&self) -> Option<CertificateFacts> {
+        CertificateFacts::read(self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref()?)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::report::plain;
 use crate::streams::Dropped;
 
 #[derive(Clone)]
-struct Desk {
+struct AppState {
     shared: Shared,
     registry: Arc<Registry>,
 }
@@ -48,7 +48,7 @@ pub(super) fn registry(shared: &Shared, discovery: &DiscoveryMetrics, api: &ApiM
 
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, shared: Shared, registry: Arc<Registry>, known_as: KnownAs) {
-    let desk = Desk { shared, registry };
+    let state = AppState { shared, registry };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -56,7 +56,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Shared, registry: Arc<R
         .route("/healthy", get(async || "healthy\n"))
         .route("/status", get(status))
         .route("/plan", get(plan))
-        .with_state(desk);
+        .with_state(state);
     pages::serve(listener, router, known_as).await;
 }
 
@@ -68,19 +68,19 @@ async fn index() -> &'static str {
      /plan     what every proxy must do, as JSON; 100 of them, or ?size=1000&offset=1000; ?proxy=MESH/NAME for one\n"
 }
 
-async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    let answer = tokio::task::spawn_blocking(move || pages::metrics(&desk.registry, &headers)).await;
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    let answer = tokio::task::spawn_blocking(move || pages::metrics(&state.registry, &headers)).await;
     answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-async fn ready(State(desk): State<Desk>) -> Response {
-    let is_settled = desk.shared.current().adopted.is_some();
+async fn ready(State(state): State<AppState>) -> Response {
+    let is_settled = state.shared.current().adopted.is_some();
     pages::ready((!is_settled).then_some("the resources were not read yet"))
 }
 
-async fn status(State(desk): State<Desk>, Query(page): Query<Page>) -> Response {
+async fn status(State(state): State<AppState>, Query(page): Query<Page>) -> Response {
     let tree = aside(move || {
-        let Desk { shared, registry: _ } = desk;
+        let AppState { shared, registry: _ } = state;
         let report = shared.plane.report(&page.question());
         let current = shared.current();
         let mut tree = serde_json::to_value(&report).unwrap_or_default();
@@ -121,11 +121,11 @@ struct Wanted {
 }
 
 async fn plan(
-    State(desk): State<Desk>,
+    State(state): State<AppState>,
     Query(Wanted { proxy }): Query<Wanted>,
     Query(page): Query<Page>,
 ) -> Response {
-    let compiled = Arc::clone(&desk.shared.standing().compiled);
+    let compiled = Arc::clone(&state.shared.standing().compiled);
     let Some(wanted) = proxy else {
         let tree = aside(move || {
             let shown = compiled.proxies.values().skip(page.offset).take(page.size());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use control::api::{Mirror, Role, Setup};
+use control::api::{MirrorStore, Role, Setup};
 use control::certificate::Certificate;
 use control::discovery::TokenGate;
 use control::identity::Tokens;
@@ -209,7 +209,7 @@ impl Plan {
     ///
     /// # Errors
     /// Reason in words: a file is unusable.
-    pub(super) fn of(arguments: &Args, resources: &Resources, mirror: &Mirror) -> Result<Self, String> {
+    pub(super) fn of(arguments: &Args, resources: &Resources, mirror: &MirrorStore) -> Result<Self, String> {
         let api = &arguments.api;
         let (store, tokens) = match resources.store() {
             Some(store) => (Arc::clone(store), Tokens::new(Arc::clone(store))),

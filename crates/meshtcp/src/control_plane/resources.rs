@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use control::jobs;
-use control::run::Event;
+use control::run::WakeEvent;
 use control::sources::{Feeder, FolderSource, Source, StoreSource, Watch};
 use control::store::{MeteredStore, Store, StoreMetrics};
 use tokio::runtime::Runtime;
@@ -129,11 +129,11 @@ impl Resources {
         self,
         runtime: &Runtime,
         zone: Option<&str>,
-        events: Sender<Event<()>>,
+        events: Sender<WakeEvent<()>>,
     ) -> (Box<dyn Source>, Following) {
         let wake = move || {
             // fails only when the process is leaving
-            let _ = events.send(Event::Look);
+            let _ = events.send(WakeEvent::Look);
         };
         match self {
             Resources::Files(files, _) => {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use change::Revision;
 use change::compile::{Compiled, rows};
-use change::report::{FleetReport, Reach, RouteReport};
+use change::report::{FleetReport, RouteReport, RouteState};
 use change::status::TurnedAway;
-use control::fleet::{Did, Happening, News};
-use control::run::{FleetNews, FleetSink, Live, Turn};
+use control::fleet::{ProxyEvent, ProxyEventKind, PublishOutcome};
+use control::run::{ControlLoop, FleetNews, FleetSink, Turn};
 use control::sources::SourceState;
 use model::policy::format_duration;
 use plan::ProxyId;
@@ -59,7 +59,7 @@ impl Screen {
     }
 
     /// Prints the outcome of a turn over the files.
-    pub(super) fn turn(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>, revision: Revision) {
+    pub(super) fn turn(&self, live: &ControlLoop<FleetSink>, turn: &Turn<FleetNews>, revision: Revision) {
         self.problems(live, turn);
         let runs = live.compiled().filter(|_| turn.first);
         if let Some(compiled) = runs {
@@ -83,7 +83,7 @@ impl Screen {
         turn.repaired.iter().for_each(|file| print(&format!("{file}: repaired, and in force\n")));
     }
 
-    fn problems(&self, live: &Live<FleetSink>, turn: &Turn<FleetNews>) {
+    fn problems(&self, live: &ControlLoop<FleetSink>, turn: &Turn<FleetNews>) {
         self.reporter.tell(&turn.new_problems, |file| live.source().text(file));
         for (file, state) in live.source().states() {
             let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
@@ -100,23 +100,23 @@ impl Screen {
     }
 
     /// Prints news about attached proxies.
-    pub(super) fn news(&self, news: &[News], compiled: &Compiled) {
+    pub(super) fn news(&self, news: &[PublishOutcome], compiled: &Compiled) {
         for one in news {
             match one {
-                News::Published { proxy, notes } => {
+                PublishOutcome::Published { proxy, notes } => {
                     for note in notes {
                         let words = format!("{} {}", Foreign::name(proxy), Foreign::message(note));
                         Event::new("note", Level::Note, words).with("proxy", proxy.to_string()).tell();
                     }
                 }
-                News::Unknown { proxy } => {
+                PublishOutcome::Unknown { proxy } => {
                     let (words, help) = unknown(proxy, compiled);
                     Event::new("waiting", Level::Warning, words)
                         .with("proxy", proxy.to_string())
                         .help(help)
                         .tell();
                 }
-                News::Unsayable { proxy, problem } => {
+                PublishOutcome::Unsayable { proxy, problem } => {
                     let words = format!("{}: {}", Foreign::name(proxy), Foreign::message(problem));
                     Event::new("unsayable", Level::Error, words).with("proxy", proxy.to_string()).tell();
                 }
@@ -125,24 +125,24 @@ impl Screen {
     }
 
     /// Prints events of proxies; below a refusal also the routes that are not live because of it.
-    pub(super) fn happened(&self, happenings: &[Happening], report: impl Fn(&ProxyId) -> FleetReport) {
-        for happening in happenings {
-            match &happening.what {
-                Did::Attached(_) | Did::Left | Did::Accepted => {
-                    event(happening, Level::Info).tell();
+    pub(super) fn happened(&self, proxy_events: &[ProxyEvent], report: impl Fn(&ProxyId) -> FleetReport) {
+        for proxy_event in proxy_events {
+            match &proxy_event.what {
+                ProxyEventKind::Attached(_) | ProxyEventKind::Left | ProxyEventKind::Accepted => {
+                    event(proxy_event, Level::Info).tell();
                 }
-                Did::Refused(rejection) => {
-                    event(happening, Level::Error).with("resource", rejection.name.as_str()).tell();
-                    let report = report(&happening.proxy);
+                ProxyEventKind::Refused(rejection) => {
+                    event(proxy_event, Level::Error).with("resource", rejection.name.as_str()).tell();
+                    let report = report(&proxy_event.proxy);
                     let routes = report.routes.iter().filter(|route| {
                         route.proxies.iter().any(|at| {
-                            at.proxy == happening.proxy
-                                && at.reach == Reach::Refused
+                            at.proxy == proxy_event.proxy
+                                && at.reach == RouteState::Refused
                                 && at.refusals.iter().any(|words| words == rejection.message.trim_end())
                         })
                     });
                     for route in routes {
-                        not_live(route, &happening.proxy);
+                        not_live(route, &proxy_event.proxy);
                     }
                 }
             }
@@ -170,14 +170,14 @@ impl Screen {
 }
 
 /// Event for a proxy's action.
-fn event(happening: &Happening, level: Level) -> Event {
-    let name = match &happening.what {
-        Did::Attached(_) => "attached",
-        Did::Left => "detached",
-        Did::Accepted => "in-sync",
-        Did::Refused(_) => "refused",
+fn event(proxy_event: &ProxyEvent, level: Level) -> Event {
+    let name = match &proxy_event.what {
+        ProxyEventKind::Attached(_) => "attached",
+        ProxyEventKind::Left => "detached",
+        ProxyEventKind::Accepted => "in-sync",
+        ProxyEventKind::Refused(_) => "refused",
     };
-    Event::new(name, level, happening).with("proxy", happening.proxy.to_string())
+    Event::new(name, level, proxy_event).with("proxy", proxy_event.proxy.to_string())
 }
 
 /// Prints below a refusal that a route is not live because of it.

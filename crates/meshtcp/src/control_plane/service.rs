@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use change::ramp::Seen;
+use change::ramp::ObservedCounts;
 use change::replica::Replica;
 use change::traffic::ToldParts;
 use control::api::{Api, ApiMetrics, Mark};
@@ -18,7 +18,7 @@ use control::discovery::{DiscoveryMetrics, DiscoveryServer, serve};
 use control::guard::{caught_task, task_again};
 use control::identity::Issuer;
 use control::replicas::{Others, exchange};
-use control::run::Event;
+use control::run::WakeEvent;
 use control::telemetry::Telemetry;
 use proxy::why_not_bound;
 use tokio::net::{TcpListener, UnixListener};
@@ -31,7 +31,7 @@ use super::{Shared, admin, api, traces};
 use crate::api_socket::ApiSocket;
 use crate::otlp;
 use crate::output::{complain, print};
-use crate::signals::{Asked, Signals};
+use crate::signals::{SignalRequest, Signals};
 use crate::streams;
 
 /// Time for which answers of proxies are collected before the loop reads them.
@@ -81,7 +81,7 @@ impl Service {
         tls: Option<Certificate>,
         api: api::Plan,
         grace: Duration,
-        events: Sender<Event<()>>,
+        events: Sender<WakeEvent<()>>,
         shared: Shared,
     ) -> Result<Self, String> {
         let shutdown = CancellationToken::new();
@@ -173,12 +173,12 @@ async fn serve_api(
     let api::Plan { address: wanted, scheme, tls, mut setup, store, gate: _ } = plan;
     if let Some(board) = store.board() {
         let (plane, others, closing) = (shared.plane.clone(), shared.others.clone(), shutdown.clone());
-        let (issuer, seer) = (shared.issuer.clone(), Arc::clone(&shared.seer));
+        let (issuer, observer) = (shared.issuer.clone(), Arc::clone(&shared.observer));
         let hears = hear(issuer.clone(), plane.telemetry().clone(), others.subscribe());
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(hears));
         tokio::spawn(async move {
-            let own = |last: Option<&(Mark, BTreeMap<String, Seen>, Arc<ToldParts>)>| {
-                let (ramps, traffic) = (seer.all_seen(), plane.telemetry().told());
+            let own = |last: Option<&(Mark, BTreeMap<String, ObservedCounts>, Arc<ToldParts>)>| {
+                let (ramps, traffic) = (observer.all_seen(), plane.telemetry().told());
                 let is_same = |(_, seen, told): &&(_, _, _)| *seen == ramps && Arc::ptr_eq(told, &traffic);
                 let known = last.filter(is_same).map(|(mark, ..)| mark);
                 let (mark, replica) = plane.news(&issuer, known)?;
@@ -246,9 +246,9 @@ fn instance(address: SocketAddr) -> String {
 }
 
 /// Wakes the loop at most once per [`COLLECT`].
-fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
-    let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<Event<()>>| {
-        while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {
+fn forward(changes: watch::Receiver<u64>, events: Sender<WakeEvent<()>>) {
+    let pass_on = async |mut changes: watch::Receiver<u64>, events: Sender<WakeEvent<()>>| {
+        while changes.changed().await.is_ok() && events.send(WakeEvent::Look).is_ok() {
             tokio::time::sleep(COLLECT).await;
         }
     };
@@ -257,18 +257,18 @@ fn forward(changes: watch::Receiver<u64>, events: Sender<Event<()>>) {
     });
 }
 
-fn forward_signals(events: Sender<Event<()>>, grace: Duration) -> Result<(), String> {
+fn forward_signals(events: Sender<WakeEvent<()>>, grace: Duration) -> Result<(), String> {
     let mut signals = Signals::catch()?;
     tokio::spawn(async move {
         loop {
             let event = match caught_task("signals", signals.next()).await {
-                Some(Asked::Leave) => {
+                Some(SignalRequest::Leave) => {
                     tokio::spawn(leave_without_loop(grace));
-                    Event::Leave(())
+                    WakeEvent::Leave(())
                 }
-                Some(Asked::ReadAgain) => {
+                Some(SignalRequest::ReadAgain) => {
                     print("asked by SIGHUP: reading everything again\n");
-                    Event::ReadAgain
+                    WakeEvent::ReadAgain
                 }
                 None => continue,
             };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control::available_services::Counting;
+use control::available_services::ServiceCountSettings;
 
 use crate::{duration, names};
 
@@ -22,7 +22,7 @@ pub(super) struct ZoneArgs {
 
 impl ZoneArgs {
     /// Counting of the services that are offered to other zones.
-    pub(super) fn counting(&self) -> Counting {
-        Counting { interval: self.ingress_interval, tags: self.ingress_tags.clone() }
+    pub(super) fn counting(&self) -> ServiceCountSettings {
+        ServiceCountSettings { interval: self.ingress_interval, tags: self.ingress_tags.clone() }
     }
 }

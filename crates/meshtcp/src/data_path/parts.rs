@@ -8,11 +8,11 @@ use l4::config::ProxyName;
 use proxy::{Part, Proxy};
 
 /// Owner of a limit: a proxy's listener or cluster, by name.
-type Whose = (ProxyName, Arc<str>, bool);
+type LimitOwner = (ProxyName, Arc<str>, bool);
 
 /// Kernel's part of each limit.
 #[derive(Default)]
-pub(super) struct Parts(BTreeMap<Whose, Part>);
+pub(super) struct Parts(BTreeMap<LimitOwner, Part>);
 
 impl Parts {
     /// Tells each path the other's number. Parts without a limit are forgotten.

@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use change::Options;
-use change::compile::{Compiler, Scope, Sort, rows};
+use change::compile::{Compiler, ListenerDirection, PlanScope, rows};
 use control::identity::{Issuer, IssuerOptions};
-use control::run::{Event, Inbox, Live, run};
+use control::run::{ControlLoop, Inbox, WakeEvent, run};
 use control::sources::{FolderSource, Watch};
 use dialect::envoy::EnvoyOptions;
 use plan::{Context, ProxyId};
@@ -47,10 +47,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(live: &Live<OwnProxy>) -> Self {
+    fn of(live: &ControlLoop<OwnProxy>) -> Self {
         let proxies = live.compiled().into_iter().flat_map(|compiled| compiled.proxies.values());
         let mut outbounds =
-            proxies.flat_map(|proxy| rows(&proxy.plan)).filter(|row| row.sort == Sort::Outbound);
+            proxies.flat_map(|proxy| rows(&proxy.plan)).filter(|row| row.sort == ListenerDirection::Outbound);
         let split = outbounds.next().map(|row| row.split).unwrap_or_default();
         Self {
             weights: split.iter().map(|share| share.weight).collect(),
@@ -78,14 +78,15 @@ impl Stage {
         let source = FolderSource::open(&[folder.path().to_path_buf()], Options::default())
             .map_err(|error| error.to_string())?;
         let (wake, inbox) = channel();
-        let watch = source.watch(move || wake.send(Event::Look).unwrap_or_default());
+        let watch = source.watch(move || wake.send(WakeEvent::Look).unwrap_or_default());
         let compiler = Compiler {
             context: Context::default(),
-            scope: Scope::only(["web", story::RELAYED].map(|name| ProxyId::dataplane("default", name))),
+            scope: PlanScope::only(["web", story::RELAYED].map(|name| ProxyId::dataplane("default", name))),
             envoy: EnvoyOptions::default(),
         };
         let issuer = Issuer::start(IssuerOptions::default());
-        let mut live = Live::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
+        let mut live =
+            ControlLoop::new(Box::new(source), compiler, OwnProxy::new(Arc::clone(&data_path), issuer));
         let (turned, seen) = channel();
         std::thread::spawn(move || {
             run::<_, Inbox<()>>(&mut live, &mut Inbox::new(inbox), |live, _| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use change::compile::Compiled;
-use change::report::{FleetReport, ProxyReport, Reach, RouteAtProxy, RouteReport};
+use change::report::{FleetReport, ProxyReport, RouteAtProxy, RouteReport, RouteState};
 use change::status::Connection;
 use jiff::Timestamp;
 use model::ResourceKey;
@@ -51,7 +51,7 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
         return told;
     };
     let reached = route.map(RouteReport::reached).unwrap_or_default();
-    let counted = Reach::ALL.map(|reach| (reached.count(reach), reach));
+    let counted = RouteState::ALL.map(|reach| (reached.count(reach), reach));
     let counted: Vec<String> = counted
         .iter()
         .filter(|(number, _)| *number > 0)
@@ -66,12 +66,12 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
     let mut said: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
     for RouteAtProxy { proxy, decides, reach, refusals, unresolved } in proxies {
         let (rank, mut what) = match reach {
-            Reach::Refused => (0, format!("refuses it, and runs what it had: {}", refusals.join("; "))),
-            Reach::Pending => (1, "told, and it has not answered yet".to_owned()),
-            Reach::Detached => (2, "not attached: it gets this when it is back".to_owned()),
-            Reach::Live => (3, format!("live: decides {}", decides.join(", "))),
+            RouteState::Refused => (0, format!("refuses it, and runs what it had: {}", refusals.join("; "))),
+            RouteState::Pending => (1, "told, and it has not answered yet".to_owned()),
+            RouteState::Detached => (2, "not attached: it gets this when it is back".to_owned()),
+            RouteState::Live => (3, format!("live: decides {}", decides.join(", "))),
             // an older control plane lists these; the reason follows below
-            Reach::WithoutEffect => continue,
+            RouteState::WithoutEffect => continue,
         };
         for why in unresolved {
             let _ = write!(what, "; {why}");
@@ -149,13 +149,13 @@ fn attached(connection: &Connection, now: Timestamp) -> String {
     format!("attached since {since}: {}, {}{from}", Foreign::name(&program), protocol.as_str())
 }
 
-fn words(reach: Reach) -> &'static str {
+fn words(reach: RouteState) -> &'static str {
     match reach {
-        Reach::Live => "live",
-        Reach::Pending => "pending",
-        Reach::Refused => "refused",
-        Reach::Detached => "not attached",
-        Reach::WithoutEffect => "without effect",
+        RouteState::Live => "live",
+        RouteState::Pending => "pending",
+        RouteState::Refused => "refused",
+        RouteState::Detached => "not attached",
+        RouteState::WithoutEffect => "without effect",
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use change::story::{Interval, intervals};
+use change::story::{DrawInterval, intervals};
 use l4::balance::Draw;
 use plan::ProxyId;
 
@@ -88,7 +88,7 @@ fn open(address: &str) -> Result<Vec<Record>, Exit> {
     Ok(found.as_array().into_iter().flatten().filter_map(Record::of_open).collect())
 }
 
-fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
+fn in_words(record: &Record, intervals: &[DrawInterval], asked: bool) -> String {
     let say = |key: &str| record.shown(key).to_owned();
     let mut lines = vec![
         format!("connection {} of {}", say("id"), say("proxy")),
@@ -106,7 +106,7 @@ fn in_words(record: &Record, intervals: &[Interval], asked: bool) -> String {
             say("draw")
         ));
     }
-    for Interval { backend, from, to, drawn } in intervals {
+    for DrawInterval { backend, from, to, drawn } in intervals {
         push(format!("    {} {from:>7.3}% to {to:>7.3}%  {backend}", if *drawn { "▶" } else { " " }));
     }
     if let Some(now) = intervals.iter().find(|it| it.drawn) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use change::compile::CompiledProxy;
-use kernel::{Means, Path};
+use kernel::{Capabilities, Path};
 use l4::Config;
 use l4::config::{Direction, ProxyName};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub(super) fn of_outbounds(proxy: &CompiledProxy) -> BTreeMap<String, Path> {
     let name = ProxyName::new(proxy.plan.proxy.id.to_string());
     let config = Config::parse(&[(name, &*proxy.told.l4().resources)]).unwrap_or_default();
     let outbounds = config.listeners().iter().filter(|it| it.direction == Direction::Outbound);
-    outbounds.map(|listener| (listener.name.to_string(), Path::of(listener, Means::ALL))).collect()
+    outbounds.map(|listener| (listener.name.to_string(), Path::of(listener, Capabilities::ALL))).collect()
 }
 
 /// Paths as a tree.

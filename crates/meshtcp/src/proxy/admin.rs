@@ -26,7 +26,7 @@ use crate::takeover::Seat;
 use crate::{health, pages, traffic};
 
 #[derive(Clone)]
-struct Desk {
+struct AppState {
     proxy: Arc<Proxy>,
     data_path: Arc<DataPath>,
     link: watch::Receiver<Link>,
@@ -66,7 +66,7 @@ pub(super) async fn serve(
     (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
     let counted = traffic::serve(traffic::count(&proxy), carried.clone());
-    let desk = Desk { proxy, data_path, link, carried, registry, agent, seat: seat.clone() };
+    let state = AppState { proxy, data_path, link, carried, registry, agent, seat: seat.clone() };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -74,7 +74,7 @@ pub(super) async fn serve(
         .route("/healthy", get(async || "healthy\n"))
         .route("/status", get(status))
         .route("/connections", get(connections))
-        .with_state(desk)
+        .with_state(state)
         .merge(counted);
     seat.serve(listener, router, known_as).await;
 }
@@ -88,17 +88,17 @@ async fn index() -> &'static str {
      /_traffic     what connections do, as JSON; ?route=, ?sort=busiest and others\n"
 }
 
-async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    pages::metrics(&desk.registry, &headers)
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    pages::metrics(&state.registry, &headers)
 }
 
-async fn ready(State(desk): State<Desk>) -> Response {
-    if desk.seat.is_leaving() {
+async fn ready(State(state): State<AppState>) -> Response {
+    if state.seat.is_leaving() {
         return pages::ready(Some("leaving"));
     }
     // also `true` for a configuration from disk
-    let runs = desk.carried.borrow().generation > 0;
-    let Link { lost, is_waiting, control_plane, .. } = desk.link.borrow().clone();
+    let runs = state.carried.borrow().generation > 0;
+    let Link { lost, is_waiting, control_plane, .. } = state.link.borrow().clone();
     let at = control_plane.trim_end_matches('/');
     let why = match lost {
         None if is_waiting => format!(
@@ -110,11 +110,11 @@ async fn ready(State(desk): State<Desk>) -> Response {
     pages::ready((!runs).then_some(&why))
 }
 
-async fn status(State(desk): State<Desk>) -> Response {
+async fn status(State(state): State<AppState>) -> Response {
     let Link { connected, streams, generation, lost, is_waiting, control_plane, identifier } =
-        desk.link.borrow().clone();
-    let Carried { generation: running, unbound } = desk.carried.borrow().clone();
-    let snapshot = desk.proxy.counters();
+        state.link.borrow().clone();
+    let Carried { generation: running, unbound } = state.carried.borrow().clone();
+    let snapshot = state.proxy.counters();
     pages::body(&json!({
         "controlPlane": {
             "address": control_plane.trim_end_matches('/'),
@@ -129,11 +129,11 @@ async fn status(State(desk): State<Desk>) -> Response {
         "unbound": unbound,
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
-        "dataPath": data_path::report(&desk.data_path),
-        "spireAgent": desk.agent.as_ref().map(agent::Shown::report),
+        "dataPath": data_path::report(&state.data_path),
+        "spireAgent": state.agent.as_ref().map(agent::Shown::report),
     }))
 }
 
-async fn connections(State(desk): State<Desk>) -> Response {
-    pages::connections(desk.data_path).await
+async fn connections(State(state): State<AppState>) -> Response {
+    pages::connections(state.data_path).await
 }

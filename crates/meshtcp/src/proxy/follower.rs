@@ -11,7 +11,7 @@ use l4::{Config, ProxyName};
 use plan::ProxyId;
 use tokio::sync::{Notify, watch};
 use xds::proto::l4::{AGENT_TRUST, Listener, Secret};
-use xds::{Refusal, ResourceSet, TypeUrl};
+use xds::{RejectedResource, ResourceSet, TypeUrl};
 
 use super::state::State;
 use crate::data_path::DataPath;
@@ -116,12 +116,12 @@ impl Follower {
     }
 
     /// Runs a set, or returns what of it cannot run and goes on with the previous one.
-    pub(super) fn offer(&mut self, set: &Arc<ResourceSet>) -> Result<(), Vec<Refusal>> {
+    pub(super) fn offer(&mut self, set: &Arc<ResourceSet>) -> Result<(), Vec<RejectedResource>> {
         if let Some(reason) = spire::untold(set, &self.of_agent) {
             self.wants_agent = true;
             complain(&format!("error: what the control plane says cannot run yet: {reason}; {ASK_AGENT}\n"));
             let (type_url, name) = (TypeUrl::of::<Secret>(), AGENT_TRUST.to_owned());
-            return Err(vec![Refusal { type_url, name, reason }]);
+            return Err(vec![RejectedResource { type_url, name, reason }]);
         }
         let whole = set.beside(&self.of_agent);
         let config = Config::parse(&[(self.name.clone(), &whole)]).map_err(|problems| {
@@ -158,8 +158,8 @@ fn in_words(report: &ApplyReport) -> String {
     format!("{opened} listeners opened, {kept} kept, {closed} closed")
 }
 
-fn refusal(failed: &FailedListener) -> Refusal {
-    Refusal {
+fn refusal(failed: &FailedListener) -> RejectedResource {
+    RejectedResource {
         type_url: TypeUrl::of::<Listener>(),
         name: failed.listener.name.to_string(),
         reason: format!(

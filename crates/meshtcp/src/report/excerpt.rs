@@ -93,31 +93,33 @@ impl Excerpt {
 impl Marked {
     /// Builds a line of three parts: the text before the mark, the marked text, and the text after it.
     fn of(head: &str, marked: &str, tail: &str) -> Self {
-        let behind = Strip::from_start(marked.chars().chain(tail.chars()), COLUMNS - BEFORE);
+        let behind = DisplayedText::from_start(marked.chars().chain(tail.chars()), COLUMNS - BEFORE);
         let room = COLUMNS - behind.room_taken;
-        let front = Strip::from_end(head, room);
+        let front = DisplayedText::from_end(head, room);
         // the text after the mark gets the room that is left
         let room = COLUMNS - front.room_taken;
-        let strip = Strip::from_start(marked.chars(), room);
-        let rest = match strip.is_cut {
-            true => Strip::default(),
-            false => Strip::from_start(tail.chars(), room - strip.room_taken),
+        let displayed = DisplayedText::from_start(marked.chars(), room);
+        let rest = match displayed.is_cut {
+            true => DisplayedText::default(),
+            false => DisplayedText::from_start(tail.chars(), room - displayed.room_taken),
         };
         let mut text = String::new();
-        for (part, sign_in_front, sign_behind) in
-            [(&front, front.is_cut, false), (&strip, false, strip.is_cut), (&rest, false, rest.is_cut)]
-        {
+        for (part, sign_in_front, sign_behind) in [
+            (&front, front.is_cut, false),
+            (&displayed, false, displayed.is_cut),
+            (&rest, false, rest.is_cut),
+        ] {
             text.push_str(if sign_in_front { "…" } else { "" });
             text.push_str(&part.text);
             text.push_str(if sign_behind { "…" } else { "" });
         }
-        Self { text, column: front.width + usize::from(front.is_cut), width: strip.width.max(1) }
+        Self { text, column: front.width + usize::from(front.is_cut), width: displayed.width.max(1) }
     }
 }
 
 /// Characters in their displayed form.
 #[derive(Debug, Default)]
-struct Strip {
+struct DisplayedText {
     text: String,
     /// Width in columns.
     width: usize,
@@ -128,38 +130,38 @@ struct Strip {
     is_cut: bool,
 }
 
-impl Strip {
+impl DisplayedText {
     fn from_start(characters: impl Iterator<Item = char>, room: usize) -> Self {
-        let mut strip = Self::default();
+        let mut displayed = Self::default();
         for character in characters {
             let cell = Cell(character);
             let (width, taken) = cell.size();
-            if strip.room_taken + taken > room {
-                strip.is_cut = true;
+            if displayed.room_taken + taken > room {
+                displayed.is_cut = true;
                 break;
             }
-            let _ = write!(strip.text, "{cell}");
-            (strip.width, strip.room_taken) = (strip.width + width, strip.room_taken + taken);
+            let _ = write!(displayed.text, "{cell}");
+            (displayed.width, displayed.room_taken) = (displayed.width + width, displayed.room_taken + taken);
         }
-        strip
+        displayed
     }
 
     fn from_end(text: &str, room: usize) -> Self {
-        let mut strip = Self::default();
+        let mut displayed = Self::default();
         let mut start = text.len();
         for (at, character) in text.char_indices().rev() {
             let (width, taken) = Cell(character).size();
-            if strip.room_taken + taken > room {
-                strip.is_cut = true;
+            if displayed.room_taken + taken > room {
+                displayed.is_cut = true;
                 break;
             }
             start = at;
-            (strip.width, strip.room_taken) = (strip.width + width, strip.room_taken + taken);
+            (displayed.width, displayed.room_taken) = (displayed.width + width, displayed.room_taken + taken);
         }
         for character in text.get(start..).unwrap_or_default().chars() {
-            let _ = write!(strip.text, "{}", Cell(character));
+            let _ = write!(displayed.text, "{}", Cell(character));
         }
-        strip
+        displayed
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use change::ramp::{Asked, Ramp, Request};
+use change::ramp::{Ramp, RampAction, RampRequest};
 use jiff::Timestamp;
 use model::ResourceKey;
 use serde_json::json;
@@ -20,15 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Interval between two looks at the status.
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(super) fn run(named: &Named, asked: Asked) -> Result<Exit, Exit> {
+pub(super) fn run(named: &Named, asked: RampAction) -> Result<Exit, Exit> {
     let (client, key) = named.resolved()?;
     ask(&client, &key, asked, named.output)
 }
 
 /// Sends a request, and waits until it is done.
-pub(super) fn ask(client: &Client, key: &ResourceKey, asked: Asked, format: Format) -> Result<Exit, Exit> {
+pub(super) fn ask(
+    client: &Client,
+    key: &ResourceKey,
+    asked: RampAction,
+    format: Format,
+) -> Result<Exit, Exit> {
     let id = format!("{}-{}", Timestamp::now().as_nanosecond(), std::process::id());
-    let request = Request { to: asked, id };
+    let request = RampRequest { to: asked, id };
     if !left(client, key, &request)? {
         complain(&format!("error: others change {key} at the same time: try again\n"));
         return Err(Exit::Problems);
@@ -56,7 +61,7 @@ pub(super) fn ask(client: &Client, key: &ResourceKey, asked: Asked, format: Form
 }
 
 /// Writes a request into the status. Returns `false` if concurrent changes came first in every attempt.
-fn left(client: &Client, key: &ResourceKey, request: &Request) -> Result<bool, Exit> {
+fn left(client: &Client, key: &ResourceKey, request: &RampRequest) -> Result<bool, Exit> {
     for _ in 0..ATTEMPTS {
         let Some((mut document, tag)) = client.get_tagged(&path(key)).map_err(|failed| failed.said())? else {
             complain(&crate::get::absent(client, key));

@@ -1,6 +1,6 @@
 //! `meshtcp rollout start`: creates a MeshTCPRollout.
 
-use change::ramp::Asked;
+use change::ramp::RampAction;
 use model::policy::{format_duration, parse_duration};
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
     let client = arguments.server.client()?;
     let Some(to) = &arguments.to else {
         let key = crate::kind::key(Kind::MeshTCPRollout, &mesh, &arguments.route);
-        return ask(&client, &key, Asked::Start, arguments.output);
+        return ask(&client, &key, RampAction::Start, arguments.output);
     };
     let route = Route::of(&client, Route::key(&mesh, &arguments.route))?;
     let (key, document) = document(arguments, &route, to).map_err(|why| {
@@ -101,7 +101,7 @@ fn begin(arguments: &Args, client: &Client, key: &ResourceKey, document: &Value)
     let put = client.put(&path(key), document).map_err(|failed| failed.said())?;
     put.warnings.iter().for_each(|warning| complain(&format!("warning: {key}: {warning}\n")));
     if there.is_some() {
-        return ask(client, key, Asked::Start, *format);
+        return ask(client, key, RampAction::Start, *format);
     }
     match format {
         Format::Table => print(&format!("{key} begins, {}", in_a_line(&preview))),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use change::ramp::{Event, Phase, Ramp};
+use change::ramp::{Phase, Ramp, RampEvent};
 use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ pub(super) fn run(Args { name, watch, server, mesh, output: format }: &Args) -> 
         return Ok(Exit::Ok);
     };
     let key = crate::kind::key(Kind::MeshTCPRollout, &mesh, name);
-    let mut told: Option<Event> = None;
+    let mut told: Option<RampEvent> = None;
     loop {
         let found = stored(&client, &key)?;
         let Some(ramp) = Ramp::of_status(&found["status"]) else {
@@ -121,10 +121,10 @@ fn briefly(found: &Value) -> String {
     }
 }
 
-fn events(events: &[Event]) -> String {
+fn events(events: &[RampEvent]) -> String {
     events
         .iter()
-        .map(|Event { at, what, .. }| format!("  {}  {}\n", time(*at), Foreign::message(what)))
+        .map(|RampEvent { at, what, .. }| format!("  {}  {}\n", time(*at), Foreign::message(what)))
         .collect()
 }
 

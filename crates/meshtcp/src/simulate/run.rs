@@ -8,7 +8,7 @@ use std::sync::Arc;
 use change::compile::Compiled;
 use l4::balance::{Balance, Draw};
 use l4::config::{Direction, Host, Listener};
-use l4::decide::{Addresses, AllWell, Facts, Moment, Resolved};
+use l4::decide::{Addresses, AllWell, Circumstances, Facts, Resolved};
 use l4::{Config, Decision, ProxyName, decide};
 use serde::Serialize;
 
@@ -56,13 +56,13 @@ pub(super) struct Outcome {
     /// Number of connections of a log to a listener that neither configuration has.
     without_listener: u64,
     /// Moves from one backend to another, by proxy and listener.
-    ways: Vec<Way>,
+    ways: Vec<Flow>,
 }
 
 /// Number of connections that move from one backend to another.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Way {
+struct Flow {
     proxy: String,
     listener: String,
     destination: String,
@@ -100,12 +100,12 @@ impl Side {
     fn backend(&self, at: &(String, String), facts: &Facts<'_>, draw: Draw) -> Option<String> {
         let listener = self.listeners.get(at)?;
         let standings = AllWell { listener, turn: draw.0 };
-        let moment = Moment { draw, standings: &standings, addresses: &self.addresses };
+        let circumstances = Circumstances { draw, standings: &standings, addresses: &self.addresses };
         let named = |route, backend: usize| {
             let route = listener.route_at(route)?;
             Some(change::compile::without_kind(&route.backends.get(backend)?.reference))
         };
-        Some(match decide(facts, listener, &moment) {
+        Some(match decide(facts, listener, &circumstances) {
             Decision::Forward(forward) => named(forward.route, forward.backend).unwrap_or_default(),
             Decision::Refuse(refuse) => {
                 let backend =
@@ -182,11 +182,12 @@ impl Simulation {
             for ((before, after), connections) in counts {
                 let (proxy, listener) = at.clone();
                 let destination = destination.clone();
-                ways.push(Way { proxy, listener, destination, before, after, connections });
+                ways.push(Flow { proxy, listener, destination, before, after, connections });
             }
         }
-        let sum =
-            |wanted: fn(&Way) -> bool| ways.iter().filter(|way| wanted(way)).map(|way| way.connections).sum();
+        let sum = |wanted: fn(&Flow) -> bool| {
+            ways.iter().filter(|way| wanted(way)).map(|way| way.connections).sum()
+        };
         Outcome {
             connections: sum(|_| true),
             moved: sum(|way| way.before != way.after),
@@ -200,8 +201,8 @@ impl Simulation {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections, moved, without_draw, without_listener, ways } = self;
-        let row = |way: &Way| {
-            let Way { proxy, listener, destination, before, after, connections } = way;
+        let row = |way: &Flow| {
+            let Flow { proxy, listener, destination, before, after, connections } = way;
             let dialled = if destination.is_empty() { listener } else { destination };
             [proxy.clone(), dialled.clone(), before.clone(), after.clone(), connections.to_string()]
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use change::compile::without_kind;
-use change::traffic::{TrafficPage, TrafficRow, Way};
+use change::traffic::{FlowDirection, TrafficPage, TrafficRow};
 
 use crate::client::Client;
 
@@ -22,7 +22,7 @@ impl Splits {
     fn of(rows: Vec<TrafficRow>) -> Self {
         let mut splits: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for TrafficRow { flow, wanted, seen, .. } in rows {
-            let Some(flow) = flow.filter(|flow| flow.direction != Way::Inbound) else { continue };
+            let Some(flow) = flow.filter(|flow| flow.direction != FlowDirection::Inbound) else { continue };
             let (Some(route), Some(backend)) = (flow.route, flow.backend) else { continue };
             if wanted.is_none() && seen.is_none_or(|seen| seen == 0.0) {
                 continue;
@@ -61,7 +61,7 @@ mod tests {
                 mesh: "default".into(),
                 route: Some("MeshTCPRoute default/canary".into()),
                 destination: "redis".into(),
-                direction: Way::Outbound,
+                direction: FlowDirection::Outbound,
                 backend: Some(backend.into()),
             }),
             proxy: None,

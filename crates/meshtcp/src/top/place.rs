@@ -1,6 +1,6 @@
 //! Position of the user among the lists.
 
-use change::traffic::{Flow, Way};
+use change::traffic::{Flow, FlowDirection};
 
 /// Route: connections to one destination, for which one policy decides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,7 +9,7 @@ pub(super) struct RouteKey {
     /// Policy as `Kind mesh/name`; empty: no policy decides.
     pub(super) policy: String,
     pub(super) destination: String,
-    pub(super) way: Way,
+    pub(super) way: FlowDirection,
 }
 
 impl RouteKey {

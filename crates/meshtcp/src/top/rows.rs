@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use change::traffic::{Counts, TrafficRow, Way};
+use change::traffic::{Counts, FlowDirection, TrafficRow};
 use serde_json::Value;
 
 use super::columns::{Cell, Column, Tone, short};
@@ -132,9 +132,9 @@ fn routes(sample: &Sample, samples: &Samples) -> Vec<Row> {
         let parts = |shares: Vec<Option<f64>>| shares.into_iter().map(percent).collect::<Vec<_>>().join("/");
         let counts = &lately.counts;
         let way = match route.way {
-            Way::Outbound => "",
-            Way::Inbound => "in ",
-            Way::Gateway => "gateway ",
+            FlowDirection::Outbound => "",
+            FlowDirection::Inbound => "in ",
+            FlowDirection::Gateway => "gateway ",
         };
         let policy = route.policy.split_once(' ').map_or(route.policy.as_str(), |(_, name)| name);
         let cells = vec![

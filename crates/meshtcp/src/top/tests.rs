@@ -1,4 +1,4 @@
-use change::traffic::{Causes, Counts, Flow, TrafficPage, TrafficRow, Way};
+use change::traffic::{Causes, Counts, Flow, FlowDirection, TrafficPage, TrafficRow};
 use jiff::{SignedDuration, Timestamp};
 use plan::ProxyId;
 use ratatui::Terminal;
@@ -29,7 +29,7 @@ fn flow(route: &str, destination: &str, backend: &str) -> Flow {
         mesh: "default".into(),
         route: (!route.is_empty()).then(|| format!("MeshTCPRoute default/{route}").into()),
         destination: destination.into(),
-        direction: Way::Outbound,
+        direction: FlowDirection::Outbound,
         backend: Some(backend.into()),
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::ports::{Network, OwnPorts, Ports, Transport, Users};
-use super::rules::{Chain, Family, Rule, Ruleset, Then, When};
+use super::rules::{Chain, Family, Match, Rule, Ruleset, Target};
 
 /// Source addresses of the proxy when it hands a connection to the application beside it: such connections are left
 /// alone.
@@ -113,20 +113,20 @@ impl Capture {
     }
 
     fn outbound(&self, user: Users) -> Result<Vec<Rule>, String> {
-        let lo = || When::Out("lo".to_owned());
-        let tcp = || When::Ports(Transport::Tcp, Vec::new());
+        let lo = || Match::Out("lo".to_owned());
+        let tcp = || Match::Ports(Transport::Tcp, Vec::new());
         let mut rules = Vec::new();
         for (family, address) in HANDED_OVER {
-            let from = When::From(one(address));
-            rules.push(rule("what the proxy hands over", Some(family), [from, lo()], Then::Leave));
+            let from = Match::From(one(address));
+            rules.push(rule("what the proxy hands over", Some(family), [from, lo()], Target::Leave));
         }
         // a service dials itself by its own address: the connection from its proxy arrives as if from elsewhere
         for (family, loopback) in LOOPBACK.into_iter().filter(|_| self.redirect_inbound) {
-            let when = [tcp(), lo(), When::NotTo(loopback), When::Of(user)];
-            let then = Then::Redirect(self.redirect_inbound_port);
+            let when = [tcp(), lo(), Match::NotTo(loopback), Match::Of(user)];
+            let then = Target::Redirect(self.redirect_inbound_port);
             rules.push(rule("the proxy to this host itself", Some(family), when, then));
         }
-        rules.push(rule("the proxy", None, [When::Of(user)], Then::Leave));
+        rules.push(rule("the proxy", None, [Match::Of(user)], Target::Leave));
         let dns = self.dns();
         for OwnPorts { transports, ports, users } in &self.exclude_outbound_ports_for_uids {
             // before anything is redirected; for UDP only if anything is
@@ -134,44 +134,44 @@ impl Capture {
                 for (user, ports) in
                     users.iter().flat_map(|user| chunks(ports).map(move |ports| (user, ports)))
                 {
-                    let when = [When::Ports(*transport, ports), When::Of(*user)];
-                    rules.push(rule("a user that is left alone", None, when, Then::Leave));
+                    let when = [Match::Ports(*transport, ports), Match::Of(*user)];
+                    rules.push(rule("a user that is left alone", None, when, Target::Leave));
                 }
             }
         }
         rules.extend(dns);
-        rules.push(rule("this host to itself", None, [lo()], Then::Leave));
+        rules.push(rule("this host to itself", None, [lo()], Target::Leave));
         let interface = |name: &String| {
-            rule("an interface that is left alone", None, [When::Out(name.clone())], Then::Leave)
+            rule("an interface that is left alone", None, [Match::Out(name.clone())], Target::Leave)
         };
         rules.extend(self.exclude_interfaces.iter().map(interface));
         let left_alone = ports(&self.exclude_outbound_ports, "--exclude-outbound-ports")?;
         rules.extend(without(&left_alone));
         let network = |network: &Network| {
             let family = Some(family_of(network.address));
-            rule("a network that is left alone", family, [When::To(*network)], Then::Leave)
+            rule("a network that is left alone", family, [Match::To(*network)], Target::Leave)
         };
         rules.extend(self.exclude_outbound_ips.iter().map(network));
-        let then = Then::Redirect(self.redirect_outbound_port);
+        let then = Target::Redirect(self.redirect_outbound_port);
         rules.push(rule("everything else", None, [tcp()], then));
         Ok(rules)
     }
 
     fn inbound(&self) -> Result<Vec<Rule>, String> {
-        let mut rules = vec![rule("for other hosts", None, [When::NotForThisHost], Then::Leave)];
+        let mut rules = vec![rule("for other hosts", None, [Match::NotForThisHost], Target::Leave)];
         let interface = |name: &String| {
-            rule("an interface that is left alone", None, [When::In(name.clone())], Then::Leave)
+            rule("an interface that is left alone", None, [Match::In(name.clone())], Target::Leave)
         };
         rules.extend(self.exclude_interfaces.iter().map(interface));
         let network = |network: &Network| {
             let family = Some(family_of(network.address));
-            rule("a network that is left alone", family, [When::From(*network)], Then::Leave)
+            rule("a network that is left alone", family, [Match::From(*network)], Target::Leave)
         };
         rules.extend(self.exclude_inbound_ips.iter().map(network));
         let left_alone = ports(&self.exclude_inbound_ports, "--exclude-inbound-ports")?;
         rules.extend(without(&left_alone));
-        let tcp = When::Ports(Transport::Tcp, Vec::new());
-        let then = Then::Redirect(self.redirect_inbound_port);
+        let tcp = Match::Ports(Transport::Tcp, Vec::new());
+        let then = Target::Redirect(self.redirect_inbound_port);
         rules.push(rule("everything else", None, [tcp], then));
         Ok(rules)
     }
@@ -190,9 +190,9 @@ impl Capture {
         let mut rules = Vec::new();
         for server in servers {
             for transport in [Transport::Udp, Transport::Tcp] {
-                let to = server.map(|server| When::To(one(server)));
-                let when = to.into_iter().chain([When::Ports(transport, vec![dns])]);
-                let then = Then::Redirect(self.redirect_dns_port);
+                let to = server.map(|server| Match::To(one(server)));
+                let when = to.into_iter().chain([Match::Ports(transport, vec![dns])]);
+                let then = Target::Redirect(self.redirect_dns_port);
                 rules.push(rule("DNS", server.map(family_of), when, then));
             }
         }
@@ -203,8 +203,8 @@ impl Capture {
 fn rule(
     what: &'static str,
     family: Option<Family>,
-    when: impl IntoIterator<Item = When>,
-    then: Then,
+    when: impl IntoIterator<Item = Match>,
+    then: Target,
 ) -> Rule {
     Rule { what, family, when: when.into_iter().collect(), then }
 }
@@ -213,7 +213,7 @@ fn rule(
 fn without(left_alone: &[Ports]) -> impl Iterator<Item = Rule> {
     let some = chunks(left_alone).filter(|ports| !ports.is_empty());
     some.map(|ports| {
-        rule("a port that is left alone", None, [When::Ports(Transport::Tcp, ports)], Then::Leave)
+        rule("a port that is left alone", None, [Match::Ports(Transport::Tcp, ports)], Target::Leave)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Rules in the syntax of `iptables-restore`: two chains of our own in the `nat` table, and a jump to each.
 
 use super::ports::{Network, Ports, Transport};
-use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
+use super::rules::{Chain, Family, Marks, Match, Rule, Ruleset, Target};
 
 fn own(chain: Chain) -> &'static str {
     match chain {
@@ -109,24 +109,24 @@ fn said(rule: &Rule) -> String {
     let mut words: Vec<String> = rule.when.iter().map(condition).collect();
     words.push(format!("-m comment --comment \"{}\"", rule.mark()));
     words.push(match rule.then {
-        Then::Leave => "-j RETURN".to_owned(),
+        Target::Leave => "-j RETURN".to_owned(),
         // the rule names its transport among its conditions
-        Then::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
+        Target::Redirect(port) => format!("-j REDIRECT --to-ports {port}"),
     });
     words.join(" ")
 }
 
-fn condition(when: &When) -> String {
+fn condition(when: &Match) -> String {
     let network = |network: &Network| format!("{}/{}", network.address, network.length);
     match when {
-        When::From(from) => format!("-s {}", network(from)),
-        When::To(to) => format!("-d {}", network(to)),
-        When::NotTo(to) => format!("! -d {}", network(to)),
-        When::In(name) => format!("-i {name}"),
-        When::Out(name) => format!("-o {name}"),
-        When::NotForThisHost => "-m addrtype ! --dst-type LOCAL".to_owned(),
-        When::Of(users) => format!("-m owner --uid-owner {users}"),
-        When::Ports(transport, ports) => {
+        Match::From(from) => format!("-s {}", network(from)),
+        Match::To(to) => format!("-d {}", network(to)),
+        Match::NotTo(to) => format!("! -d {}", network(to)),
+        Match::In(name) => format!("-i {name}"),
+        Match::Out(name) => format!("-o {name}"),
+        Match::NotForThisHost => "-m addrtype ! --dst-type LOCAL".to_owned(),
+        Match::Of(users) => format!("-m owner --uid-owner {users}"),
+        Match::Ports(transport, ports) => {
             let transport = match transport {
                 Transport::Tcp => "tcp",
                 Transport::Udp => "udp",

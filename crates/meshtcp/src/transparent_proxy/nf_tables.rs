@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::ports::{Network, Ports, Transport};
-use super::rules::{Chain, Family, Marks, Rule, Ruleset, Then, When};
+use super::rules::{Chain, Family, Marks, Match, Rule, Ruleset, Target};
 
 /// Name of the table.
 pub(super) const TABLE: &str = "meshtcp";
@@ -43,27 +43,27 @@ fn said(rule: &Rule, families: &[Family]) -> String {
     }
     words.extend(when.iter().map(condition));
     words.push(match then {
-        Then::Leave => "return".to_owned(),
-        Then::Redirect(port) => format!("redirect to :{port}"),
+        Target::Leave => "return".to_owned(),
+        Target::Redirect(port) => format!("redirect to :{port}"),
     });
     words.push(format!("comment \"{}\"", rule.mark()));
     words.join(" ")
 }
 
-fn condition(when: &When) -> String {
+fn condition(when: &Match) -> String {
     let address = |field: &str, sign: &str, network: &Network| {
         let protocol = if network.address.is_ipv4() { "ip" } else { "ip6" };
         format!("{protocol} {field} {sign}{network}")
     };
     match when {
-        When::From(network) => address("saddr", "", network),
-        When::To(network) => address("daddr", "", network),
-        When::NotTo(network) => address("daddr", "!= ", network),
-        When::In(name) => format!("iifname \"{name}\""),
-        When::Out(name) => format!("oifname \"{name}\""),
-        When::NotForThisHost => "fib daddr type != local".to_owned(),
-        When::Of(users) => format!("meta skuid {users}"),
-        When::Ports(transport, ports) => {
+        Match::From(network) => address("saddr", "", network),
+        Match::To(network) => address("daddr", "", network),
+        Match::NotTo(network) => address("daddr", "!= ", network),
+        Match::In(name) => format!("iifname \"{name}\""),
+        Match::Out(name) => format!("oifname \"{name}\""),
+        Match::NotForThisHost => "fib daddr type != local".to_owned(),
+        Match::Of(users) => format!("meta skuid {users}"),
+        Match::Ports(transport, ports) => {
             let transport = match transport {
                 Transport::Tcp => "tcp",
                 Transport::Udp => "udp",

@@ -44,7 +44,7 @@ pub(super) enum Family {
 
 /// Condition on a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum Match {
     /// Its first packet comes from the network.
     From(Network),
     /// It goes to the network.
@@ -65,7 +65,7 @@ pub(super) enum When {
 
 /// Decision about a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
+pub(super) enum Target {
     /// It goes where it was dialled.
     Leave,
     /// It goes to this port of this host.
@@ -80,8 +80,8 @@ pub(super) struct Rule {
     /// IP family of the rule; `None`: both.
     pub(super) family: Option<Family>,
     /// Conditions, all of which must hold.
-    pub(super) when: Vec<When>,
-    pub(super) then: Then,
+    pub(super) when: Vec<Match>,
+    pub(super) then: Target,
 }
 
 impl Rule {
@@ -116,8 +116,8 @@ impl Ruleset {
         let target = |chain| {
             let last = self.chains.get(&chain).and_then(|rules| rules.last());
             match last.map(|rule| rule.then) {
-                Some(Then::Redirect(port)) => Some(format!("{} TCP to port {port}", Chain::name(chain))),
-                Some(Then::Leave) | None => None,
+                Some(Target::Redirect(port)) => Some(format!("{} TCP to port {port}", Chain::name(chain))),
+                Some(Target::Leave) | None => None,
             }
         };
         Chain::ALL.into_iter().filter_map(target).collect::<Vec<_>>().join(", ")

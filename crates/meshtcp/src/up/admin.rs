@@ -28,7 +28,7 @@ use crate::streams::Dropped;
 use crate::takeover::Seat;
 
 #[derive(Clone)]
-struct Desk {
+struct AppState {
     status: Arc<Status>,
     proxy: Arc<Proxy>,
     data_path: Arc<DataPath>,
@@ -57,11 +57,11 @@ pub(super) async fn serve(
     (listener, seat): (TcpListener, Seat),
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
-    (telemetry, rollouts): (Telemetry, rollouts::Desk),
+    (telemetry, rollouts): (Telemetry, rollouts::AppState),
     (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
     let asked = page::serve(&status, telemetry);
-    let desk = Desk { status, proxy, data_path, registry };
+    let state = AppState { status, proxy, data_path, registry };
     let router = Router::new()
         .route("/", get(index))
         .route("/metrics", get(metrics))
@@ -71,7 +71,7 @@ pub(super) async fn serve(
         .route("/status", get(status_page))
         .route("/connections", get(connections))
         .merge(control::page::routes())
-        .with_state(desk)
+        .with_state(state)
         .merge(asked)
         .merge(rollouts::routes(rollouts));
     seat.serve(listener, router, known_as).await;
@@ -89,12 +89,12 @@ async fn index() -> &'static str {
      /gui          all of this as a page\n"
 }
 
-async fn metrics(State(desk): State<Desk>, headers: HeaderMap) -> Response {
-    pages::metrics(&desk.registry, &headers)
+async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> Response {
+    pages::metrics(&state.registry, &headers)
 }
 
-async fn ready(State(desk): State<Desk>) -> Response {
-    pages::ready(desk.status.unready())
+async fn ready(State(state): State<AppState>) -> Response {
+    pages::ready(state.status.unready())
 }
 
 #[derive(serde::Deserialize)]
@@ -102,10 +102,10 @@ struct Wanted {
     proxy: Option<String>,
 }
 
-async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
-    let report = desk.status.report();
+async fn plan(State(state): State<AppState>, Query(Wanted { proxy }): Query<Wanted>) -> Response {
+    let report = state.status.report();
     let paths = |key: &ProxyId, tree: &mut Value| {
-        tree["paths"] = data_path::paths_of(&desk.data_path, &key.to_string());
+        tree["paths"] = data_path::paths_of(&state.data_path, &key.to_string());
     };
     let Some(wanted) = proxy else {
         let plans = report.plans();
@@ -120,12 +120,12 @@ async fn plan(State(desk): State<Desk>, Query(Wanted { proxy }): Query<Wanted>) 
     pages::plan(&report.plans(), &wanted, paths)
 }
 
-async fn status_page(State(desk): State<Desk>) -> Response {
-    let report = desk.status.report();
-    let snapshot = desk.proxy.counters();
+async fn status_page(State(state): State<AppState>) -> Response {
+    let report = state.status.report();
+    let snapshot = state.proxy.counters();
     pages::body(&json!({
-        "ready": desk.status.unready().is_none(),
-        "unready": desk.status.unready(),
+        "ready": state.status.unready().is_none(),
+        "unready": state.status.unready(),
         "generation": report.generation,
         "changes": report.changes,
         "files": pages::files(&report.files),
@@ -134,10 +134,10 @@ async fn status_page(State(desk): State<Desk>) -> Response {
         "listeners": report.rows,
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
-        "dataPath": data_path::report(&desk.data_path),
+        "dataPath": data_path::report(&state.data_path),
     }))
 }
 
-async fn connections(State(desk): State<Desk>) -> Response {
-    pages::connections(desk.data_path).await
+async fn connections(State(state): State<AppState>) -> Response {
+    pages::connections(state.data_path).await
 }

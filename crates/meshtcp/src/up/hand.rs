@@ -5,7 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use control::guard::caught_task;
-use control::run::Event;
+use control::run::WakeEvent;
 use control::telemetry::Telemetry;
 use control::web::KnownAs;
 use prometheus_client::registry::Registry;
@@ -16,7 +16,7 @@ use super::{Status, admin, rollouts};
 use crate::data_path::DataPath;
 use crate::host;
 use crate::output::{complain, print};
-use crate::signals::{Asked, Signals};
+use crate::signals::{SignalRequest, Signals};
 use crate::takeover::Seat;
 use crate::{streams, traffic};
 
@@ -34,7 +34,7 @@ pub(crate) enum Leave {
 }
 
 /// Running thread. It ends with the process.
-pub(crate) struct Hand {
+pub(crate) struct RunningThread {
     /// Event loop of the thread.
     pub(crate) runtime: Handle,
     /// Traffic counters of connections of this process.
@@ -48,12 +48,12 @@ pub(crate) struct Hand {
 /// Reason in words: signals cannot be caught.
 pub(crate) fn start(
     (seat, known_as, registry): (Seat, KnownAs, Arc<Registry>),
-    events: Sender<Event<Leave>>,
+    events: Sender<WakeEvent<Leave>>,
     status: Arc<Status>,
     (proxy, data_path): (Arc<Proxy>, Arc<DataPath>),
-    rollouts: rollouts::Desk,
+    rollouts: rollouts::AppState,
     grace: Duration,
-) -> Result<Hand, String> {
+) -> Result<RunningThread, String> {
     let (ready, started) = channel();
     let work = move || {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -90,20 +90,20 @@ pub(crate) fn start(
                 );
                 tokio::spawn(served);
             }
-            let _ = ready.send(Ok(Hand { runtime: Handle::current(), telemetry }));
+            let _ = ready.send(Ok(RunningThread { runtime: Handle::current(), telemetry }));
             tokio::spawn(host::watch_authorities(Arc::downgrade(&proxy)));
             loop {
                 let event = match caught_task("signals", signals.next()).await {
-                    Some(Asked::Leave) => {
+                    Some(SignalRequest::Leave) => {
                         let carries = (Arc::clone(&proxy), seat.clone());
                         tokio::spawn(leave_without_loop(Arc::clone(&status), carries, grace));
-                        Event::Leave(Leave::Asked)
+                        WakeEvent::Leave(Leave::Asked)
                     }
-                    Some(Asked::ReadAgain) => {
+                    Some(SignalRequest::ReadAgain) => {
                         print("asked by SIGHUP: reading all files and opening logs again\n");
                         proxy.reopen_logs();
                         host::read_authorities(Arc::clone(&proxy)).await;
-                        Event::ReadAgain
+                        WakeEvent::ReadAgain
                     }
                     None => continue,
                 };

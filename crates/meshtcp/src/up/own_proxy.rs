@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use change::compile::{Compiled, conflicts};
 use change::{Candidate, problem_of};
 use control::hosts::HostResolver;
-use control::identity::{Answer, Certified, Issuer, Outside, holder};
-use control::run::{Accepted, Sink};
+use control::identity::{Certified, Issuer, IssuerAnswer, OutsideSecrets, holder};
+use control::run::{AcceptedState, Sink};
 use l4::{Config, ProxyName};
 use model::{Problem, ProxyKey, Severity};
 use plan::{ProxyFeatures, ProxyId, Snapshot};
@@ -33,7 +33,7 @@ pub(crate) struct OwnProxy {
     /// Proxies that hold certificates.
     holders: BTreeSet<ProxyKey>,
     /// Facts about services outside the mesh.
-    outside: Arc<Outside>,
+    outside: Arc<OutsideSecrets>,
     /// Listeners that cannot be bound, in words.
     failed: Vec<String>,
     retry_at: Option<Instant>,
@@ -95,8 +95,8 @@ impl OwnProxy {
             holders.extend(identities.iter().map(|mtls| holder(key, mtls)));
             let known = self.secrets.get(key);
             let now = match self.issuer.answer(key, &identities, Family::L4) {
-                Answer::Secrets(set) => Some(set),
-                Answer::Pending | Answer::Lacking(_) => known.cloned(),
+                IssuerAnswer::Secrets(set) => Some(set),
+                IssuerAnswer::Pending | IssuerAnswer::Lacking(_) => known.cloned(),
             };
             secrets.extend(now.map(|set| (key.clone(), set)));
         }
@@ -169,7 +169,11 @@ impl Sink for OwnProxy {
         }
     }
 
-    fn adopt(&mut self, Accepted { before, compiled, ledger, .. }: Accepted<'_>, now: Instant) -> OwnNews {
+    fn adopt(
+        &mut self,
+        AcceptedState { before, compiled, ledger, .. }: AcceptedState<'_>,
+        now: Instant,
+    ) -> OwnNews {
         self.issuer.learn(ledger);
         let idle = compiled.idle_routes();
         let is_new = |(route, why): &(&String, &String)| self.idle_routes.get(*route) != Some(*why);
@@ -207,7 +211,7 @@ impl Sink for OwnProxy {
         self.certified.news(&self.issuer, snapshot)
     }
 
-    fn outside(&self) -> Option<Arc<Outside>> {
+    fn outside(&self) -> Option<Arc<OutsideSecrets>> {
         Some(Arc::clone(&self.issuer.outside().borrow()))
     }
 

@@ -9,8 +9,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use change::Revision;
 use change::compile::Compiled;
-use change::replica::{Account, Replica};
-use change::report::{Facts, Question, Subject, report};
+use change::replica::{AttachedProxy, Replica};
+use change::report::{Question, ReportInput, Subject, report};
 use change::status::{Connection, ProxyStatus, StreamKind};
 use change::story::Story;
 use control::telemetry::Telemetry;
@@ -27,7 +27,7 @@ use crate::{host, pages};
 const SELF: &str = "up";
 
 #[derive(Clone)]
-struct Desk {
+struct AppState {
     status: Arc<Status>,
     started: Timestamp,
 }
@@ -35,17 +35,17 @@ struct Desk {
 /// Router for the requests of the page.
 pub(super) fn serve(status: &Arc<Status>, telemetry: Telemetry) -> Router {
     let counted = traffic::serve(telemetry, status.changes());
-    let desk = Desk { status: Arc::clone(status), started: Timestamp::now() };
+    let state = AppState { status: Arc::clone(status), started: Timestamp::now() };
     Router::new()
         .route("/_session", get(session))
         .route("/_status", get(fleet))
         .route("/_story", post(story))
-        .with_state(desk)
+        .with_state(state)
         .merge(counted)
 }
 
-async fn session(State(desk): State<Desk>) -> Response {
-    let compiled = desk.status.report().compiled.clone();
+async fn session(State(state): State<AppState>) -> Response {
+    let compiled = state.status.report().compiled.clone();
     pages::body(&json!({
         "product": "meshtcp up",
         "version": env!("CARGO_PKG_VERSION"),
@@ -67,7 +67,7 @@ struct Asked {
     size: Option<usize>,
 }
 
-async fn fleet(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Response {
+async fn fleet(State(state): State<AppState>, Query(asked): Query<Asked>) -> Response {
     let Asked { what, mesh, name, offset, size } = asked;
     let subject = match what.as_deref() {
         Some("routes") => Some(Subject::Routes),
@@ -76,13 +76,13 @@ async fn fleet(State(desk): State<Desk>, Query(asked): Query<Asked>) -> Response
     };
     let most = size.unwrap_or(1_000).min(1_000);
     let question = Question { subject, mesh, name, offset: offset.unwrap_or(0), size: most };
-    let current = desk.status.report();
+    let current = state.status.report();
     let Some(compiled) = current.compiled.as_deref() else {
         let why = json!({ "detail": "nothing runs yet: what is wrong with the files is on /status" });
         return (StatusCode::SERVICE_UNAVAILABLE, pages::body(&why)).into_response();
     };
-    let own = own(&current, compiled, desk.started);
-    let facts = Facts { own, others: &[], others_unknown: None, rollout: None, compiled };
+    let own = own(&current, compiled, state.started);
+    let facts = ReportInput { own, others: &[], others_unknown: None, rollout: None, compiled };
     pages::body(&json!(report(&question, &facts)))
 }
 
@@ -99,7 +99,7 @@ fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
         kuma_dp: None,
         metadata: None,
     };
-    let account = Account {
+    let account = AttachedProxy {
         status: ProxyStatus {
             connection: Some(connection),
             streams: 1,
@@ -117,9 +117,9 @@ fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
     Replica { revision, proxies, ..Replica::new(SELF.into()) }
 }
 
-async fn story(State(desk): State<Desk>, Json(body): Json<Value>) -> Response {
+async fn story(State(state): State<AppState>, Json(body): Json<Value>) -> Response {
     let line = body["line"].as_str().unwrap_or_default().trim();
-    let current = desk.status.report();
+    let current = state.status.report();
     match current.compiled.as_deref().and_then(|compiled| Story::told(line, compiled)) {
         Some(told) => pages::body(&json!(told)),
         None => {

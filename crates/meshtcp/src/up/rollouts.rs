@@ -1,8 +1,8 @@
 //! Rollouts of the files that `up` follows, and requests to them by hand.
 //!
 //! ```text
-//!  files ──▶ Live ──▶ Current ──▶ control::rollouts ──▶ StatusFile (--state) ──▶ Live
-//!  meshtcp rollout ⇢ admin server: GET; the socket of this user: PUT ─────┘
+//!  files ──▶ ControlLoop ──▶ Current ──▶ control::rollouts ──▶ StatusFile (--state) ──▶ ControlLoop
+//!  meshtcp rollout ⇢ admin server: GET; the socket of this user: PUT ────────────┘
 //! ```
 
 use std::net::SocketAddr;
@@ -15,13 +15,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Json, Router};
 use change::Entry;
-use change::ramp::Request;
+use change::ramp::RampRequest;
 use control::api::universal;
 use control::door::{OurUser, serve_own_pages};
 use control::guard::task_again;
 use control::replicas::Others;
-use control::rollouts::{Place, Seer, keep};
-use control::run::{Current, Event};
+use control::rollouts::{RolloutObserver, StatusStore, keep};
+use control::run::{Current, WakeEvent};
 use control::sources::StatusFile;
 use control::telemetry::Telemetry;
 use model::{Kind, ResourceKey};
@@ -43,7 +43,7 @@ const ATTEMPTS: usize = 5;
 
 /// Rollouts according to the files, and their statuses.
 #[derive(Clone)]
-pub(super) struct Desk {
+pub(super) struct AppState {
     current: watch::Receiver<Arc<Current>>,
     /// File of the statuses; `None`: rollouts are not run here.
     statuses: Option<StatusFile>,
@@ -64,23 +64,23 @@ impl Running {
         current: watch::Receiver<Arc<Current>>,
         telemetry: Telemetry,
         admin: Option<SocketAddr>,
-        events: Sender<Event<Why>>,
+        events: Sender<WakeEvent<Why>>,
     ) -> Self {
         let mut changes = statuses.changes();
         let wakes = runtime.spawn(async move {
-            while changes.changed().await.is_ok() && events.send(Event::Look).is_ok() {}
+            while changes.changed().await.is_ok() && events.send(WakeEvent::Look).is_ok() {}
         });
         let kept = statuses.clone();
         let work = runtime.spawn(async move {
             if let Err(why) = kept.acquire().await {
                 return complain(&format!("warning: rollouts are not run: {why}\n"));
             }
-            let desk = Desk { current: current.clone(), statuses: Some(kept.clone()) };
-            let _socket = admin.and_then(|admin| listen(admin, desk));
-            let seer = Arc::new(Seer::new(current, telemetry, Arc::default()));
+            let state = AppState { current: current.clone(), statuses: Some(kept.clone()) };
+            let _socket = admin.and_then(|admin| listen(admin, state));
+            let observer = Arc::new(RolloutObserver::new(current, telemetry, Arc::default()));
             // no other process shares the files' statuses
             let others = watch::Sender::new(Others::default());
-            let run = || keep(Place::Beside(kept.clone()), Arc::clone(&seer), others.subscribe());
+            let run = || keep(StatusStore::Beside(kept.clone()), Arc::clone(&observer), others.subscribe());
             task_again("rollouts", run).await;
         });
         Self { statuses, tasks: [wakes, work].map(|task| task.abort_handle()) }
@@ -106,10 +106,10 @@ impl Drop for Socket {
 }
 
 /// Creates the socket; `None`: that failed, and rollouts run without requests by hand.
-fn listen(admin: SocketAddr, desk: Desk) -> Option<Socket> {
+fn listen(admin: SocketAddr, state: AppState) -> Option<Socket> {
     let listening = ApiSocket::listen("http", admin).and_then(|(file, listener)| {
         let listener = UnixListener::from_std(listener).map_err(|error| error.to_string())?;
-        let task = tokio::spawn(serve_own_pages(listener, routes(desk), SOCKET)).abort_handle();
+        let task = tokio::spawn(serve_own_pages(listener, routes(state), SOCKET)).abort_handle();
         Ok(Socket { _file: file, task })
     });
     let told = |why: String| {
@@ -121,8 +121,8 @@ fn listen(admin: SocketAddr, desk: Desk) -> Option<Socket> {
     listening.map_err(told).ok()
 }
 
-impl Desk {
-    /// Creates the desk of the state in force and the file of statuses; `None`: rollouts are not run here.
+impl AppState {
+    /// Creates it from the state in force and the file of statuses; `None`: rollouts are not run here.
     pub(super) fn new(current: watch::Receiver<Arc<Current>>, statuses: Option<StatusFile>) -> Self {
         Self { current, statuses }
     }
@@ -142,23 +142,23 @@ impl Desk {
 }
 
 /// Routes for `meshtcp rollout`.
-pub(super) fn routes(desk: Desk) -> Router {
+pub(super) fn routes(state: AppState) -> Router {
     Router::new()
         .route("/meshes/{mesh}/meshtcprollouts", get(list))
         .route("/meshes/{mesh}/meshtcprollouts/{name}", get(one).put(ask))
         .route("/meshes/{mesh}/{kind}", any(elsewhere))
         .route("/meshes/{mesh}/{kind}/{name}", any(elsewhere))
         .route("/_preview", any(elsewhere))
-        .with_state(desk)
+        .with_state(state)
 }
 
-async fn list(State(desk): State<Desk>, Path(mesh): Path<String>) -> Response {
-    let items: Vec<Value> = desk.of_mesh(&mesh).iter().map(|entry| universal(entry)).collect();
+async fn list(State(state): State<AppState>, Path(mesh): Path<String>) -> Response {
+    let items: Vec<Value> = state.of_mesh(&mesh).iter().map(|entry| universal(entry)).collect();
     pages::body(&json!({ "total": items.len(), "items": items, "next": null }))
 }
 
-async fn one(State(desk): State<Desk>, Path((mesh, name)): Path<(String, String)>) -> Response {
-    match desk.find(&mesh, &name) {
+async fn one(State(state): State<AppState>, Path((mesh, name)): Path<(String, String)>) -> Response {
+    match state.find(&mesh, &name) {
         Some(entry) => pages::body(&universal(&entry)),
         None => absent(&mesh, &name),
     }
@@ -166,12 +166,12 @@ async fn one(State(desk): State<Desk>, Path((mesh, name)): Path<(String, String)
 
 /// Reads a request to a rollout from its document: everything else is determined by the file.
 async fn ask(
-    State(desk): State<Desk>,
+    State(state): State<AppState>,
     user: Option<Extension<OurUser>>,
     Path((mesh, name)): Path<(String, String)>,
     Json(document): Json<Value>,
 ) -> Response {
-    let Some(statuses) = desk.statuses.clone() else {
+    let Some(statuses) = state.statuses.clone() else {
         let why = "rollouts are not run here: start `meshtcp up` with --state FILE";
         return no(StatusCode::METHOD_NOT_ALLOWED, "Could not process a resource", why);
     };
@@ -179,8 +179,8 @@ async fn ask(
         let why = "whoever reaches the admin server may look; only the user of this process may change something, by its socket";
         return no(StatusCode::FORBIDDEN, "Access Denied", why);
     }
-    let key = desk.find(&mesh, &name).map(|entry| entry.resource.key());
-    let (key, asked) = match (key, Request::deserialize(&document["status"]["asked"])) {
+    let key = state.find(&mesh, &name).map(|entry| entry.resource.key());
+    let (key, asked) = match (key, RampRequest::deserialize(&document["status"]["asked"])) {
         (Some(key), Ok(asked)) => (key, asked),
         (None, Ok(_)) => return absent(&mesh, &name),
         (_, Err(_)) => return elsewhere().await,
@@ -195,7 +195,7 @@ async fn ask(
 }
 
 /// Writes a request down. Returns `false` if concurrent changes came first in every attempt.
-async fn write(statuses: StatusFile, key: ResourceKey, asked: Request) -> Result<bool, String> {
+async fn write(statuses: StatusFile, key: ResourceKey, asked: RampRequest) -> Result<bool, String> {
     let write = move || {
         for _ in 0..ATTEMPTS {
             let before = statuses.get(&key);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use change::Revision;
-use change::compile::{Change, Compiled, Row, Which, carried};
-use control::run::{Live, Turn};
+use change::compile::{Compiled, ProxyChange, ProxySelection, Row, carried};
+use control::run::{ControlLoop, Turn};
 use control::sources::SourceState;
 use model::policy::format_duration;
 use model::{Kind, Spec};
@@ -38,7 +38,7 @@ impl Screen {
     }
 
     /// Prints the outcome of a turn.
-    pub(crate) fn turn(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
+    pub(crate) fn turn(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
         self.problems(live, turn);
         if let Some(compiled) = live.compiled().filter(|_| turn.first) {
             for name in live.compiler().scope.unknown(&compiled.snapshot) {
@@ -49,7 +49,8 @@ impl Screen {
         let started = turn.changes.iter().any(|change| {
             matches!(
                 change.what,
-                change::compile::What::ProxyAdded { .. } | change::compile::What::ProxyRemoved
+                change::compile::ProxyChangeKind::ProxyAdded { .. }
+                    | change::compile::ProxyChangeKind::ProxyRemoved
             )
         });
         match runnable {
@@ -81,7 +82,7 @@ impl Screen {
     }
 
     /// Warns about newly read rollouts that no process runs.
-    pub(crate) fn not_run(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
+    pub(crate) fn not_run(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
         let current = live.current();
         let current = current.borrow();
         let entries = current.adopted.iter().flat_map(|(ledger, _)| ledger.entries());
@@ -108,7 +109,7 @@ impl Screen {
         }
     }
 
-    fn problems(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
+    fn problems(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
         if turn.new_problems.is_empty() {
             return;
         }
@@ -127,7 +128,7 @@ impl Screen {
         }
     }
 
-    fn nothing_to_run(&self, live: &Live<OwnProxy>) -> String {
+    fn nothing_to_run(&self, live: &ControlLoop<OwnProxy>) -> String {
         let files = live.source().states().len();
         let counted = count_in_words(live.problems());
         let why = match (live.compiled().map(|compiled| elsewhere(compiled)), files) {
@@ -140,7 +141,7 @@ impl Screen {
             (_, files) => format!("no dataplane in {files} files, {counted}"),
         };
         let mesh = match (&live.compiler().scope.mesh, &live.compiler().scope.which) {
-            (Some(mesh), Which::Here { .. }) => format!(" of mesh {mesh}"),
+            (Some(mesh), ProxySelection::Here { .. }) => format!(" of mesh {mesh}"),
             (_, _) => String::new(),
         };
         format!("nothing to run{mesh} yet: {why}\nwaiting for changes in {}\n", self.paths)
@@ -172,7 +173,7 @@ impl Screen {
 }
 
 /// Prints the differences per proxy, with the revision if changes are counted.
-pub(crate) fn tell_change(change: &Change, revision: Option<Revision>) {
+pub(crate) fn tell_change(change: &ProxyChange, revision: Option<Revision>) {
     let event = Event::new("changed", Level::Info, Foreign::message(change));
     let event = event.with("proxy", change.proxy.to_string()).with("route", change.decided_by());
     event.with("revision", revision.map(Revision::number)).tell();

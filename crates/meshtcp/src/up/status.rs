@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use change::compile::{Compiled, Row, carried};
-use control::run::{Live, Turn};
+use control::run::{ControlLoop, Turn};
 use control::sources::SourceState;
 use model::Problems;
 use plan::{Plan, ProxyId};
@@ -51,7 +51,7 @@ impl Report {
 }
 
 impl Status {
-    pub(crate) fn publish(&self, live: &Live<OwnProxy>, turn: &Turn<OwnNews>) {
+    pub(crate) fn publish(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
         let before = self.report().changes;
         let report = Report {
             generation: live.sink().generation(),

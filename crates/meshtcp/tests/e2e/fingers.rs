@@ -19,7 +19,7 @@ const ROUTE: &str = "type: MeshTCPRoute\nmesh: default\nname: moves\nlabels: {te
                      db, weight: 1}]}\n";
 
 /// Control plane, and a folder for files.
-struct Desk {
+struct Fixture {
     control_plane: ControlPlane,
     folder: tempfile::TempDir,
 }
@@ -37,23 +37,23 @@ fn did(command: &mut Command) -> Did {
     Did { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         Self { control_plane: ControlPlane::start("memory", &[]), folder: tempfile::tempdir().unwrap() }
     }
 
     /// Starts one with two routes and a Dataplane.
     fn laid() -> Self {
-        let desk = Self::new();
-        desk.save("moves.yaml", ROUTE);
-        desk.save(
+        let fixture = Self::new();
+        fixture.save("moves.yaml", ROUTE);
+        fixture.save(
             "stays.yaml",
             &ROUTE.replace("name: moves", "name: stays").replace("team: shop", "team: depot"),
         );
-        desk.save("web.yaml", "type: Dataplane\nmesh: default\nname: web-1\nnetworking: {address: 127.0.0.1, inbound: [{port: 7001, tags: {kuma.io/service: web}}]}\n");
-        let applied = desk.run(&["apply", "-f", desk.folder.path().to_str().unwrap()]);
+        fixture.save("web.yaml", "type: Dataplane\nmesh: default\nname: web-1\nnetworking: {address: 127.0.0.1, inbound: [{port: 7001, tags: {kuma.io/service: web}}]}\n");
+        let applied = fixture.run(&["apply", "-f", fixture.folder.path().to_str().unwrap()]);
         assert_eq!(applied.code, 0, "{}", applied.err);
-        desk
+        fixture
     }
 
     fn save(&self, name: &str, text: &str) -> String {
@@ -88,8 +88,8 @@ impl Desk {
 
 #[test]
 fn resources_are_got_as_kubectl_users_write_it() {
-    let desk = Desk::laid();
-    desk.lines(&[
+    let fixture = Fixture::laid();
+    fixture.lines(&[
         ("get mtcpr,dp", 0, &["meshtcproutes/moves", "meshtcproutes/stays", "dataplanes/web-1", "AGE"]),
         ("get mtcpr,dp -o name", 0, &["meshtcproutes/moves\nmeshtcproutes/stays\ndataplanes/web-1\n"]),
         ("get all -o name", 0, &["meshes/default\n", "dataplanes/web-1\n", "!secrets"]),
@@ -117,23 +117,23 @@ fn resources_are_got_as_kubectl_users_write_it() {
 
 #[test]
 fn a_watch_shows_what_changes_and_what_goes() {
-    let desk = Desk::laid();
-    let watch = Program::start(desk.command(&["get", "mtcpr", "-w"]));
+    let fixture = Fixture::laid();
+    let watch = Program::start(fixture.command(&["get", "mtcpr", "-w"]));
     watch.awaits_text(0, "stays");
     let mark = watch.mark();
-    let changed = desk.save("moves.yaml", &ROUTE.replace("weight: 1", "weight: 7"));
-    assert_eq!(desk.run(&["apply", "-f", &changed]).code, 0);
+    let changed = fixture.save("moves.yaml", &ROUTE.replace("weight: 1", "weight: 7"));
+    assert_eq!(fixture.run(&["apply", "-f", &changed]).code, 0);
     let line = watch.awaits_text(mark, "db 7");
     assert!(line.starts_with("moves"), "{line}");
-    assert_eq!(desk.run(&["delete", "mtcpr", "moves"]).code, 0);
+    assert_eq!(fixture.run(&["delete", "mtcpr", "moves"]).code, 0);
     watch.awaits_text(mark, "MeshTCPRoute default/moves deleted");
     assert!(!watch.printed().split("db 7").nth(1).unwrap().contains("stays"), "{}", watch.printed());
 }
 
 #[test]
 fn resources_are_deleted_by_what_they_have_in_common() {
-    let desk = Desk::laid();
-    desk.lines(&[
+    let fixture = Fixture::laid();
+    fixture.lines(&[
         ("delete mtcpr", 2, &["KIND --all"]),
         ("delete mtcpr moves --all", 2, &["cannot be used with"]),
         ("delete mtcpr moves -l team=shop", 2, &["choose by themselves"]),
@@ -148,11 +148,11 @@ fn resources_are_deleted_by_what_they_have_in_common() {
 
 #[test]
 fn what_is_in_no_file_any_more_is_pruned_by_a_label_or_by_a_set() {
-    let desk = Desk::laid();
-    let only = desk.save("only.yaml", &ROUTE.replace("name: moves", "name: other"));
+    let fixture = Fixture::laid();
+    let only = fixture.save("only.yaml", &ROUTE.replace("name: moves", "name: other"));
     let path = |line: &str| line.replace("ONLY", &only);
     let lines = |all: &[(&str, i32, &[&str])]| {
-        all.iter().for_each(|(line, code, parts)| desk.lines(&[(&path(line), *code, parts)]))
+        all.iter().for_each(|(line, code, parts)| fixture.lines(&[(&path(line), *code, parts)]))
     };
     lines(&[
         ("apply -f ONLY --prune", 2, &["--set NAME"]),
@@ -174,8 +174,8 @@ fn what_is_in_no_file_any_more_is_pruned_by_a_label_or_by_a_set() {
         ("apply -f ONLY --set first", 0, &["other unchanged"]),
         ("apply -f ONLY --set second", 1, &["is in the set first"]),
     ]);
-    let next = desk.save("next.yaml", &ROUTE.replace("name: moves", "name: next"));
-    desk.lines(&[
+    let next = fixture.save("next.yaml", &ROUTE.replace("name: moves", "name: next"));
+    fixture.lines(&[
         (
             &format!("apply -f {next} --set first --prune -o json"),
             0,
@@ -187,10 +187,10 @@ fn what_is_in_no_file_any_more_is_pruned_by_a_label_or_by_a_set() {
 
 #[test]
 fn a_resource_is_edited_in_ones_own_editor_and_what_fails_is_kept() {
-    let desk = Desk::laid();
+    let fixture = Fixture::laid();
     let edit = |editor: &str, more: &[&str]| {
         let arguments = [&["edit", "mtcpr", "moves"], more].concat();
-        did(desk.command(&arguments).env("EDITOR", editor).env("TMPDIR", desk.folder.path()))
+        did(fixture.command(&arguments).env("EDITOR", editor).env("TMPDIR", fixture.folder.path()))
     };
     let done = edit("sed -i 's/weight: 1/weight: 9/'", &[]);
     assert_eq!((done.code, done.out.as_str()), (0, "MeshTCPRoute default/moves updated\n"), "{}", done.err);
@@ -219,23 +219,23 @@ fn a_resource_is_edited_in_ones_own_editor_and_what_fails_is_kept() {
     let other = format!(
         "{} apply -f {} --server http://{}",
         env!("CARGO_BIN_EXE_meshtcp"),
-        desk.folder.path().join("moves.yaml").display(),
-        desk.control_plane.api
+        fixture.folder.path().join("moves.yaml").display(),
+        fixture.control_plane.api
     );
     let raced = edit(&format!("sh -c '{other} > /dev/null; sed -i s/weight:.*/weight:\\ 3/ $0'"), &[]);
     assert!(raced.code == 1 && raced.err.contains("is kept in "), "{}{}", raced.out, raced.err);
-    let told = desk.run(&["get", "mtcpr", "moves"]).out;
+    let told = fixture.run(&["get", "mtcpr", "moves"]).out;
     assert!(told.contains("db 1"), "{told}");
 }
 
 #[test]
 fn versions_are_told_of_both_sides() {
-    let desk = Desk::new();
-    let both = desk.run(&["version", "-o", "json"]);
+    let fixture = Fixture::new();
+    let both = fixture.run(&["version", "-o", "json"]);
     let tree: Value = serde_json::from_str(&both.out).unwrap();
     assert_eq!((both.code, &tree["client"]["version"]), (0, &env!("CARGO_PKG_VERSION").into()));
     assert_eq!(tree["server"]["product"], "meshtcp");
-    desk.lines(&[
+    fixture.lines(&[
         ("version", 0, &["client  meshtcp", "server  meshtcp", "rules of Kuma 2.14"]),
         ("version --client", 0, &["client  meshtcp", "!server"]),
         ("version --server http://127.0.0.1:1", 4, &["client  meshtcp", "cannot be reached"]),
@@ -244,7 +244,7 @@ fn versions_are_told_of_both_sides() {
 
 #[test]
 fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
-    let desk = Desk::laid();
+    let fixture = Fixture::laid();
     let levels = |did: &Did| -> Vec<(String, String)> {
         let tree: Value =
             serde_json::from_str(&did.out).unwrap_or_else(|error| panic!("{error}: {}", did.out));
@@ -254,7 +254,7 @@ fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
     let is = |found: &[(String, String)], what: &str, level: &str| {
         found.iter().any(|(it, is)| it == what && is == level)
     };
-    let checked = desk.run(&["check", "-o", "json"]);
+    let checked = fixture.run(&["check", "-o", "json"]);
     let found = levels(&checked);
     assert_eq!(checked.code, 0, "{}", checked.out);
     for (what, level) in [
@@ -269,7 +269,7 @@ fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
     }
     let [port] = free_ports();
     let nobody = format!("127.0.0.1:{port}");
-    let away = desk.run(&["check", "--server", &nobody, "--proxy-admin", &nobody, "-o", "json"]);
+    let away = fixture.run(&["check", "--server", &nobody, "--proxy-admin", &nobody, "-o", "json"]);
     let found = levels(&away);
     assert!(
         away.code == 4
@@ -278,7 +278,7 @@ fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
         "{found:?}"
     );
     let listener = std::net::TcpListener::bind("127.0.0.1:7001");
-    let table = desk.run(&["check", "--no-control-plane"]);
+    let table = fixture.run(&["check", "--no-control-plane"]);
     drop(listener);
     assert!(
         table.code == 0
@@ -292,20 +292,20 @@ fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
 
 #[test]
 fn a_bug_report_has_what_is_needed_and_no_secret() {
-    let desk = Desk::laid();
-    let secret = ask(&desk.control_plane.api, "GET /global-secrets/admin-user-token").1;
+    let fixture = Fixture::laid();
+    let secret = ask(&fixture.control_plane.api, "GET /global-secrets/admin-user-token").1;
     let secret: Value = serde_json::from_str(&secret).unwrap();
     let token = secret["data"].as_str().unwrap();
-    let to = desk.folder.path().join("report.tar.gz");
-    let report = desk.run(&["bug-report", "--to", to.to_str().unwrap()]);
+    let to = fixture.folder.path().join("report.tar.gz");
+    let report = fixture.run(&["bug-report", "--to", to.to_str().unwrap()]);
     assert_eq!(report.code, 0, "{}", report.err);
     let unpacked = Command::new("tar")
         .args(["xzf", to.to_str().unwrap(), "-C"])
-        .arg(desk.folder.path())
+        .arg(fixture.folder.path())
         .output()
         .unwrap();
     assert!(unpacked.status.success(), "{unpacked:?}");
-    let folder = desk.folder.path().join("meshtcp-bug-report");
+    let folder = fixture.folder.path().join("meshtcp-bug-report");
     for file in [
         "about.json",
         "check.json",
@@ -321,7 +321,7 @@ fn a_bug_report_has_what_is_needed_and_no_secret() {
         bytes.contains("name: moves") && !bytes.contains(token),
         "the token of the admin is in the report"
     );
-    let again = desk.run(&["bug-report", "--to", to.to_str().unwrap()]);
+    let again = fixture.run(&["bug-report", "--to", to.to_str().unwrap()]);
     assert!(again.code == 3 && again.err.contains("exists"), "{}", again.err);
 }
 
@@ -369,8 +369,8 @@ fn tokens_are_made_looked_at_and_taken_back() {
 
 #[test]
 fn a_shell_completes_kinds_contexts_and_the_names_that_there_are() {
-    let desk = Desk::laid();
-    let config = desk.save("config.yaml", "contexts: [{name: prod, server: 'http://127.0.0.1:1'}, {name: preview, server: 'http://127.0.0.1:1'}]\n");
+    let fixture = Fixture::laid();
+    let config = fixture.save("config.yaml", "contexts: [{name: prod, server: 'http://127.0.0.1:1'}, {name: preview, server: 'http://127.0.0.1:1'}]\n");
     let asked = |words: &[&str], server: &str| {
         let mut command = meshtcp(["--"].iter().chain(words));
         command.env("MESHTCP_COMPLETE", "bash").env("MESHTCP_CONFIG", &config).env("MESHTCP_SERVER", server);
@@ -379,7 +379,7 @@ fn a_shell_completes_kinds_contexts_and_the_names_that_there_are() {
         assert_eq!(code, 0, "{err}");
         out.lines().map(str::to_owned).collect::<Vec<_>>()
     };
-    let server = format!("http://{}", desk.control_plane.api);
+    let server = format!("http://{}", fixture.control_plane.api);
     let commands = asked(&["meshtcp", ""], &server);
     assert!(
         ["preview", "control-plane"].iter().all(|it| commands.contains(&(*it).to_owned())),
@@ -397,22 +397,22 @@ fn a_shell_completes_kinds_contexts_and_the_names_that_there_are() {
     let names = asked(&["meshtcp", "get", "mtcpr", "m"], &server);
     assert!(!names.contains(&"moves".to_owned()) && began.elapsed() < Duration::from_secs(10), "{names:?}");
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let script = desk.run(&["completion", shell]);
+        let script = fixture.run(&["completion", shell]);
         assert!(script.code == 0 && script.out.contains("MESHTCP_COMPLETE"), "{shell}: {}", script.out);
     }
 }
 
 #[test]
 fn colours_are_where_they_are_wanted_and_nowhere_else() {
-    let desk = Desk::laid();
-    let status = |more: &[&str]| desk.run(&[&["status"], more].concat()).out;
+    let fixture = Fixture::laid();
+    let status = |more: &[&str]| fixture.run(&[&["status"], more].concat()).out;
     assert!(!status(&[]).contains('\u{1b}'));
     assert!(status(&["--color", "always"]).contains("\u{1b}[33mnot attached\u{1b}[0m"));
     assert!(!status(&["--color=never"]).contains('\u{1b}'));
-    let bad = desk
+    let bad = fixture
         .save("bad.yaml", "type: Dataplane\nmesh: default\nname: Web 1\nnetworking: {address: 127.0.0.1}\n");
     let told = |more: &[&str], locale: &str| {
-        did(desk.command(&[&["validate", "-f", &bad], more].concat()).env("LC_ALL", locale)).err
+        did(fixture.command(&[&["validate", "-f", &bad], more].concat()).env("LC_ALL", locale)).err
     };
     assert!(told(&["--color", "always"], "C.UTF-8").contains("\u{1b}[31m"));
     let ascii = told(&[], "C");
@@ -426,8 +426,8 @@ fn colours_are_where_they_are_wanted_and_nowhere_else() {
 
 #[test]
 fn what_may_stand_where_is_told_to_people_and_to_editors() {
-    let desk = Desk::new();
-    desk.lines(&[
+    let fixture = Fixture::new();
+    fixture.lines(&[
         ("explain field mtcpr", 0, &["FIELD", "spec", "object"]),
         (
             "explain field mtcpr.spec.to.rules.default.backendRefs",
@@ -454,7 +454,7 @@ fn what_may_stand_where_is_told_to_people_and_to_editors() {
         ("explain field nope.spec", 2, &["there is no kind `nope`"]),
         ("schema MeshTrust --profile 2.3", 1, &["profile 2.3 has no MeshTrust"]),
     ]);
-    let schema: Value = serde_json::from_str(&desk.run(&["schema"]).out).unwrap();
+    let schema: Value = serde_json::from_str(&fixture.run(&["schema"]).out).unwrap();
     let route = &schema["$defs"]["MeshTCPRoute"];
     assert_eq!(
         route["properties"]["spec"]["properties"]["to"]["items"]["properties"]["targetRef"]["type"],
@@ -468,7 +468,7 @@ fn what_may_stand_where_is_told_to_people_and_to_editors() {
     let target = &route["properties"]["spec"]["properties"]["to"]["items"];
     assert_eq!(target["required"], serde_json::json!(["rules", "targetRef"]));
     assert_eq!(target["properties"]["targetRef"]["required"], serde_json::json!(["kind"]));
-    let one: Value = serde_json::from_str(&desk.run(&["schema", "dp"]).out).unwrap();
+    let one: Value = serde_json::from_str(&fixture.run(&["schema", "dp"]).out).unwrap();
     assert_eq!(one["required"], serde_json::json!(["name", "networking", "type"]));
     assert_eq!(
         one["properties"]["networking"]["properties"]["inbound"]["items"]["properties"]["port"]["type"],

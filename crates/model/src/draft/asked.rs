@@ -6,7 +6,7 @@ use crate::violation::{FieldPath, Step};
 
 /// Type that a field must have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Sort {
+pub(crate) enum FieldType {
     /// Any type.
     Any,
     Text,
@@ -31,10 +31,10 @@ pub(crate) enum Sort {
 
 /// Fields that were asked for. For lists, what was asked of any item.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(pub(crate) BTreeMap<FieldPath, BTreeSet<Sort>>);
+pub(crate) struct Asked(pub(crate) BTreeMap<FieldPath, BTreeSet<FieldType>>);
 
 impl Asked {
-    pub(crate) fn add(&mut self, path: &FieldPath, sort: Sort) {
+    pub(crate) fn add(&mut self, path: &FieldPath, sort: FieldType) {
         let step = |any: FieldPath, step: &Step| match step {
             Step::Field(name) => any.field(name),
             Step::Key(key) => any.key(key),

@@ -26,11 +26,11 @@ pub(crate) struct Place {
     pub(crate) key: Option<Spot>,
     /// Position of the value itself.
     pub(crate) value: Spot,
-    pub(crate) below: Below,
+    pub(crate) below: Children,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Below {
+pub(crate) enum Children {
     #[default]
     Nothing,
     Members(BTreeMap<String, Place>),
@@ -56,12 +56,12 @@ impl Reading {
             self.documents.push(Document { source: self.source.clone(), value, place, broken });
         };
         match (value, place) {
-            (Value::Object(mut members), Place { below: Below::Members(mut places), .. })
+            (Value::Object(mut members), Place { below: Children::Members(mut places), .. })
                 if is_list(&members) =>
             {
                 let items = members.remove("items").unwrap_or_default();
                 let below = places.remove("items").unwrap_or_default().below;
-                if let (Value::Array(items), Below::Items(places)) = (items, below) {
+                if let (Value::Array(items), Children::Items(places)) = (items, below) {
                     items.into_iter().zip(places).for_each(|(value, place)| push(value, place));
                 }
             }
@@ -88,7 +88,7 @@ fn keep_texts(document: &mut Value, place: &Place, source: &Source) {
     let kind =
         document.get("type").or(document.get("kind")).and_then(Value::as_str).and_then(Kind::from_text);
     let Some(kind) = kind else { return };
-    let (Value::Object(members), Below::Members(places)) = (document, &place.below) else { return };
+    let (Value::Object(members), Children::Members(places)) = (document, &place.below) else { return };
     for (name, member) in members {
         let Some(place) = places.get(name) else { continue };
         match name.as_str() {
@@ -103,7 +103,7 @@ fn keep_texts(document: &mut Value, place: &Place, source: &Source) {
 /// Does so in every map with one of these names.
 fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
     match (value, &place.below) {
-        (Value::Object(members), Below::Members(places)) => {
+        (Value::Object(members), Children::Members(places)) => {
             for (name, member) in members {
                 let Some(place) = places.get(name) else { continue };
                 match names.contains(&name.as_str()) {
@@ -112,7 +112,7 @@ fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
                 }
             }
         }
-        (Value::Array(items), Below::Items(places)) => {
+        (Value::Array(items), Children::Items(places)) => {
             items.iter_mut().zip(places).for_each(|(item, place)| texts_in(item, place, source, names));
         }
         _ => {}
@@ -121,7 +121,7 @@ fn texts_in(value: &mut Value, place: &Place, source: &Source, names: &[&str]) {
 
 /// Converts the numbers of a map to their text.
 fn texts(map: &mut Value, place: &Place, source: &Source) {
-    let (Value::Object(members), Below::Members(places)) = (map, &place.below) else { return };
+    let (Value::Object(members), Children::Members(places)) = (map, &place.below) else { return };
     for (name, value) in members {
         let written = places.get(name).and_then(|place| source.written(place.value));
         if let (Value::Number(_), Some(written)) = (&*value, written.filter(|text| !text.is_empty())) {
@@ -198,8 +198,8 @@ impl Document {
 impl Place {
     fn step(&self, step: &Step) -> Option<&Place> {
         match (step, &self.below) {
-            (Step::Field(name) | Step::Key(name), Below::Members(members)) => members.get(name),
-            (Step::Index(index), Below::Items(items)) => items.get(*index),
+            (Step::Field(name) | Step::Key(name), Children::Members(members)) => members.get(name),
+            (Step::Index(index), Children::Items(items)) => items.get(*index),
             (Step::Field(_) | Step::Key(_) | Step::Index(_), _) => None,
         }
     }

@@ -6,7 +6,7 @@ use crate::draft::fields::Fields;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::kinds::Body;
 use crate::draft::{foreign, nearest};
-use crate::kind::{Home, Kind, Scope};
+use crate::kind::{Kind, KubernetesScope, Scope};
 use crate::name::{MeshName, ResourceName};
 use crate::profile::Profile;
 use crate::reference::{Labels, MESH_TAG};
@@ -119,7 +119,7 @@ fn kubernetes<'d>(mut root: Fields<'d>, default_mesh: &str) -> Option<Envelope<'
         metadata.text("creationTimestamp").and_then(|t| microseconds(&metadata, "creationTimestamp", &t));
     let written_name = metadata.string("name");
     let mut name = written_name.clone();
-    if kind.home() == Home::Namespace {
+    if kind.home() == KubernetesScope::Namespace {
         let namespace = metadata.text("namespace").unwrap_or_else(|| "default".into());
         name = format!("{name}.{namespace}");
         if labels.get(NAMESPACE_LABEL).is_none() {

@@ -28,7 +28,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use crate::draft::asked::Sort;
+use crate::draft::asked::FieldType;
 use crate::draft::findings::{Findings, Note, NoteSort};
 use crate::draft::{nearest, scalar};
 use crate::violation::{FieldPath, Violation};
@@ -106,11 +106,11 @@ impl<'d> Fields<'d> {
 
     /// Reads a field as it is, of any type; `None`: absent.
     pub fn value(&mut self, name: &'d str) -> Option<&'d Value> {
-        self.asked(name, Sort::Any)
+        self.asked(name, FieldType::Any)
     }
 
     /// As [`Fields::value`], for a field that must have a type.
-    fn asked(&mut self, name: &'d str, sort: Sort) -> Option<&'d Value> {
+    fn asked(&mut self, name: &'d str, sort: FieldType) -> Option<&'d Value> {
         self.findings.asked(|| self.path.field(name), sort);
         self.seen.push(name);
         self.object.and_then(|object| object.get(name)).filter(|value| !value.is_null())
@@ -123,7 +123,7 @@ impl<'d> Fields<'d> {
 
     /// Reads a text field; `None`: absent or empty, which mean the same nearly everywhere.
     pub fn text(&mut self, name: &'d str) -> Option<String> {
-        let value = self.asked(name, Sort::Text)?;
+        let value = self.asked(name, FieldType::Text)?;
         text_of(value, &self.path.field(name), self.findings).filter(|text| !text.is_empty())
     }
 
@@ -134,7 +134,7 @@ impl<'d> Fields<'d> {
 
     /// Reads a boolean field.
     pub fn flag(&mut self, name: &'d str) -> Option<bool> {
-        match self.asked(name, Sort::Flag)? {
+        match self.asked(name, FieldType::Flag)? {
             Value::Bool(flag) => Some(*flag),
             other => self.mistyped(name, "true or false", other),
         }
@@ -144,7 +144,7 @@ impl<'d> Fields<'d> {
     ///
     /// Where the reference has a message for numbers out of range, read a wide type and check afterwards.
     pub fn number<T: TryFrom<u64>>(&mut self, name: &'d str) -> Option<T> {
-        let value = self.asked(name, Sort::Whole)?;
+        let value = self.asked(name, FieldType::Whole)?;
         let Some(number) = self.written_number(value) else {
             return self.mistyped(name, "a whole number", value);
         };
@@ -158,7 +158,7 @@ impl<'d> Fields<'d> {
 
     /// Reads a field with a whole number that may be negative.
     pub fn signed(&mut self, name: &'d str) -> Option<i64> {
-        let value = self.asked(name, Sort::Signed)?;
+        let value = self.asked(name, FieldType::Signed)?;
         let number = self.written_number(value).and_then(|number| {
             number.as_i64().or_else(|| number.as_f64().and_then(whole).and_then(|n| i64::try_from(n).ok()))
         });
@@ -170,7 +170,7 @@ impl<'d> Fields<'d> {
 
     /// Reads a field that is one of some words. Another word is noted with the known ones, and reads as absent.
     pub fn choice<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<T> {
-        self.findings.asked_with(|| self.path.field(name), || Sort::Word(all(words)));
+        self.findings.asked_with(|| self.path.field(name), || FieldType::Word(all(words)));
         let text = self.text(name)?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
@@ -184,7 +184,7 @@ impl<'d> Fields<'d> {
     /// Reads a field that is a list of words, as [`Fields::choice`]; `None`: absent, which is not the same as
     /// empty.
     pub fn choices<T: Copy>(&mut self, name: &'d str, words: &[(&str, T)]) -> Option<Vec<T>> {
-        self.findings.asked_with(|| self.path.field(name), || Sort::Words(all(words)));
+        self.findings.asked_with(|| self.path.field(name), || FieldType::Words(all(words)));
         if !self.has(name) {
             return None;
         }
@@ -207,14 +207,14 @@ impl<'d> Fields<'d> {
 
     /// Reads a field that is an object; without fields if absent.
     pub fn object(&mut self, name: &'d str) -> Fields<'d> {
-        let value = self.asked(name, Sort::Object);
+        let value = self.asked(name, FieldType::Object);
         self.inside(value, self.path.field(name))
     }
 
     /// Reads a field that is a list of objects, one [`Fields`] per item; empty if absent.
     pub fn items(&mut self, name: &'d str) -> Vec<Fields<'d>> {
         let path = self.path.field(name);
-        let items = self.array(name, Sort::Items).iter().enumerate();
+        let items = self.array(name, FieldType::Items).iter().enumerate();
         items.map(|(at, item)| self.inside(Some(item), path.index(at))).collect()
     }
 
@@ -226,14 +226,14 @@ impl<'d> Fields<'d> {
     /// Reads a field that is a list of texts; empty if absent.
     pub fn texts(&mut self, name: &'d str) -> Vec<String> {
         let path = self.path.field(name);
-        let items = self.array(name, Sort::Texts).iter().enumerate();
+        let items = self.array(name, FieldType::Texts).iter().enumerate();
         items.filter_map(|(at, item)| text_of(item, &path.index(at), self.findings)).collect()
     }
 
     /// Reads a field that maps texts to texts, such as `Tags` or `Labels`; `None`: absent, which is not the same as
     /// empty.
     pub fn map<M: FromIterator<(String, String)>>(&mut self, name: &'d str) -> Option<M> {
-        let value = self.asked(name, Sort::Map)?;
+        let value = self.asked(name, FieldType::Map)?;
         let path = self.path.field(name);
         let Value::Object(members) = value else { return self.mistyped(name, "an object of texts", value) };
         let pairs = members.iter().filter_map(|(key, value)| {
@@ -248,13 +248,13 @@ impl<'d> Fields<'d> {
 
     /// Marks fields as known that have no effect here.
     pub fn known(&mut self, names: &[&'d str]) {
-        names.iter().for_each(|name| self.findings.asked(|| self.path.field(*name), Sort::Any));
+        names.iter().for_each(|name| self.findings.asked(|| self.path.field(*name), FieldType::Any));
         self.seen.extend(names);
     }
 
     /// Marks all other fields of the object as known.
     pub fn know_the_rest(&mut self) {
-        self.findings.asked(|| self.path.clone(), Sort::Open);
+        self.findings.asked(|| self.path.clone(), FieldType::Open);
         self.rest_is_known = true;
     }
 
@@ -307,7 +307,7 @@ impl<'d> Fields<'d> {
         self.findings.note(Note { sort: NoteSort::Unreadable, path, message, help: None });
     }
 
-    fn array(&mut self, name: &'d str, sort: Sort) -> &'d [Value] {
+    fn array(&mut self, name: &'d str, sort: FieldType) -> &'d [Value] {
         match self.asked(name, sort) {
             None => &[],
             Some(Value::Array(items)) => items,

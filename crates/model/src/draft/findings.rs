@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use crate::draft::Document;
-use crate::draft::asked::{Asked, Sort};
+use crate::draft::asked::{Asked, FieldType};
 use crate::draft::kept::Kept;
 use crate::problems::KEPT;
 use crate::violation::{FieldPath, Severity, Violation};
@@ -95,12 +95,12 @@ impl<'d> Findings<'d> {
     }
 
     /// Records that a field of a type was asked for.
-    pub(crate) fn asked(&self, path: impl FnOnce() -> FieldPath, sort: Sort) {
+    pub(crate) fn asked(&self, path: impl FnOnce() -> FieldPath, sort: FieldType) {
         self.asked_with(path, || sort);
     }
 
     /// As [`Findings::asked`], for a type that is costly to make.
-    pub(crate) fn asked_with(&self, path: impl FnOnce() -> FieldPath, sort: impl FnOnce() -> Sort) {
+    pub(crate) fn asked_with(&self, path: impl FnOnce() -> FieldPath, sort: impl FnOnce() -> FieldType) {
         if let Some(asked) = &self.asked {
             asked.borrow_mut().add(&path(), sort());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value};
 
-use crate::draft::document::{Below, Place, Reading};
+use crate::draft::document::{Children, Place, Reading};
 use crate::draft::source::{Source, Spot};
 use crate::draft::yaml::{MAX_DEPTH, MAX_KEY_BYTES, key_too_long};
 
@@ -80,22 +80,22 @@ impl Cursor<'_, '_> {
         let (value, below) = match self.peek() {
             Some(b'{') => self.object(depth)?,
             Some(b'[') => self.array(depth)?,
-            Some(b'"') => (Value::String(self.string()?), Below::Nothing),
-            Some(b'-' | b'0'..=b'9') => (Value::Number(self.number()?), Below::Nothing),
-            Some(b'a'..=b'z') => (self.word()?, Below::Nothing),
+            Some(b'"') => (Value::String(self.string()?), Children::Nothing),
+            Some(b'-' | b'0'..=b'9') => (Value::Number(self.number()?), Children::Nothing),
+            Some(b'a'..=b'z') => (self.word()?, Children::Nothing),
             _ => return self.bad("a value"),
         };
         let spot = Spot { offset: start, length: self.at - start };
         Ok((value, Place { key: None, value: spot, below }))
     }
 
-    fn object(&mut self, depth: usize) -> Result<(Value, Below), Bad> {
+    fn object(&mut self, depth: usize) -> Result<(Value, Children), Bad> {
         let (mut values, mut places) = (Map::new(), BTreeMap::<String, Place>::new());
         self.at += 1;
         self.blank();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok((Value::Object(values), Below::Members(places)));
+            return Ok((Value::Object(values), Children::Members(places)));
         }
         loop {
             self.blank();
@@ -129,20 +129,20 @@ impl Cursor<'_, '_> {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
                     self.at += 1;
-                    return Ok((Value::Object(values), Below::Members(places)));
+                    return Ok((Value::Object(values), Children::Members(places)));
                 }
                 _ => return self.bad("`,` or `}`"),
             }
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<(Value, Below), Bad> {
+    fn array(&mut self, depth: usize) -> Result<(Value, Children), Bad> {
         let (mut values, mut places) = (Vec::new(), Vec::new());
         self.at += 1;
         self.blank();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok((Value::Array(values), Below::Items(places)));
+            return Ok((Value::Array(values), Children::Items(places)));
         }
         loop {
             self.blank();
@@ -154,7 +154,7 @@ impl Cursor<'_, '_> {
                 Some(b',') => self.at += 1,
                 Some(b']') => {
                     self.at += 1;
-                    return Ok((Value::Array(values), Below::Items(places)));
+                    return Ok((Value::Array(values), Children::Items(places)));
                 }
                 _ => return self.bad("`,` or `]`"),
             }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::draft::Document;
-use crate::draft::asked::{Asked, Sort};
+use crate::draft::asked::{Asked, FieldType};
 use crate::draft::options::Options;
 use crate::draft::parse::parse;
 use crate::draft::places::{around, insert, with_object};
@@ -72,15 +72,15 @@ fn with_scalars(mut document: Value, found: &Asked, text: &str) -> Value {
     for (path, sorts) in &found.0 {
         number = number % 90 + 1;
         let value = sorts.iter().find_map(|sort| match sort {
-            Sort::Word(words) => words.first().map(|word| json!(word)),
-            Sort::Words(words) => words.first().map(|word| json!([word])),
-            Sort::Flag => Some(json!(true)),
-            Sort::Whole | Sort::Signed | Sort::Any => Some(json!(number)),
-            Sort::Texts => Some(json!(["x"])),
-            Sort::Map => Some(json!({ "x": "x" })),
-            Sort::Text | Sort::Object | Sort::Items | Sort::Open => None,
+            FieldType::Word(words) => words.first().map(|word| json!(word)),
+            FieldType::Words(words) => words.first().map(|word| json!([word])),
+            FieldType::Flag => Some(json!(true)),
+            FieldType::Whole | FieldType::Signed | FieldType::Any => Some(json!(number)),
+            FieldType::Texts => Some(json!(["x"])),
+            FieldType::Map => Some(json!({ "x": "x" })),
+            FieldType::Text | FieldType::Object | FieldType::Items | FieldType::Open => None,
         });
-        let text = || sorts.contains(&Sort::Text).then(|| json!(text));
+        let text = || sorts.contains(&FieldType::Text).then(|| json!(text));
         if let Some(value) = value.or_else(text) {
             insert(&mut document, path.steps(), value);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::draft::asked::{Asked, Sort};
+use crate::draft::asked::{Asked, FieldType};
 use crate::draft::parse::asked;
 use crate::draft::places::{insert, put};
 use crate::draft::read;
@@ -125,9 +125,9 @@ fn filled(mut document: Value, profile: Profile, found: &mut Asked) -> Value {
         let mut grew = false;
         for (path, sorts) in asked.0 {
             if path.steps().len() <= DEPTH {
-                if sorts.contains(&Sort::Items) {
+                if sorts.contains(&FieldType::Items) {
                     grew |= insert(&mut document, path.steps(), json!([{}]));
-                } else if sorts.contains(&Sort::Object) {
+                } else if sorts.contains(&FieldType::Object) {
                     grew |= insert(&mut document, path.steps(), json!({}));
                 }
             }
@@ -141,9 +141,9 @@ fn filled(mut document: Value, profile: Profile, found: &mut Asked) -> Value {
 
 /// Returns every word that is allowed somewhere, with its path.
 fn words(found: &Asked) -> Vec<(FieldPath, String)> {
-    let of = |(path, sorts): (&FieldPath, &BTreeSet<Sort>)| {
+    let of = |(path, sorts): (&FieldPath, &BTreeSet<FieldType>)| {
         let words = sorts.iter().filter_map(|sort| match sort {
-            Sort::Word(words) => Some(words.clone()),
+            FieldType::Word(words) => Some(words.clone()),
             _ => None,
         });
         words.flatten().map(|word| (path.clone(), word)).collect::<Vec<_>>()
@@ -170,37 +170,37 @@ impl Shape {
         }
     }
 
-    fn add(&mut self, sort: &Sort) {
+    fn add(&mut self, sort: &FieldType) {
         let text = || Some(Box::new(Shape { types: ["string"].into(), ..Shape::default() }));
         let word = match sort {
-            Sort::Any => return,
-            Sort::Text => "string",
-            Sort::Word(words) => {
+            FieldType::Any => return,
+            FieldType::Text => "string",
+            FieldType::Word(words) => {
                 self.words.extend(words.iter().cloned());
                 "string"
             }
-            Sort::Words(words) => {
+            FieldType::Words(words) => {
                 let mut items = text();
                 items.iter_mut().for_each(|items| items.words.extend(words.iter().cloned()));
                 self.items = items;
                 "array"
             }
-            Sort::Texts => {
+            FieldType::Texts => {
                 self.items = self.items.take().or_else(text);
                 "array"
             }
-            Sort::Items => {
+            FieldType::Items => {
                 self.items.get_or_insert_default().types.insert("object");
                 "array"
             }
-            Sort::Flag => "boolean",
-            Sort::Whole => "integer",
-            Sort::Signed => {
+            FieldType::Flag => "boolean",
+            FieldType::Whole => "integer",
+            FieldType::Signed => {
                 self.is_signed = true;
                 "integer"
             }
-            Sort::Object => "object",
-            Sort::Map | Sort::Open => {
+            FieldType::Object => "object",
+            FieldType::Map | FieldType::Open => {
                 self.is_open = true;
                 "object"
             }

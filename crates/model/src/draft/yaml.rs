@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::{Map, Value};
 
-use crate::draft::document::{Below, Place, Reading};
+use crate::draft::document::{Children, Place, Reading};
 use crate::draft::scalar;
 use crate::draft::source::Spot;
 
@@ -183,7 +183,7 @@ impl<'a> Builder<'a, '_> {
             Event::Alias(id) => return self.alias(id, spot),
             Event::Scalar(text, style, anchor, tag) => {
                 self.read.bytes += text.len();
-                (anchor, scalar(&text, style, tag.as_deref()), Below::Nothing)
+                (anchor, scalar(&text, style, tag.as_deref()), Children::Nothing)
             }
             Event::SequenceStart(anchor, _) => {
                 let (value, below) = self.sequence(depth)?;
@@ -199,7 +199,7 @@ impl<'a> Builder<'a, '_> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => (0, Value::Null, Below::Nothing),
+            | Event::MappingEnd => (0, Value::Null, Children::Nothing),
         };
         let place = Place { key: None, value: spot, below };
         self.open_anchors -= usize::from(opens);
@@ -241,12 +241,12 @@ impl<'a> Builder<'a, '_> {
         self.stop(spot, message, "write the values out, or use fewer aliases of aliases")
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<(Value, Below), Stopped> {
+    fn sequence(&mut self, depth: usize) -> Result<(Value, Children), Stopped> {
         let (mut values, mut places) = (Vec::new(), Vec::new());
         loop {
             let (event, span) = self.member()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok((Value::Array(values), Below::Items(places)));
+                return Ok((Value::Array(values), Children::Items(places)));
             }
             let (value, place) = self.node(event, span, depth + 1)?;
             values.push(value);
@@ -254,7 +254,7 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<(Value, Below), Stopped> {
+    fn mapping(&mut self, depth: usize) -> Result<(Value, Children), Stopped> {
         let (mut values, mut places) = (Map::new(), BTreeMap::<String, Place>::new());
         let mut merged = Vec::new();
         loop {
@@ -288,7 +288,7 @@ impl<'a> Builder<'a, '_> {
         for (value, place) in merged {
             merge(&mut values, &mut places, value, place);
         }
-        Ok((Value::Object(values), Below::Members(places)))
+        Ok((Value::Object(values), Children::Members(places)))
     }
 
     /// Returns the text of a key, and `true` if it is the merge key `<<`.
@@ -357,7 +357,7 @@ pub(crate) const KEY_HELP: &str =
 /// Adds the members that a merge key `<<` refers to, unless the object has them itself.
 fn merge(values: &mut Map<String, Value>, places: &mut BTreeMap<String, Place>, value: Value, place: Place) {
     match (value, place.below) {
-        (Value::Object(more), Below::Members(mut more_places)) => {
+        (Value::Object(more), Children::Members(mut more_places)) => {
             for (key, value) in more {
                 if !values.contains_key(&key) {
                     places.insert(key.clone(), more_places.remove(&key).unwrap_or_default());
@@ -365,7 +365,7 @@ fn merge(values: &mut Map<String, Value>, places: &mut BTreeMap<String, Place>, 
                 }
             }
         }
-        (Value::Array(items), Below::Items(item_places)) => {
+        (Value::Array(items), Children::Items(item_places)) => {
             for (item, item_place) in items.into_iter().zip(item_places) {
                 if item.is_object() {
                     merge(values, places, item, item_place);

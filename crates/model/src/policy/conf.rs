@@ -11,14 +11,14 @@ use super::{
 /// JSON it is as written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conf {
-    said: Said,
+    said: TypedConf,
     written: Written,
 }
 
 /// Typed settings that affect a TCP connection, by the kind of policy.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // one variant a kind, named after it
-pub enum Said {
+pub enum TypedConf {
     Timeout(TimeoutConf),
     Retry(RetryConf),
     AccessLog(AccessLogConf),
@@ -37,12 +37,12 @@ pub enum Said {
 
 impl Conf {
     /// For the reader of documents, which has both of the same text.
-    pub(crate) fn new(said: Said, written: Written) -> Self {
+    pub(crate) fn new(said: TypedConf, written: Written) -> Self {
         Self { said, written }
     }
 
     /// Typed settings that affect a TCP connection.
-    pub fn said(&self) -> &Said {
+    pub fn said(&self) -> &TypedConf {
         &self.said
     }
 
@@ -56,7 +56,7 @@ impl Conf {
 impl From<HttpRouteConf> for Conf {
     fn from(said: HttpRouteConf) -> Self {
         let written = said.written();
-        Self { said: Said::HttpRoute(said), written }
+        Self { said: TypedConf::HttpRoute(said), written }
     }
 }
 
@@ -66,17 +66,17 @@ impl Merge for Conf {
         let Self { said, written } = over;
         self.written.merge(written);
         match (&mut self.said, said) {
-            (Said::Timeout(below), Said::Timeout(over)) => below.merge(over),
-            (Said::Retry(below), Said::Retry(over)) => below.merge(over),
-            (Said::AccessLog(below), Said::AccessLog(over)) => below.merge(over),
-            (Said::LoadBalancing(below), Said::LoadBalancing(over)) => below.merge(over),
-            (Said::HealthCheck(below), Said::HealthCheck(over)) => below.merge(over),
-            (Said::CircuitBreaker(below), Said::CircuitBreaker(over)) => below.merge(over),
-            (Said::Permission(below), Said::Permission(over)) => below.merge(over),
-            (Said::Tls(below), Said::Tls(over)) => below.merge(over),
-            (Said::Passthrough(below), Said::Passthrough(over)) => below.merge(over),
-            (Said::Mirror(below), Said::Mirror(over)) => below.merge(over),
-            (Said::TcpRoute(below), Said::TcpRoute(over)) => below.merge(over),
+            (TypedConf::Timeout(below), TypedConf::Timeout(over)) => below.merge(over),
+            (TypedConf::Retry(below), TypedConf::Retry(over)) => below.merge(over),
+            (TypedConf::AccessLog(below), TypedConf::AccessLog(over)) => below.merge(over),
+            (TypedConf::LoadBalancing(below), TypedConf::LoadBalancing(over)) => below.merge(over),
+            (TypedConf::HealthCheck(below), TypedConf::HealthCheck(over)) => below.merge(over),
+            (TypedConf::CircuitBreaker(below), TypedConf::CircuitBreaker(over)) => below.merge(over),
+            (TypedConf::Permission(below), TypedConf::Permission(over)) => below.merge(over),
+            (TypedConf::Tls(below), TypedConf::Tls(over)) => below.merge(over),
+            (TypedConf::Passthrough(below), TypedConf::Passthrough(over)) => below.merge(over),
+            (TypedConf::Mirror(below), TypedConf::Mirror(over)) => below.merge(over),
+            (TypedConf::TcpRoute(below), TypedConf::TcpRoute(over)) => below.merge(over),
             (below, over) => below.clone_from(over),
         }
     }
@@ -89,17 +89,17 @@ impl Serialize for Conf {
 }
 
 /// Type of settings found in a [`Conf`].
-pub trait Spoken: Sized {
+pub trait PolicyConf: Sized {
     /// Returns the settings of this kind; `None`: the conf is of another kind.
     fn of(conf: &Conf) -> Option<&Self>;
 }
 
 macro_rules! spoken {
     ($($variant:ident: $type:ty),+ $(,)?) => {
-        $(impl Spoken for $type {
+        $(impl PolicyConf for $type {
             fn of(conf: &Conf) -> Option<&Self> {
                 match &conf.said {
-                    Said::$variant(said) => Some(said),
+                    TypedConf::$variant(said) => Some(said),
                     _ => None,
                 }
             }

@@ -32,7 +32,7 @@ pub use base64::parse_base64;
 pub use breaker::{
     CircuitBreakerConf, DetectorsConf, FailurePercentage, InARow, OutlierConf, OutlierDetection, SuccessRate,
 };
-pub use conf::{Conf, Said, Spoken};
+pub use conf::{Conf, PolicyConf, TypedConf};
 pub use connection::{RetryConf, TimeoutConf};
 pub use connection_match::{ConnectionMatch, ServerNamePattern};
 pub use duration::{format_duration, parse_duration};

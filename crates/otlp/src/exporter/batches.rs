@@ -4,7 +4,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::queue::Queue;
-use super::teller::Teller;
+use super::sender::SignalSender;
 use crate::collector::Request;
 use crate::settings::Batches;
 
@@ -12,7 +12,7 @@ use crate::settings::Batches;
 pub(super) async fn tell<T, R: Request>(
     queue: &Queue<T>,
     Batches { delay, .. }: Batches,
-    mut teller: Teller,
+    mut signal_sender: SignalSender,
     request: impl Fn(Vec<T>) -> R,
     complete: CancellationToken,
 ) {
@@ -29,7 +29,7 @@ pub(super) async fn tell<T, R: Request>(
                 break;
             }
             let number = some.len() as u64;
-            teller.tell_again(&request(some), number).await;
+            signal_sender.tell_again(&request(some), number).await;
         }
         if is_last {
             return;

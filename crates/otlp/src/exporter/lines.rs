@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use super::Told;
+use super::Queues;
 use crate::connection::Connection;
 use crate::signal::Signal;
 
 /// Parses lines until the process shuts down, and then those that are left.
 pub(super) async fn read(
     mut received: Receiver<(Vec<u8>, u64)>,
-    told: Arc<Told>,
+    told: Arc<Queues>,
     stop: CancellationToken,
     complete: CancellationToken,
 ) {
@@ -34,7 +34,7 @@ pub(super) async fn read(
     complete.cancel();
 }
 
-impl Told {
+impl Queues {
     fn line(&self, line: &[u8]) {
         let traced = self.trace();
         if self.records.is_none() && traced.is_none() {

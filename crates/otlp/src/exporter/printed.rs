@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use super::Told;
-use super::teller::Teller;
+use super::Queues;
+use super::sender::SignalSender;
 use crate::collector::Sender;
 use crate::exposition::{Times, in_pieces, metrics, points};
 
@@ -19,9 +19,9 @@ const POINTS: usize = 2000;
 /// again: the next totals make up for it.
 pub(super) async fn tell(
     interval: Duration,
-    told: Arc<Told>,
+    told: Arc<Queues>,
     sender: Arc<Sender>,
-    mut teller: Teller,
+    mut signal_sender: SignalSender,
     stop: CancellationToken,
 ) {
     let mut beat = interval_at(Instant::now() + interval, interval);
@@ -38,9 +38,9 @@ pub(super) async fn tell(
             for piece in in_pieces(metrics(&print(), times), POINTS) {
                 let number = piece.iter().map(points).sum::<usize>() as u64;
                 if goes_on {
-                    goes_on = teller.tell_once(&sender.metrics(piece), number).await;
+                    goes_on = signal_sender.tell_once(&sender.metrics(piece), number).await;
                 } else {
-                    teller.dropped(number);
+                    signal_sender.dropped(number);
                 }
             }
         }

@@ -4,18 +4,19 @@ use model::policy::PeerMatch;
 
 use super::{InboundExplanation, PermissionExplanation, SettingExplanation};
 use crate::plan::{
-    Accepts, Listener, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Session, Terminated,
+    Listener, ListenerTls, NameCondition, NameRule, PeerList, Permissions, PolicyOrigin, Terminated,
+    TlsTermination,
 };
 
 /// Explains the mesh TLS that ends at a listener: for all connections, or for those of a server name.
 pub(super) fn explained(listener: &Listener) -> impl Iterator<Item = InboundExplanation> {
     let name = &listener.name;
     let for_all = match &listener.accepts {
-        Accepts::Mtls(terminated) => Some(of_one(name.clone(), terminated)),
-        Accepts::Plaintext | Accepts::ServerName => None,
+        ListenerTls::Mtls(terminated) => Some(of_one(name.clone(), terminated)),
+        ListenerTls::Plaintext | ListenerTls::ServerName => None,
     };
     let by_name = listener.routes.iter().filter_map(move |(claimed, route)| match &route.session {
-        Some(Session::Mtls(terminated)) => {
+        Some(TlsTermination::Mtls(terminated)) => {
             Some(of_one(format!("{name} for {}", claimed.hostname()), terminated))
         }
         Some(_) | None => None,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{Cluster, ClusterKind, Endpoint, PeerNames, ProxyTls, Via};
+use crate::plan::{Cluster, ClusterKind, Endpoint, Hop, PeerNames, ProxyTls};
 
 /// Returns the steps behind the proxy, in words; none where it dials destinations directly.
 pub(super) fn explained(cluster: &Cluster) -> Vec<String> {
@@ -16,12 +16,12 @@ pub(super) fn explained(cluster: &Cluster) -> Vec<String> {
         let asks = asks.unwrap_or_else(|| "in plaintext, which no zone proxy takes".to_owned());
         let zone = zone.as_deref().unwrap_or("?");
         let step = match (via, kind) {
-            (Via::Direct, _) => continue,
-            (Via::ZoneIngress, _) => format!("to zone {zone} by its ingress at {at} ({offered_by}), {asks}"),
-            (Via::ZoneEgress, ClusterKind::Egress { .. }) => {
+            (Hop::Direct, _) => continue,
+            (Hop::ZoneIngress, _) => format!("to zone {zone} by its ingress at {at} ({offered_by}), {asks}"),
+            (Hop::ZoneEgress, ClusterKind::Egress { .. }) => {
                 format!("by the egress of this zone at {at}, {asks}: there TLS of the mesh ends")
             }
-            (Via::ZoneEgress, _) => format!(
+            (Hop::ZoneEgress, _) => format!(
                 "by the egress of this zone at {at}, and then to zone {zone} by its ingress ({offered_by}), {asks} at both"
             ),
         };

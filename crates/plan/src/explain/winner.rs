@@ -3,7 +3,7 @@
 use model::Spec;
 
 use crate::plan::{Considered, Destination, Listener, Outcome, Owner, PolicyOrigin, Route};
-use crate::precedence::{ItemPrecedence, Precedence, Step};
+use crate::precedence::{ItemPrecedence, Precedence, PrecedenceStep};
 use crate::view::View;
 
 /// Returns the policy or default that decides, in words.
@@ -30,10 +30,10 @@ pub(super) fn because(view: &View<'_>, listener: &Listener, route: &Route) -> St
     };
     let (winner, loser) = (&winner.origin, &loser.origin);
     let reason = match decisive_step(view, listener, winner, loser) {
-        Some(Step::Name) if view.profile().smaller_name_wins() => {
+        Some(PrecedenceStep::Name) if view.profile().smaller_name_wins() => {
             "of equals, the smaller name wins".to_owned()
         }
-        Some(Step::Name) => "of equals, the larger name wins".to_owned(),
+        Some(PrecedenceStep::Name) => "of equals, the larger name wins".to_owned(),
         Some(step) => step.to_string(),
         None if winner.policy.same_resource(&loser.policy) => "of one policy, the later item wins".to_owned(),
         None => "they are equals, and the store has it later".to_owned(),
@@ -46,7 +46,7 @@ fn decisive_step(
     listener: &Listener,
     winner: &PolicyOrigin,
     loser: &PolicyOrigin,
-) -> Option<Step> {
+) -> Option<PrecedenceStep> {
     let profile = view.profile();
     let (a, b) = (view.by_id(&winner.policy)?, view.by_id(&loser.policy)?);
     let (Spec::Policy(first), Spec::Policy(second)) = (a.spec(), b.spec()) else { return None };

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{permissions, policy};
 use crate::plan::{
-    Accepts, Backend, Bind, Cluster, Destination, Fate, Listener, Match, Owner, Route, Session, shares,
+    Backend, BackendFate, Bind, Cluster, Destination, Listener, ListenerTls, Match, Owner, Route,
+    TlsTermination, shares,
 };
 
 pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Cluster>>) -> Value {
@@ -35,7 +36,7 @@ pub(super) fn inbound(listener: &Listener, clusters: &BTreeMap<String, Arc<Clust
         "protocol": protocol.as_str(),
         "acceptProxyProtocol": settings.accept_proxy_protocol,
     });
-    if let Accepts::Mtls(terminated) = accepts {
+    if let ListenerTls::Mtls(terminated) = accepts {
         tree["tls"] = permissions::tls(terminated);
     }
     tree
@@ -104,7 +105,7 @@ pub(super) fn gateway(listener: &Listener) -> Value {
         "name": name,
         "address": address,
         "port": port,
-        "tls": *accepts == Accepts::ServerName,
+        "tls": *accepts == ListenerTls::ServerName,
         "hosts": routes.iter().map(host).collect::<Vec<_>>(),
         "settings": settings,
     })
@@ -127,16 +128,16 @@ fn host((claimed, route): &(Match, Route)) -> Value {
     tree
 }
 
-fn session(session: &Session) -> Value {
+fn session(session: &TlsTermination) -> Value {
     let (mode, certificates): (_, &[String]) = match session {
-        Session::Passthrough => (Some("PASSTHROUGH"), &[]),
-        Session::Terminated { certificates } => (Some("TERMINATE"), certificates),
-        Session::Mtls(_) => (Some("MTLS"), &[]),
-        Session::CrossMesh | Session::Unsaid => (None, &[]),
+        TlsTermination::Passthrough => (Some("PASSTHROUGH"), &[]),
+        TlsTermination::Terminated { certificates } => (Some("TERMINATE"), certificates),
+        TlsTermination::Mtls(_) => (Some("MTLS"), &[]),
+        TlsTermination::CrossMesh | TlsTermination::Unsaid => (None, &[]),
     };
-    let mut tree =
-        json!({ "mode": mode, "certificates": certificates, "crossMesh": *session == Session::CrossMesh });
-    if let Session::Mtls(terminated) = session {
+    let cross_mesh = *session == TlsTermination::CrossMesh;
+    let mut tree = json!({ "mode": mode, "certificates": certificates, "crossMesh": cross_mesh });
+    if let TlsTermination::Mtls(terminated) = session {
         tree["mtls"] = json!(super::mtls(&terminated.mtls));
         tree["peers"] = permissions::tls(terminated);
     }
@@ -157,9 +158,9 @@ fn split(split: &[Backend]) -> Value {
     let backend = |(backend, share): (&Backend, f64)| {
         let Backend { reference, weight, fate, origin: policy, weighed_by, when_unavailable: _ } = backend;
         let (word, cluster, why) = match fate {
-            Fate::Routed { cluster, subset: _ } => ("routed", Some(cluster), None),
-            Fate::Spilled(why) => ("spilled", None, Some(why.to_string())),
-            Fate::Refused(why) => ("refused", None, Some(why.to_string())),
+            BackendFate::Routed { cluster, subset: _ } => ("routed", Some(cluster), None),
+            BackendFate::Spilled(why) => ("spilled", None, Some(why.to_string())),
+            BackendFate::Refused(why) => ("refused", None, Some(why.to_string())),
         };
         let mut tree = json!({
             "reference": reference,

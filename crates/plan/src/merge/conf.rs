@@ -1,7 +1,7 @@
 //! Merging of the confs of several `to` items.
 
 use model::Kind;
-use model::policy::{Conf, HttpRouteConf, Spoken, TcpRouteConf};
+use model::policy::{Conf, HttpRouteConf, PolicyConf, TcpRouteConf};
 
 use crate::merge::http;
 

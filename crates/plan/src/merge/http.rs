@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use model::policy::{Conf, HttpRouteConf, HttpRule, Matches, Merge, Spoken};
+use model::policy::{Conf, HttpRouteConf, HttpRule, Matches, Merge, PolicyConf};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -153,7 +153,7 @@ pub struct Endpoint {
     /// Resource that offers it, as `Kind mesh/name`.
     pub offered_by: String,
     /// Listener at the address: the destination itself or a zone proxy.
-    pub via: Via,
+    pub via: Hop,
 }
 
 impl Endpoint {
@@ -168,7 +168,7 @@ impl Endpoint {
 
 /// Listener at the address of an endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Via {
+pub enum Hop {
     /// Destination itself: the proxy beside the application, or a service outside the mesh.
     #[default]
     #[serde(rename = "direct")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::topology::Protocol;
 use model::{ResourceId, Tags};
 
-use super::{ConnectionSettings, Match, Naming, Route, Session, Terminated};
+use super::{ConnectionSettings, Match, Naming, Route, Terminated, TlsTermination};
 
 /// One address and port on which a proxy accepts connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ pub struct Listener {
     /// Protocol of the connections (spec 04 §3).
     pub protocol: Protocol,
     /// TLS that clients must use.
-    pub accepts: Accepts,
+    pub accepts: ListenerTls,
     /// Settings of its connections.
     pub settings: ConnectionSettings,
     /// Routes by match: the first match decides, so the most exact one comes first. Connections that match none are
@@ -74,7 +74,7 @@ pub enum Destination {
 
 /// TLS that a listener requires of clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Accepts {
+pub enum ListenerTls {
     /// None: bytes are passed on as they come.
     Plaintext,
     /// TLS between proxies of the mesh; in permissive mode plaintext too.
@@ -102,11 +102,11 @@ impl Listener {
     /// Returns every termination of mesh TLS at it: for all connections, or for those of a server name.
     pub fn terminated(&self) -> impl Iterator<Item = &Arc<Terminated>> {
         let for_all = match &self.accepts {
-            Accepts::Mtls(terminated) => Some(terminated),
-            Accepts::Plaintext | Accepts::ServerName => None,
+            ListenerTls::Mtls(terminated) => Some(terminated),
+            ListenerTls::Plaintext | ListenerTls::ServerName => None,
         };
         let by_name = self.routes().filter_map(|route| match &route.session {
-            Some(Session::Mtls(terminated)) => Some(terminated),
+            Some(TlsTermination::Mtls(terminated)) => Some(terminated),
             Some(_) | None => None,
         });
         for_all.into_iter().chain(by_name)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Backend, Considered, PolicyOrigin, Session, SplitSettings};
+use super::{Backend, Considered, PolicyOrigin, SplitSettings, TlsTermination};
 
 /// Reason why a gateway listener without any rule refuses connections.
 pub const NO_GATEWAY_ROUTE: &str = "no MeshTCPRoute speaks about this gateway listener";
@@ -16,7 +16,7 @@ pub struct Route {
     pub rule: Option<RulePlace>,
     /// Party that ends the TLS of its connections, where they are told apart by the server name; absent: the server
     /// name is not read.
-    pub session: Option<Session>,
+    pub session: Option<TlsTermination>,
     /// Backends of the split: in the order of the backendRefs, on gateways without TLS by cluster name (spec 04
     /// §12.2).
     pub split: Vec<Backend>,

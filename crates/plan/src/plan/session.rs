@@ -6,7 +6,7 @@ use super::Terminated;
 
 /// Party that ends a TLS session whose server name has been read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Session {
+pub enum TlsTermination {
     /// Backend of the connection: the proxy passes TLS on as it came.
     Passthrough,
     /// Proxy, with certificates of its own.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{DataPath, Declared, Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, Declared, OnWeightChange, ProxyProtocol, Sticky};
 use model::policy::{HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent};
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ settings! {
         /// Rule by which a client keeps its backend.
         sticky: Option<Sourced<Sticky>>, "sticky", words::sticky;
         /// Effect of a change of weights on live connections.
-        existing: Option<Sourced<Existing>>, "when weights change", words::existing;
+        existing: Option<Sourced<OnWeightChange>>, "when weights change", words::existing;
         /// `true`: a connect that failed may be retried at another backend.
         retry_other_side: Option<Sourced<bool>>, "retry at another backend", words::yes;
         /// Grace period of the connections of a removed backend; zero: no limit.

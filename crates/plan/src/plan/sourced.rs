@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{DataPath, Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, OnWeightChange, ProxyProtocol, Sticky};
 use model::policy::{
     HealthCheck, LoadBalancer, Locality, OutlierDetection, Percent, TlsCipher, TlsVersion, format_duration,
 };
@@ -21,7 +21,7 @@ pub struct Sourced<T> {
     pub origin: PolicyOrigin,
 }
 
-impl<T: Shown> Serialize for Sourced<T> {
+impl<T: SettingValue> Serialize for Sourced<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { value, origin } = self;
         let mut sourced = serializer.serialize_struct("Sourced", 2)?;
@@ -32,14 +32,14 @@ impl<T: Shown> Serialize for Sourced<T> {
 }
 
 /// Value of a setting that can be shown in the JSON of a plan.
-pub trait Shown {
+pub trait SettingValue {
     /// Returns the value: durations as `1m30s`, alternatives by their words.
     fn shown(&self) -> Value;
 }
 
 macro_rules! shown {
     ($($type:ty: |$value:ident| $shown:expr),+ $(,)?) => {
-        $(impl Shown for $type {
+        $(impl SettingValue for $type {
             fn shown(&self) -> Value {
                 let $value = self;
                 json!($shown)
@@ -54,7 +54,7 @@ shown!(
     Duration: |duration| format_duration(*duration),
     Percent: |percent| percent,
     Sticky: |sticky| sticky.as_str(),
-    Existing: |existing| existing.as_str(),
+    OnWeightChange: |existing| existing.as_str(),
     ProxyProtocol: |version| version.as_str(),
     DataPath: |path| path.as_str(),
     LoadBalancer: |balancer| balancer,

@@ -16,7 +16,7 @@ pub struct Backend {
     /// 04 §7.2).
     pub weight: u32,
     /// Fate of its share.
-    pub fate: Fate,
+    pub fate: BackendFate,
     /// Policy that named it; absent for the default backend.
     pub origin: Option<PolicyOrigin>,
     /// Rollout whose state is its weight; absent: the weight is that of the policy that named it.
@@ -35,15 +35,15 @@ impl Backend {
     /// Cluster that its share goes to; `None`: it goes to none.
     pub fn cluster(&self) -> Option<&str> {
         match &self.fate {
-            Fate::Routed { cluster, subset: _ } => Some(cluster),
-            Fate::Spilled(_) | Fate::Refused(_) => None,
+            BackendFate::Routed { cluster, subset: _ } => Some(cluster),
+            BackendFate::Spilled(_) | BackendFate::Refused(_) => None,
         }
     }
 }
 
 /// Fate of the share of a backend.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Fate {
+pub enum BackendFate {
     /// Routed to a cluster, which may have no endpoints (then it is refused there).
     Routed {
         /// Key in [`Plan::clusters`](super::Plan::clusters).
@@ -104,8 +104,8 @@ pub enum Unusable {
 /// is left.
 pub fn shares(split: &[Backend]) -> Vec<f64> {
     let weight = |backend: &Backend| match backend.fate {
-        Fate::Routed { .. } | Fate::Refused(_) => u64::from(backend.weight),
-        Fate::Spilled(_) => 0,
+        BackendFate::Routed { .. } | BackendFate::Refused(_) => u64::from(backend.weight),
+        BackendFate::Spilled(_) => 0,
     };
     let sum: u64 = split.iter().map(weight).sum();
     split.iter().map(|backend| if sum == 0 { 0.0 } else { weight(backend) as f64 / sum as f64 }).collect()

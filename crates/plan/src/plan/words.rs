@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::declared::{DataPath, Existing, ProxyProtocol, Sticky};
+use model::declared::{DataPath, OnWeightChange, ProxyProtocol, Sticky};
 use model::policy::{
     AffinityTag, FailoverTo, HealthCheck, LoadBalancer, Locality, OutlierDetection, TlsCipher, TlsVersion,
     format_duration,
@@ -34,11 +34,11 @@ pub(super) fn sticky(sticky: &Sticky) -> String {
     words.to_owned()
 }
 
-pub(super) fn existing(existing: &Existing) -> String {
+pub(super) fn existing(existing: &OnWeightChange) -> String {
     let words = match existing {
-        Existing::Keep => "open connections stay",
-        Existing::DrainExcess => "as many as are above the new share are closed",
-        Existing::Close => "connections that would go elsewhere now are closed",
+        OnWeightChange::Keep => "open connections stay",
+        OnWeightChange::DrainExcess => "as many as are above the new share are closed",
+        OnWeightChange::Close => "connections that would go elsewhere now are closed",
     };
     words.to_owned()
 }

@@ -10,13 +10,13 @@ use model::reference::{MESH_TAG, SERVICE_TAG};
 use model::topology::Protocol;
 use model::{ResourceId, Spec, Tags};
 
-use super::endpoints::{self, Offer, Outside};
+use super::endpoints::{self, Offer, OutsideDestination};
 use super::facts::Facts;
 use super::service::Service;
 use super::settings::{self, SaidOfCluster};
 use super::{ProxyRules, locality, names};
 use crate::plan::{
-    Authority, Cluster, ClusterKind, DirectAccess, Endpoint, ExternalPeer, Unusable, Via, Warning,
+    Authority, Cluster, ClusterKind, DirectAccess, Endpoint, ExternalPeer, Hop, Unusable, Warning,
 };
 use crate::rules::{Merged, Rules};
 use crate::view::View;
@@ -75,9 +75,9 @@ impl<'v, 'a> Clusters<'v, 'a> {
             let mut endpoints = endpoints::subset(offer.endpoints.clone(), &subset);
             let tls = self.client(gateway).to_tags(&service, &subset, mesh, (&offer, &endpoints))?;
             let is_plaintext = tls.is_none() && self.facts.mtls.is_some();
-            if is_plaintext && endpoints.iter().any(|it| it.via == Via::Direct) {
+            if is_plaintext && endpoints.iter().any(|it| it.via == Hop::Direct) {
                 // gates of zones take TLS only
-                endpoints.retain(|it| it.via == Via::Direct);
+                endpoints.retain(|it| it.via == Hop::Direct);
             }
             let said = self.said(|rules| rules.for_service(&service));
             let cluster = Cluster {
@@ -182,10 +182,12 @@ impl<'v, 'a> Clusters<'v, 'a> {
             some(&cluster.endpoints) || cluster.direct.as_ref().is_some_and(|direct| some(&direct.endpoints))
         });
         let lacks = match &offer.outside {
-            Some(Outside { unloaded: Some(why), .. }) => Unusable::Unloaded { why: why.clone() },
-            Some(Outside { by_egress: true, .. }) if offer.endpoints.is_empty() => Unusable::NeedsMesh {
-                missing: "it is reached through a zone egress, and the mesh has none in use".into(),
-            },
+            Some(OutsideDestination { unloaded: Some(why), .. }) => Unusable::Unloaded { why: why.clone() },
+            Some(OutsideDestination { by_egress: true, .. }) if offer.endpoints.is_empty() => {
+                Unusable::NeedsMesh {
+                    missing: "it is reached through a zone egress, and the mesh has none in use".into(),
+                }
+            }
             Some(_) | None => Unusable::NoEndpoints,
         };
         Made { name, protocol, is_offered, lacks }

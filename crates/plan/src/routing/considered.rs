@@ -2,14 +2,14 @@
 
 use model::topology::Protocol;
 
-use super::owner::{About, Decision, Owners};
+use super::owner::{Decision, OutboundRules, Owners};
 use crate::plan::{Considered, IgnoredBecause, Outcome, Owner, PolicyOrigin};
 use crate::rules::Merged;
 
 /// Returns the route policies about an outbound.
 pub(super) fn of_outbound(
     owners: &Owners<'_, '_>,
-    About { tcp, http }: About<'_>,
+    OutboundRules { tcp, http }: OutboundRules<'_>,
     decision: &Decision,
     protocol: Protocol,
 ) -> Vec<Considered> {

@@ -31,7 +31,7 @@ pub(super) use zones::{is_local, matched};
 
 /// Facts of a destination outside the mesh.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Outside {
+pub(super) struct OutsideDestination {
     /// Protocol of the destination.
     pub(super) protocol: Protocol,
     /// `true`: it is reached through the zone's egress.
@@ -50,7 +50,7 @@ pub(super) struct Offer {
     /// Endpoints, in the order in which protocols are compared.
     pub(super) endpoints: Vec<Endpoint>,
     /// Facts of a destination outside the mesh; absent: it is in the mesh.
-    pub(super) outside: Option<Outside>,
+    pub(super) outside: Option<OutsideDestination>,
 }
 
 /// Returns the endpoints of the service with this value of `kuma.io/service`.

@@ -10,12 +10,12 @@ use model::{BackendRef, Resource, Tags};
 use super::ProxyRules;
 use super::matched::{self, Common};
 use super::mirror;
-use super::settings::{self, Said};
-use super::split::{For, Splitter, on_unavailable};
+use super::settings::{self, ListenerRules};
+use super::split::{SplitContext, Splitter, on_unavailable};
 use crate::plan::{
-    Accepts, Backend, Bind, ConnectionSettings, Considered, Direction, Fate, Listener, Match,
-    NO_GATEWAY_ROUTE, Naming, Outcome, Owner, PolicyOrigin, Route, RulePlace, Session, Sourced,
-    SplitSettings,
+    Backend, BackendFate, Bind, ConnectionSettings, Considered, Direction, Listener, ListenerTls, Match,
+    NO_GATEWAY_ROUTE, Naming, Outcome, Owner, PolicyOrigin, Route, RulePlace, Sourced, SplitSettings,
+    TlsTermination,
 };
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
@@ -87,7 +87,7 @@ impl Maker<'_, '_> {
             direction: Direction::Gateway,
             service: self.own.service().unwrap_or_default().to_owned(),
             protocol,
-            accepts: if tls { Accepts::ServerName } else { Accepts::Plaintext },
+            accepts: if tls { ListenerTls::ServerName } else { ListenerTls::Plaintext },
             settings: self.connections(port, written, &name, splitter),
             routes: matched::in_order(routes),
             naming: Naming::default(),
@@ -143,8 +143,11 @@ impl Maker<'_, '_> {
         splitter: &mut Splitter<'_, '_>,
     ) -> Served {
         let unavailable = on_unavailable(self.view, Some(&from.policy));
-        let context =
-            For { on_unavailable: unavailable.as_ref(), checks_protocols: false, gateway: Some(tags) };
+        let context = SplitContext {
+            on_unavailable: unavailable.as_ref(),
+            checks_protocols: false,
+            gateway: Some(tags),
+        };
         let sides = splitter.sides(backends, from);
         let split = splitter.split(sides, context);
         splitter.declare(&split, Some(&from.policy));
@@ -177,7 +180,11 @@ impl Maker<'_, '_> {
         } = self.rules;
         let [timeout, retry, access_log, mirror] =
             [timeout, retry, access_log, mirror].map(|rules| about(rules));
-        let said = Said { timeout: timeout.as_ref(), retry: retry.as_ref(), access_log: access_log.as_ref() };
+        let said = ListenerRules {
+            timeout: timeout.as_ref(),
+            retry: retry.as_ref(),
+            access_log: access_log.as_ref(),
+        };
         let tags = self.own.merged(&self.gateway.tags);
         let mut settings = settings::of_listener(self.view, said, name, &mut splitter.warnings);
         settings.mirror = mirror::of_listener(splitter, mirror.as_ref(), Some(&tags));
@@ -212,16 +219,16 @@ fn hostname(listener: &Written) -> String {
 
 /// Returns the party that ends the TLS of connections to a listener of the MeshGateway; absent: TLS is not looked
 /// at.
-fn session(listener: &Written) -> Option<Session> {
+fn session(listener: &Written) -> Option<TlsTermination> {
     if listener.protocol != GatewayProtocol::Tls {
         return None;
     }
     Some(match &listener.tls {
-        _ if listener.cross_mesh => Session::CrossMesh,
-        None => Session::Unsaid,
+        _ if listener.cross_mesh => TlsTermination::CrossMesh,
+        None => TlsTermination::Unsaid,
         Some(tls) => match tls.mode {
-            TlsMode::Passthrough => Session::Passthrough,
-            TlsMode::Terminate => Session::Terminated {
+            TlsMode::Passthrough => TlsTermination::Passthrough,
+            TlsMode::Terminate => TlsTermination::Terminated {
                 certificates: tls.certificates.iter().map(|source| source.sort().to_owned()).collect(),
             },
         },
@@ -284,9 +291,9 @@ impl Served {
 
 fn cluster_name(backend: &Backend) -> &str {
     match &backend.fate {
-        Fate::Routed { cluster, subset: _ } => cluster,
+        BackendFate::Routed { cluster, subset: _ } => cluster,
         // Where the reference sends backendRefs that do not resolve.
-        Fate::Refused(_) => "kuma.io/unresolved-backend",
-        Fate::Spilled(_) => "",
+        BackendFate::Refused(_) => "kuma.io/unresolved-backend",
+        BackendFate::Spilled(_) => "",
     }
 }

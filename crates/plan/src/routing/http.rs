@@ -1,7 +1,7 @@
 //! MeshHTTPRoute on TCP: one rule that catches every request can be applied to whole connections (spec 01 §9).
 
 use model::BackendRef;
-use model::policy::{HttpRouteConf, HttpRuleConf, Spoken};
+use model::policy::{HttpRouteConf, HttpRuleConf, PolicyConf};
 
 use crate::plan::PolicyOrigin;
 use crate::rules::{Merged, Rules};

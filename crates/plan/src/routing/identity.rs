@@ -204,7 +204,7 @@ pub fn trust_domain(
     zone: Option<&str>,
 ) -> Result<String, Unissued> {
     domain(
-        &Blanks {
+        &TemplateValues {
             mesh: resource.meta().mesh.as_str(),
             zone: zone_of(resource, zone),
             labels: &Labels::default(),
@@ -214,13 +214,13 @@ pub fn trust_domain(
 }
 
 /// Values for the placeholders of templates.
-struct Blanks<'a> {
+struct TemplateValues<'a> {
     mesh: &'a str,
     zone: &'a str,
     labels: &'a Labels,
 }
 
-impl Blanks<'_> {
+impl TemplateValues<'_> {
     fn fill(&self, template: &Template) -> Result<String, Unissued> {
         let label = |key| self.labels.get(key).unwrap_or_default();
         let piece = |piece: &TemplatePiece| match piece {
@@ -240,12 +240,12 @@ impl Blanks<'_> {
     }
 }
 
-fn domain(blanks: &Blanks<'_>, identity: &MeshIdentity) -> Result<String, Unissued> {
-    let Blanks { mesh, zone, labels: _ } = blanks;
+fn domain(values: &TemplateValues<'_>, identity: &MeshIdentity) -> Result<String, Unissued> {
+    let TemplateValues { mesh, zone, labels: _ } = values;
     identity
         .trust_domain
         .as_ref()
-        .map_or_else(|| Ok(format!("{mesh}.{zone}.mesh.local")), |it| blanks.fill(it))
+        .map_or_else(|| Ok(format!("{mesh}.{zone}.mesh.local")), |it| values.fill(it))
 }
 
 /// Zone of a MeshIdentity: its own, or else the one it is used in.
@@ -267,12 +267,12 @@ pub fn spiffe_id(
 ) -> Result<String, Unissued> {
     let meta = dataplane.meta();
     let labels = &meta.labels;
-    let blanks = Blanks { mesh: meta.mesh.as_str(), zone: zone_of(resource, zone), labels };
+    let values = TemplateValues { mesh: meta.mesh.as_str(), zone: zone_of(resource, zone), labels };
     let label = |key| labels.get(key).unwrap_or_default();
     let is_kubernetes = labels.get(ENV_LABEL) == Some("kubernetes") || labels.get(NAMESPACE_LABEL).is_some();
-    let domain = domain(&blanks, identity)?;
+    let domain = domain(&values, identity)?;
     let path = match &identity.path {
-        Some(path) => blanks.fill(path)?,
+        Some(path) => values.fill(path)?,
         None if is_kubernetes || !profile.has_workload_labels() => {
             format!("/ns/{}/sa/{}", label(NAMESPACE_LABEL), label(SERVICE_ACCOUNT_LABEL))
         }

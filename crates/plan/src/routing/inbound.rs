@@ -12,8 +12,8 @@ use super::of_inbounds::Treating;
 use super::permissions::Permitting;
 use super::{names, protocol, settings};
 use crate::plan::{
-    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Identity,
-    Listener, Match, Mtls, Naming, Permissions, Route, Terminated, Trust, Via, Warning,
+    Backend, BackendFate, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Hop, Identity,
+    Listener, ListenerTls, Match, Mtls, Naming, Permissions, Route, Terminated, Trust, Warning,
 };
 use crate::rules::InboundKey;
 use crate::view::View;
@@ -70,10 +70,10 @@ pub(super) fn of_proxy(
 
 /// Returns the TLS that an inbound requires of clients. A workload identity is strict, whatever the mesh says about
 /// its own CA.
-fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> Permissions) -> Accepts {
-    let Some(mtls) = &facts.mtls else { return Accepts::Plaintext };
+fn accepts(facts: &Facts<'_>, said: TlsOfInbound, permissions: impl FnOnce() -> Permissions) -> ListenerTls {
+    let Some(mtls) = &facts.mtls else { return ListenerTls::Plaintext };
     let TlsOfInbound { mode, params } = said;
-    Accepts::Mtls(Arc::new(Terminated {
+    ListenerTls::Mtls(Arc::new(Terminated {
         permissive: mode.as_ref().map_or(mtls.permissive, |mode| mode.value == MtlsMode::Permissive),
         mode_by: mode.map(|mode| mode.origin),
         params,
@@ -110,7 +110,7 @@ fn offered(view: &View<'_>, facts: &Facts<'_>, inbound: &Written) -> Offered {
     let backend = Backend {
         reference: format!("the application at {behind}:{port_behind}"),
         weight: 1,
-        fate: Fate::Routed { cluster: application.name.clone(), subset: Tags::default() },
+        fate: BackendFate::Routed { cluster: application.name.clone(), subset: Tags::default() },
         origin: None,
         weighed_by: None,
         when_unavailable: None,
@@ -132,7 +132,7 @@ fn offered(view: &View<'_>, facts: &Facts<'_>, inbound: &Written) -> Offered {
         direction: Direction::Inbound,
         service: service.to_owned(),
         protocol,
-        accepts: Accepts::Plaintext,
+        accepts: ListenerTls::Plaintext,
         settings: ConnectionSettings::default(),
         routes: vec![(Match::EVERYTHING, Route::to(backend))],
         naming: Naming { unified: facts.unified, marks, counts_kafka, ..Naming::default() },
@@ -151,7 +151,7 @@ fn application(service: &str, address: &str, port: u16) -> Cluster {
         labels: model::Labels::default(),
         // the application itself has no resource
         offered_by: String::new(),
-        via: Via::Direct,
+        via: Hop::Direct,
     };
     let name = format!("localhost:{address}:{port}");
     Cluster::plain(name, service.to_owned(), ClusterKind::Application, vec![endpoint])

@@ -168,7 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::Via;
+    use crate::plan::Hop;
 
     fn endpoint(port: u32, zone: &str, node: &str) -> Endpoint {
         Endpoint {
@@ -180,7 +180,7 @@ mod tests {
             tags: Tags::from_iter([("node", node), ("rack", "r")]),
             labels: Labels::default(),
             offered_by: String::new(),
-            via: Via::Direct,
+            via: Hop::Direct,
         }
     }
 

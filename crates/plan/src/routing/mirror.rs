@@ -4,8 +4,8 @@ use model::Tags;
 use model::policy::{MirrorConf, Percent};
 
 use super::settings;
-use super::split::{For, Splitter};
-use crate::plan::{Fate, Mirror, Sourced};
+use super::split::{SplitContext, Splitter};
+use crate::plan::{BackendFate, Mirror, Sourced};
 use crate::rules::Merged;
 
 /// Returns the mirror of a listener's connections; `gateway`: the tags of a gateway listener.
@@ -18,10 +18,10 @@ pub(super) fn of_listener(
         settings::sourced(splitter.view, merged, |said: &MirrorConf| said.backend.clone())?;
     let MirrorConf { backend: _, percent, buffer } = merged?.said()?;
     let sides = splitter.sides(std::slice::from_ref(&backend), &origin);
-    let context = For { on_unavailable: None, checks_protocols: false, gateway };
+    let context = SplitContext { on_unavailable: None, checks_protocols: false, gateway };
     let to = match splitter.split(sides, context).pop()?.fate {
-        Fate::Routed { cluster, subset } => Ok((cluster, subset)),
-        Fate::Spilled(why) | Fate::Refused(why) => Err(why.to_string()),
+        BackendFate::Routed { cluster, subset } => Ok((cluster, subset)),
+        BackendFate::Spilled(why) | BackendFate::Refused(why) => Err(why.to_string()),
     };
     let mirror = Mirror {
         reference: backend.to_string(),

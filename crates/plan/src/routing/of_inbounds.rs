@@ -1,7 +1,7 @@
 //! Policies about the inbounds of a proxy: treatment of their connections, and of the application behind each.
 
 use model::Kind;
-use model::policy::{AccessLogConf, CircuitBreakerConf, Merge, Spoken, TimeoutConf, merged};
+use model::policy::{AccessLogConf, CircuitBreakerConf, Merge, PolicyConf, TimeoutConf, merged};
 
 use super::settings;
 use crate::matching::Matched;
@@ -20,12 +20,12 @@ impl OfInbound {
     }
 
     /// Merged conf of all rules; `None`: no rule has one.
-    pub(super) fn said<C: Spoken + Merge + Clone + 'static>(&self) -> Option<C> {
+    pub(super) fn said<C: PolicyConf + Merge + Clone + 'static>(&self) -> Option<C> {
         merged(self.each().map(|(said, _)| said))
     }
 
     /// A merged value with its origin: the most important rule for which `says` is true.
-    pub(super) fn sourced<C: Spoken + 'static, T>(
+    pub(super) fn sourced<C: PolicyConf + 'static, T>(
         &self,
         value: Option<T>,
         says: impl Fn(&C) -> bool,
@@ -35,7 +35,7 @@ impl OfInbound {
     }
 
     /// Confs with their rules.
-    fn each<C: Spoken + 'static>(&self) -> impl Iterator<Item = (&C, &SourceRule)> {
+    fn each<C: PolicyConf + 'static>(&self) -> impl Iterator<Item = (&C, &SourceRule)> {
         self.0.iter().filter_map(|rule| Some((C::of(rule.conf.as_ref()?)?, rule)))
     }
 }

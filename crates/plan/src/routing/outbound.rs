@@ -9,13 +9,13 @@ use super::facts::Facts;
 use super::matched::{self, Common};
 use super::owner::{Decision, Owners};
 use super::service::Service;
-use super::settings::{self, Said};
-use super::split::{For, Splitter, on_unavailable};
+use super::settings::{self, ListenerRules};
+use super::split::{SplitContext, Splitter, on_unavailable};
 use super::{considered, mirror, names};
 use crate::dialled::{Dialled, DialledTarget};
 use crate::plan::{
-    Accepts, Backend, Bind, ConnectionSettings, Considered, Destination, Direction, Fate, Listener, Match,
-    Naming, Owner, Route,
+    Backend, BackendFate, Bind, ConnectionSettings, Considered, Destination, Direction, Listener,
+    ListenerTls, Match, Naming, Owner, Route,
 };
 use crate::view::View;
 
@@ -64,7 +64,7 @@ pub(super) fn plan(
         unified,
         marks: known.marks,
         counts_kafka: known.protocol == Protocol::Kafka && facts.profile.has_kafka_filter(),
-        omitted: reference_omits && !route.split.iter().any(|b| matches!(b.fate, Fate::Refused(_))),
+        omitted: reference_omits && !route.split.iter().any(|b| matches!(b.fate, BackendFate::Refused(_))),
     };
     let mut routes: Vec<(Match, Route)> = Vec::with_capacity(1 + matched.len());
     for matched in matched {
@@ -79,7 +79,7 @@ pub(super) fn plan(
         direction: Direction::Outbound(known.destination),
         service: known.service,
         protocol: known.protocol,
-        accepts: Accepts::Plaintext,
+        accepts: ListenerTls::Plaintext,
         settings,
         routes: matched::in_order(routes),
         naming,
@@ -95,7 +95,7 @@ fn route(
 ) -> Route {
     let policy = decision.origin().map(|origin| origin.policy.clone());
     let unavailable = on_unavailable(view, policy.as_ref());
-    let context = For {
+    let context = SplitContext {
         on_unavailable: unavailable.as_ref(),
         checks_protocols: decision.checks_protocols,
         gateway: None,
@@ -181,13 +181,13 @@ fn connections(
     let said = match target {
         DialledTarget::Tags(_) => {
             let service = known.destination_name.as_str();
-            Said {
+            ListenerRules {
                 timeout: rules.timeout.for_service(service),
                 retry: rules.retry.for_service(service),
                 access_log: rules.access_log.for_service(service),
             }
         }
-        DialledTarget::Resource(id) => Said {
+        DialledTarget::Resource(id) => ListenerRules {
             timeout: rules.timeout.for_destination(id, &known.destination_name),
             retry: rules.retry.for_destination(id, &known.destination_name),
             access_log: rules.access_log.for_destination(id, &known.destination_name),
@@ -216,14 +216,14 @@ fn connections(
 
 /// Returns the reason why connections are refused, if no backend accepts any.
 fn refusal_of(split: &[Backend]) -> Option<String> {
-    if split.iter().any(|backend| !matches!(backend.fate, Fate::Spilled(_))) {
+    if split.iter().any(|backend| !matches!(backend.fate, BackendFate::Spilled(_))) {
         return None;
     }
     let reasons: Vec<String> = split
         .iter()
         .filter_map(|backend| match &backend.fate {
-            Fate::Spilled(why) => Some(format!("{}: {why}", backend.reference)),
-            Fate::Routed { .. } | Fate::Refused(_) => None,
+            BackendFate::Spilled(why) => Some(format!("{}: {why}", backend.reference)),
+            BackendFate::Routed { .. } | BackendFate::Refused(_) => None,
         })
         .collect();
     let reasons = if reasons.is_empty() { "there is none".to_owned() } else { reasons.join("; ") };

@@ -17,7 +17,7 @@ use crate::view::View;
 
 /// Rules about one outbound.
 #[derive(Clone, Copy)]
-pub(super) struct About<'r> {
+pub(super) struct OutboundRules<'r> {
     pub(super) tcp: Option<&'r Merged>,
     pub(super) http: Option<&'r Merged>,
 }
@@ -59,17 +59,17 @@ impl<'v, 'a> Owners<'v, 'a> {
     }
 
     /// Returns the rules about a dialled destination.
-    pub(super) fn about(&self, target: &DialledTarget, stat_name: &str) -> About<'v> {
+    pub(super) fn about(&self, target: &DialledTarget, stat_name: &str) -> OutboundRules<'v> {
         let rules = self.rules;
         match target {
             DialledTarget::Tags(tags) => {
                 let service = tags.service().unwrap_or_default();
-                About {
+                OutboundRules {
                     tcp: rules.tcp_route.for_service(service),
                     http: rules.http_route.for_service(service),
                 }
             }
-            DialledTarget::Resource(id) => About {
+            DialledTarget::Resource(id) => OutboundRules {
                 tcp: rules.tcp_route.for_destination(id, stat_name),
                 http: rules.http_route.for_destination(id, stat_name),
             },
@@ -77,8 +77,8 @@ impl<'v, 'a> Owners<'v, 'a> {
     }
 
     /// Returns the rules about connections that no match takes; not all rules have some.
-    pub(super) fn for_all(about: About<'v>) -> About<'v> {
-        About { tcp: about.tcp.filter(|merged| matched::is_for_all(merged)), ..about }
+    pub(super) fn for_all(about: OutboundRules<'v>) -> OutboundRules<'v> {
+        OutboundRules { tcp: about.tcp.filter(|merged| matched::is_for_all(merged)), ..about }
     }
 
     /// Decides about connections that a match takes.
@@ -92,7 +92,7 @@ impl<'v, 'a> Owners<'v, 'a> {
     pub(super) fn decide(
         &self,
         target: &DialledTarget,
-        about: About<'v>,
+        about: OutboundRules<'v>,
         protocol: Protocol,
         splitter: &mut Splitter<'_, '_>,
     ) -> Decision {
@@ -113,11 +113,11 @@ impl<'v, 'a> Owners<'v, 'a> {
     }
 
     /// Returns `true` if MeshTCPRoutes decide where both sorts of routes apply.
-    pub(super) fn tcp_decides(&self, about: About<'v>, protocol: Protocol) -> bool {
+    pub(super) fn tcp_decides(&self, about: OutboundRules<'v>, protocol: Protocol) -> bool {
         !self.http_owns(about, protocol) && !self.traffic_route_stays
     }
 
-    fn http_owns(&self, about: About<'v>, protocol: Protocol) -> bool {
+    fn http_owns(&self, about: OutboundRules<'v>, protocol: Protocol) -> bool {
         match (about.tcp, about.http) {
             (_, None) | (None, Some(_)) if self.per_outbound && about.tcp.is_none() => about.http.is_some(),
             (_, Some(_)) => protocol.is_http_like(),

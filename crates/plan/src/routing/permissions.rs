@@ -2,7 +2,7 @@
 
 mod exits;
 
-use model::policy::{LegacyPolicy, PermissionAction, PermissionConf, Spoken as _};
+use model::policy::{LegacyPolicy, PermissionAction, PermissionConf, PolicyConf as _};
 use model::reference::SERVICE_TAG;
 use model::{Kind, Profile, Resource, Spec, Tags};
 

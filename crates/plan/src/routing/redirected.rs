@@ -1,15 +1,15 @@
 //! Connections that the kernel redirects to the proxy and that match no listener (spec 07 §9.5, §16).
 
 use model::Kind;
-use model::policy::{PassthroughConf, PassthroughMatches, PassthroughMode, Policy, Spoken as _, merged};
+use model::policy::{PassthroughConf, PassthroughMatches, PassthroughMode, Policy, PolicyConf as _, merged};
 
 use super::facts::Facts;
 use super::inbound::Offered;
 use super::mesh_tls::MeshTls;
-use super::settings::{self, Said as SaidOfListener};
+use super::settings::{self, ListenerRules as SaidOfListener};
 use crate::matching::policy_of;
 use crate::plan::{
-    Accepts, ConnectionSettings, Leaving, Naming, Passthrough, PolicyOrigin, Redirected, Warning,
+    ConnectionSettings, Leaving, ListenerTls, Naming, Passthrough, PolicyOrigin, Redirected, Warning,
 };
 use crate::rules::{Rules, mesh_id};
 use crate::view::View;
@@ -26,11 +26,11 @@ pub(super) fn redirected(
     inbounds: &[Offered],
     warnings: &mut Vec<Warning>,
 ) -> Option<Redirected> {
-    let said = Said::of(view, warnings);
+    let said = MergedPassthrough::of(view, warnings);
     let terminated = || {
         inbounds.iter().filter_map(|inbound| match &inbound.listener.accepts {
-            Accepts::Mtls(terminated) => Some(terminated),
-            Accepts::Plaintext | Accepts::ServerName => None,
+            ListenerTls::Mtls(terminated) => Some(terminated),
+            ListenerTls::Plaintext | ListenerTls::ServerName => None,
         })
     };
     let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
@@ -65,14 +65,14 @@ pub(super) fn redirected(
 }
 
 /// Returns the treatment of outgoing connections: a policy precedes the mesh.
-fn leaving(view: &View<'_>, port: u16, said: Option<Said>) -> Leaving {
+fn leaving(view: &View<'_>, port: u16, said: Option<MergedPassthrough>) -> Leaving {
     let by_mesh = || match view.mesh().is_none_or(|mesh| mesh.passthrough) {
         true => Passthrough::Everything,
         false => Passthrough::Nothing,
     };
     let (passthrough, origin) = match said {
         None => (by_mesh(), None),
-        Some(Said { conf: PassthroughConf { mode, matches }, origin }) => {
+        Some(MergedPassthrough { conf: PassthroughConf { mode, matches }, origin }) => {
             let passthrough = match mode.unwrap_or_default() {
                 PassthroughMode::All => Passthrough::Everything,
                 PassthroughMode::None => Passthrough::Nothing,
@@ -99,12 +99,12 @@ fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) ->
 }
 
 /// Merged conf of all policies that select the proxy, and the most important of them.
-struct Said {
+struct MergedPassthrough {
     conf: PassthroughConf,
     origin: PolicyOrigin,
 }
 
-impl Said {
+impl MergedPassthrough {
     fn of(view: &View<'_>, warnings: &mut Vec<Warning>) -> Option<Self> {
         let matched = view.matched(Kind::MeshPassthrough);
         warnings.extend(matched.warnings.into_iter().map(Warning::from));

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::Spec;
 use model::policy::{
-    AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, RetryConf, Spoken, TimeoutConf,
+    AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget, PolicyConf, RetryConf, TimeoutConf,
 };
 
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
@@ -24,7 +24,7 @@ pub(super) use declared::{
 
 /// Rules of each policy kind about one listener.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Said<'r> {
+pub(super) struct ListenerRules<'r> {
     pub(super) timeout: Option<&'r Merged>,
     pub(super) retry: Option<&'r Merged>,
     pub(super) access_log: Option<&'r Merged>,
@@ -33,11 +33,11 @@ pub(super) struct Said<'r> {
 /// Returns the settings of a listener; a setting that cannot be applied becomes a warning.
 pub(super) fn of_listener(
     view: &View<'_>,
-    said: Said<'_>,
+    said: ListenerRules<'_>,
     listener: &str,
     warnings: &mut Vec<Warning>,
 ) -> ConnectionSettings {
-    let Said { timeout, retry, access_log } = said;
+    let ListenerRules { timeout, retry, access_log } = said;
     ConnectionSettings {
         idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
         max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
@@ -54,7 +54,7 @@ pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Opti
 }
 
 /// Returns a value of a conf, and its origin.
-pub(super) fn sourced<C: Spoken, T>(
+pub(super) fn sourced<C: PolicyConf, T>(
     view: &View<'_>,
     merged: Option<&Merged>,
     read: fn(&C) -> Option<T>,
@@ -64,7 +64,7 @@ pub(super) fn sourced<C: Spoken, T>(
 
 /// Returns a value that several policies may set together, with the most important one that sets any of it as
 /// origin.
-fn together<C: Spoken, T>(
+fn together<C: PolicyConf, T>(
     view: &View<'_>,
     merged: Option<&Merged>,
     read: fn(&C) -> Option<T>,
@@ -102,7 +102,11 @@ pub(super) fn access_logs(
 }
 
 /// Returns the most important of the merged policies that sets a value, which is the one that merging keeps.
-fn who_said<C: Spoken>(view: &View<'_>, merged: &Merged, says: impl Fn(&C) -> bool) -> Option<PolicyOrigin> {
+fn who_said<C: PolicyConf>(
+    view: &View<'_>,
+    merged: &Merged,
+    says: impl Fn(&C) -> bool,
+) -> Option<PolicyOrigin> {
     let says = |origin: &&PolicyOrigin| {
         let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| resource.spec()) else {
             return false;

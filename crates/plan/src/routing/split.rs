@@ -10,7 +10,7 @@ use super::rollout::{self, Weighed};
 use super::service::Service;
 use super::settings;
 use crate::merge::Destined;
-use crate::plan::{Backend, Fate, OnUnavailable, PolicyOrigin, Sourced, Unusable, Warning};
+use crate::plan::{Backend, BackendFate, OnUnavailable, PolicyOrigin, Sourced, Unusable, Warning};
 use crate::view::View;
 
 /// Weight of the dialled destination, if no policy decides where connections go (spec 04 §4.4).
@@ -41,7 +41,7 @@ pub(super) struct Splitter<'v, 'a> {
 
 /// Context of a split.
 #[derive(Clone, Copy)]
-pub(super) struct For<'t> {
+pub(super) struct SplitContext<'t> {
     /// Configured treatment of the share of an unusable backend.
     pub(super) on_unavailable: Option<&'t Sourced<OnUnavailable>>,
     /// `true`: backends must have a protocol that TCP is routed to; not for those of HTTP routes.
@@ -88,28 +88,28 @@ impl<'a> Splitter<'_, 'a> {
     }
 
     /// Makes the backends, in order. In old profiles one with a protocol that is not allowed empties the split.
-    pub(super) fn split(&mut self, sides: Vec<Side>, context: For<'_>) -> Vec<Backend> {
+    pub(super) fn split(&mut self, sides: Vec<Side>, context: SplitContext<'_>) -> Vec<Backend> {
         let mut backends: Vec<Backend> = sides.into_iter().map(|side| self.backend(side, context)).collect();
         let bad = backends.iter().find_map(|backend| match &backend.fate {
-            Fate::Spilled(Unusable::Protocol { protocol }) => {
+            BackendFate::Spilled(Unusable::Protocol { protocol }) => {
                 Some(format!("{} ({protocol})", backend.reference))
             }
             _ => None,
         });
         if let Some(by) = bad.filter(|_| self.facts.profile.one_bad_protocol_empties_the_split()) {
             for backend in backends.iter_mut().filter(|backend| backend.cluster().is_some()) {
-                backend.fate = Fate::Spilled(Unusable::Emptied { by: by.clone() });
+                backend.fate = BackendFate::Spilled(Unusable::Emptied { by: by.clone() });
             }
         }
         backends
     }
 
-    fn backend(&mut self, side: Side, context: For<'_>) -> Backend {
+    fn backend(&mut self, side: Side, context: SplitContext<'_>) -> Backend {
         let Side { reference, weight, meaning, origin, weighed_by } = side;
         // Beyond 32 bits the reference keeps the lower ones (spec 04 §7.2).
         let weight = weight.unwrap_or(1) as u32;
         let fate = if weight == 0 {
-            Fate::Spilled(Unusable::ZeroWeight)
+            BackendFate::Spilled(Unusable::ZeroWeight)
         } else {
             self.fate(&reference, &meaning, origin.as_ref(), context)
         };
@@ -122,8 +122,8 @@ impl<'a> Splitter<'_, 'a> {
         reference: &str,
         meaning: &Destined,
         origin: Option<&PolicyOrigin>,
-        context: For<'_>,
-    ) -> Fate {
+        context: SplitContext<'_>,
+    ) -> BackendFate {
         let made = match meaning {
             Destined::Legacy { tags, mesh: _ } if tags.service().unwrap_or_default().is_empty() => {
                 Err(Unusable::NotFound { looked_for: "a service, but the reference names none".into() })
@@ -137,14 +137,14 @@ impl<'a> Splitter<'_, 'a> {
         let (named_by, legacy) = (origin, matches!(meaning, Destined::Legacy { .. }));
         let on_unavailable = context.on_unavailable.map(|said| said.value).unwrap_or_default();
         match (made, on_unavailable) {
-            (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, Fate::Refused),
+            (Err(why), OnUnavailable::Refuse) => self.warned(reference, named_by, why, BackendFate::Refused),
             // A reference that resolves to nothing keeps its place on a gateway (spec 04 §12.2), and everywhere one
             // to a destination that exists and cannot be dialled (spec 07 §7.4).
             (Err(why), OnUnavailable::Reference) if context.gateway.is_some() || exists(&why) => {
-                self.warned(reference, named_by, why, Fate::Refused)
+                self.warned(reference, named_by, why, BackendFate::Refused)
             }
             (Err(why), OnUnavailable::Reference | OnUnavailable::Spill) => {
-                self.warned(reference, named_by, why, Fate::Spilled)
+                self.warned(reference, named_by, why, BackendFate::Spilled)
             }
             (Ok(made), _) if made.is_offered => routed(made),
             (Ok(made), on_unavailable) => {
@@ -152,8 +152,8 @@ impl<'a> Splitter<'_, 'a> {
                 self.warn_of_nobody(reference, named_by, meaning, legacy, &why);
                 match on_unavailable {
                     OnUnavailable::Reference => routed(made),
-                    OnUnavailable::Spill => Fate::Spilled(why),
-                    OnUnavailable::Refuse => Fate::Refused(why),
+                    OnUnavailable::Spill => BackendFate::Spilled(why),
+                    OnUnavailable::Refuse => BackendFate::Refused(why),
                 }
             }
         }
@@ -172,17 +172,19 @@ impl<'a> Splitter<'_, 'a> {
         reference: &str,
         origin: Option<&PolicyOrigin>,
         why: Unusable,
-        fate: fn(Unusable) -> Fate,
-    ) -> Fate {
+        fate: fn(Unusable) -> BackendFate,
+    ) -> BackendFate {
         let fate = fate(why.clone());
         let empties = matches!(why, Unusable::Protocol { .. })
             && self.facts.profile.one_bad_protocol_empties_the_split();
         let effect = match &fate {
-            Fate::Refused(_) => "its share is refused",
-            Fate::Spilled(_) | Fate::Routed { .. } if empties => "the whole split is dropped",
+            BackendFate::Refused(_) => "its share is refused",
+            BackendFate::Spilled(_) | BackendFate::Routed { .. } if empties => "the whole split is dropped",
             // without a policy it is the only backend
-            Fate::Spilled(_) | Fate::Routed { .. } if origin.is_none() => "every connection is refused",
-            Fate::Spilled(_) | Fate::Routed { .. } => "its share goes to the other backends",
+            BackendFate::Spilled(_) | BackendFate::Routed { .. } if origin.is_none() => {
+                "every connection is refused"
+            }
+            BackendFate::Spilled(_) | BackendFate::Routed { .. } => "its share goes to the other backends",
         };
         self.warn(reference, origin, format!("{}{reference}: {why}; {effect}", named_by(origin)));
         fate
@@ -223,8 +225,8 @@ fn exists(why: &Unusable) -> bool {
     matches!(why, Unusable::NoServerName(_) | Unusable::NeedsMesh { .. })
 }
 
-fn routed(made: Made) -> Fate {
-    Fate::Routed { cluster: made.name, subset: Tags::default() }
+fn routed(made: Made) -> BackendFate {
+    BackendFate::Routed { cluster: made.name, subset: Tags::default() }
 }
 
 fn named_by(origin: Option<&PolicyOrigin>) -> String {

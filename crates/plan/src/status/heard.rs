@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{Resource, ResourceId};
 
-use crate::plan::{Backend, Fate, Listener, Outcome, PolicyOrigin, Unusable};
+use crate::plan::{Backend, BackendFate, Listener, Outcome, PolicyOrigin, Unusable};
 
 /// Statements of listeners about one policy.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,9 @@ impl Hearing {
 
     fn note_backend(&mut self, backend: &Backend) {
         let Backend { reference, weight: _, fate, origin, weighed_by: _, when_unavailable: _ } = backend;
-        let (Some(origin), Fate::Spilled(why) | Fate::Refused(why)) = (origin, fate) else { return };
+        let (Some(origin), BackendFate::Spilled(why) | BackendFate::Refused(why)) = (origin, fate) else {
+            return;
+        };
         // A weight of zero was written by the operator: it is not a fault.
         if *why == Unusable::ZeroWeight {
             return;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use l4::Ending;
 use l4::config::{Config, Direction, ProxyName, Route};
 use l4::counts::{
-    BackendSnapshot, CONNECT_TIME_BOUNDS, EndpointSnapshot, HistogramSnapshot, ListenerSnapshot,
-    MirrorsSnapshot, ProxySnapshot, Snapshot,
+    BackendSnapshot, CONNECT_TIME_BOUNDS, CounterSnapshot, EndpointSnapshot, HistogramSnapshot,
+    ListenerSnapshot, MirrorsSnapshot, ProxySnapshot,
 };
 use l4::ending::MirrorEnd;
 
@@ -22,7 +22,7 @@ pub(crate) fn snapshot<'a>(
     generation: u64,
     config: &Config,
     workers: impl Iterator<Item = &'a Arc<WorkerCounters>>,
-) -> Snapshot {
+) -> CounterSnapshot {
     let mut accept_rests = 0;
     let mut sums: BTreeMap<ListenerKey, ListenerSum> = BTreeMap::new();
     for listener in config.listeners() {
@@ -52,7 +52,7 @@ pub(crate) fn snapshot<'a>(
     for (proxy, gone) in gone_sums {
         join(in_proxies.entry(proxy).or_default(), &gone);
     }
-    Snapshot { generation, accept_rests, listeners, proxies: in_proxies, clusters: Vec::new() }
+    CounterSnapshot { generation, accept_rests, listeners, proxies: in_proxies, clusters: Vec::new() }
 }
 
 struct ListenerSum {

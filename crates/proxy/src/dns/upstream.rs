@@ -26,7 +26,7 @@ const LONGEST: usize = 8192;
 
 /// Transport of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Transport {
     Udp,
     Tcp,
 }
@@ -76,15 +76,15 @@ impl Upstream {
     }
 
     /// Returns the answer of the first server that has one, under the id of the query; `None`: none has.
-    pub(super) async fn ask(&self, packet: &[u8], query: &Query<'_>, way: Way) -> Option<Vec<u8>> {
+    pub(super) async fn ask(&self, packet: &[u8], query: &Query<'_>, way: Transport) -> Option<Vec<u8>> {
         for server in self.servers(Instant::now()) {
             let id = fastrand::u16(..).to_be_bytes();
             let mut asked = packet.to_vec();
             asked[..2].copy_from_slice(&id);
             let answer = async {
                 match way {
-                    Way::Udp => self.over_udp(server, &asked, query, id).await,
-                    Way::Tcp => over_tcp(server, &asked).await,
+                    Transport::Udp => self.over_udp(server, &asked, query, id).await,
+                    Transport::Tcp => over_tcp(server, &asked).await,
                 }
             };
             let Ok(Ok(mut answer)) = timeout(PATIENCE, answer).await else { continue };

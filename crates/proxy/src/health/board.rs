@@ -9,7 +9,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use l4::balance::{Condition, Fitness, Roster, Tables};
 use l4::config::{Cluster, Listener, ProxyName};
-use l4::health::{Change, ClusterHealth, EndpointHealth, Vitals};
+use l4::health::{ClusterHealth, EndpointHealth, HealthChange, Vitals};
 
 use super::cell::{Alarm, Bounds, Cell, Failing};
 use super::history::EndpointHistory;
@@ -284,20 +284,22 @@ fn clusters(listeners: &[Arc<Listener>]) -> impl Iterator<Item = (ClusterKey, &A
 }
 
 /// Logs a change of an endpoint, once each.
-fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change: &Change) {
+fn tell((proxy, cluster): &ClusterKey, config: &Cluster, endpoint: usize, change: &HealthChange) {
     let Some(endpoint) = config.endpoints.get(endpoint) else { return };
     let cluster = &**cluster;
     match change {
-        Change::Down(why) => tracing::warn!(%proxy, cluster, %endpoint, %why, "an endpoint is down"),
-        Change::Up => tracing::info!(%proxy, cluster, %endpoint, "an endpoint is up again"),
-        Change::Ejected(time) => tracing::warn!(
+        HealthChange::Down(why) => tracing::warn!(%proxy, cluster, %endpoint, %why, "an endpoint is down"),
+        HealthChange::Up => tracing::info!(%proxy, cluster, %endpoint, "an endpoint is up again"),
+        HealthChange::Ejected(time) => tracing::warn!(
             %proxy,
             cluster,
             %endpoint,
             seconds = time.as_secs(),
             "an endpoint is set aside: connections to it failed"
         ),
-        Change::Returned => tracing::info!(%proxy, cluster, %endpoint, "an endpoint takes connections again"),
+        HealthChange::Returned => {
+            tracing::info!(%proxy, cluster, %endpoint, "an endpoint takes connections again")
+        }
     }
 }
 

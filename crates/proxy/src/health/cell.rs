@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use arc_swap::{ArcSwap, Guard};
 use l4::balance::Roster;
 use l4::config::Cluster;
-use l4::health::{Full, Usage};
+use l4::health::{ReachedLimit, Usage};
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::limits::{Place, Places};
@@ -106,13 +106,16 @@ impl Cell {
     }
 
     /// Takes the places of a connection that is about to be established, if the cluster has limits.
-    pub(crate) fn take_places(&self) -> Result<[Option<Place>; 2], Full> {
+    pub(crate) fn take_places(&self) -> Result<[Option<Place>; 2], ReachedLimit> {
         let take = |limited: bool, places: &Arc<Places>, full| {
             if limited { places.take().map(Some).ok_or(full) } else { Ok(None) }
         };
-        let connection =
-            take(self.cluster.max_connections.is_some(), &self.bounds.connections, Full::Connections)?;
-        let pending = take(self.cluster.max_pending.is_some(), &self.bounds.pending, Full::Pending)?;
+        let connection = take(
+            self.cluster.max_connections.is_some(),
+            &self.bounds.connections,
+            ReachedLimit::Connections,
+        )?;
+        let pending = take(self.cluster.max_pending.is_some(), &self.bounds.pending, ReachedLimit::Pending)?;
         Ok([connection, pending])
     }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use l4::config::Sink;
+use l4::config::LogSink;
 
 use super::access::Format;
 use super::lane::{Lane, Lanes};
@@ -30,14 +30,14 @@ pub(crate) struct LogBuffer {
 }
 
 struct Pending {
-    to: Way,
+    to: LineSink,
     bytes: Vec<u8>,
     lines: u64,
 }
 
 /// Sink of lines, with its buffer.
-enum Way {
-    Sink(Sink, Arc<Lane>),
+enum LineSink {
+    Sink(LogSink, Arc<Lane>),
     Taken(ConnectionLines),
 }
 
@@ -50,7 +50,7 @@ impl LogBuffer {
         let mut buffer = Self { sinks: Vec::new(), own: Vec::new(), lanes };
         let own = log.map(|log| buffer.output(&log.sink, Format::Own(log.format)));
         let taken = taken.map(|taken| Output {
-            pending: buffer.pending(Way::Taken(taken.clone())),
+            pending: buffer.pending(LineSink::Taken(taken.clone())),
             format: Format::Own(LineFormat::Json),
         });
         buffer.own = own.into_iter().chain(taken).collect();
@@ -58,15 +58,16 @@ impl LogBuffer {
     }
 
     /// Prepares an output. Sinks that no listener uses any more are forgotten.
-    pub(crate) fn output(&mut self, sink: &Sink, format: Format) -> Output {
+    pub(crate) fn output(&mut self, sink: &LogSink, format: Format) -> Output {
         self.sinks.retain(|pending| Rc::strong_count(pending) > 1 || pending.borrow().lines > 0);
-        let leads_there = |pending: &&Rc<RefCell<Pending>>| matches!(&pending.borrow().to, Way::Sink(known, _) if known == sink);
+        let leads_there = |pending: &&Rc<RefCell<Pending>>| matches!(&pending.borrow().to, LineSink::Sink(known, _) if known == sink);
         let known = self.sinks.iter().find(leads_there).map(Rc::clone);
-        let pending = known.unwrap_or_else(|| self.pending(Way::Sink(sink.clone(), self.lanes.to(sink))));
+        let pending =
+            known.unwrap_or_else(|| self.pending(LineSink::Sink(sink.clone(), self.lanes.to(sink))));
         Output { pending, format }
     }
 
-    fn pending(&mut self, to: Way) -> Rc<RefCell<Pending>> {
+    fn pending(&mut self, to: LineSink) -> Rc<RefCell<Pending>> {
         let pending = Rc::new(RefCell::new(Pending { to, bytes: Vec::new(), lines: 0 }));
         self.sinks.push(Rc::clone(&pending));
         pending
@@ -111,8 +112,8 @@ impl Pending {
         let room = Vec::with_capacity(self.bytes.len());
         let bytes = std::mem::replace(&mut self.bytes, room);
         match &self.to {
-            Way::Sink(_, lane) => lane.send(bytes, lines),
-            Way::Taken(taken) => taken.take(bytes, lines),
+            LineSink::Sink(_, lane) => lane.send(bytes, lines),
+            LineSink::Taken(taken) => taken.take(bytes, lines),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use l4::config::Sink;
+use l4::config::LogSink;
 
 use super::outlet::Outlet;
 use crate::guard::{Part, again, caught};
@@ -109,7 +109,7 @@ impl Writer {
         self.lost += lost.min(lines);
         // an error of standard error can only be reported after it has recovered
         if let Some(error) = error
-            && *self.outlet.sink() != Sink::Stderr
+            && *self.outlet.sink() != LogSink::Stderr
         {
             let sink = self.outlet.sink();
             tracing::warn!(?sink, %error, "log lines cannot be written; trying again in a while");
@@ -129,7 +129,7 @@ impl Writer {
 
 /// Lanes of a proxy: one for each sink in use.
 pub(crate) struct Lanes {
-    lanes: Mutex<BTreeMap<Sink, Weak<Lane>>>,
+    lanes: Mutex<BTreeMap<LogSink, Weak<Lane>>>,
     dropped: Arc<AtomicU64>,
     living: Arc<Living>,
 }
@@ -163,7 +163,7 @@ impl Lanes {
     ///
     /// # Errors
     /// The file cannot be opened, or its thread cannot be started.
-    pub(crate) fn new(own: Option<&Sink>) -> io::Result<(Arc<Self>, Option<Arc<Lane>>)> {
+    pub(crate) fn new(own: Option<&LogSink>) -> io::Result<(Arc<Self>, Option<Arc<Lane>>)> {
         let (lanes, dropped, living) = Default::default();
         let lanes = Arc::new(Self { lanes, dropped, living });
         let own = own.map(|sink| lanes.start(Outlet::opened(sink.clone())?)).transpose()?;
@@ -171,7 +171,7 @@ impl Lanes {
     }
 
     /// Returns the lane to a sink. Without a thread for it, its lines are dropped and counted.
-    pub(super) fn to(&self, sink: &Sink) -> Arc<Lane> {
+    pub(super) fn to(&self, sink: &LogSink) -> Arc<Lane> {
         let known = self.lock().get(sink).and_then(Weak::upgrade);
         known.or_else(|| self.start(Outlet::new(sink.clone())).ok()).unwrap_or_else(|| {
             let (queue, _) = mpsc::sync_channel(0);
@@ -213,7 +213,7 @@ impl Lanes {
         drop(waited);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Sink, Weak<Lane>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<LogSink, Weak<Lane>>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -237,7 +237,7 @@ mod tests {
     fn a_lane_ends_with_its_last_holder_and_takes_all_lines_along() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        let sink = Sink::File(path.to_str().unwrap().into());
+        let sink = LogSink::File(path.to_str().unwrap().into());
         let (lanes, own) = Lanes::new(None).unwrap();
         assert!(own.is_none());
         let lane = lanes.to(&sink);

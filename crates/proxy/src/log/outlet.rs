@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use l4::config::Sink;
+use l4::config::LogSink;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
@@ -31,7 +31,7 @@ static STDERR: Mutex<Rest> = Mutex::new(Rest::NOTHING);
 
 /// Sink, open or not.
 pub(super) struct Outlet {
-    sink: Sink,
+    sink: LogSink,
     open: Option<Open>,
     checked: Option<Instant>,
     failed: Option<Instant>,
@@ -46,7 +46,7 @@ enum Open {
 
 impl Outlet {
     /// Creates a sink that is opened with its first lines.
-    pub(super) fn new(sink: Sink) -> Self {
+    pub(super) fn new(sink: LogSink) -> Self {
         Self { sink, open: None, checked: None, failed: None }
     }
 
@@ -55,9 +55,9 @@ impl Outlet {
     ///
     /// # Errors
     /// The sink cannot be opened.
-    pub(super) fn opened(sink: Sink) -> io::Result<Self> {
+    pub(super) fn opened(sink: LogSink) -> io::Result<Self> {
         let mut outlet = Self::new(sink);
-        let Sink::File(path) = &outlet.sink else { return Ok(outlet) };
+        let LogSink::File(path) = &outlet.sink else { return Ok(outlet) };
         let (done, is_done) = mpsc::channel();
         let opening = outlet.sink.clone();
         std::thread::Builder::new().name("proxy-log-open".into()).spawn(move || {
@@ -80,7 +80,7 @@ impl Outlet {
         Ok(outlet)
     }
 
-    pub(super) fn sink(&self) -> &Sink {
+    pub(super) fn sink(&self) -> &LogSink {
         &self.sink
     }
 
@@ -114,7 +114,7 @@ impl Outlet {
     }
 
     fn follow(&mut self) -> Result<(), Cut> {
-        if let (Some(Open::File(file, _)), Sink::File(path)) = (&self.open, &self.sink)
+        if let (Some(Open::File(file, _)), LogSink::File(path)) = (&self.open, &self.sink)
             && self.checked.is_none_or(|checked| checked.elapsed() >= FILE_CHECK)
         {
             self.checked = Some(Instant::now());
@@ -153,16 +153,16 @@ impl Outlet {
 const ALL: u64 = u64::MAX;
 
 impl Open {
-    fn new(sink: &Sink) -> io::Result<Self> {
+    fn new(sink: &LogSink) -> io::Result<Self> {
         match sink {
-            Sink::Stdout => Ok(Self::Stdout),
-            Sink::Stderr => Ok(Self::Stderr),
-            Sink::File(path) => {
+            LogSink::Stdout => Ok(Self::Stdout),
+            LogSink::Stderr => Ok(Self::Stderr),
+            LogSink::File(path) => {
                 let file = append(path)?;
                 let rest = after(&file);
                 Ok(Self::File(file, rest))
             }
-            Sink::Tcp(address) => connect(address).map(Self::Tcp),
+            LogSink::Tcp(address) => connect(address).map(Self::Tcp),
         }
     }
 }
@@ -224,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         std::fs::write(&path, "one\nhal").unwrap();
-        let mut outlet = Outlet::opened(Sink::File(path.to_str().unwrap().into())).unwrap();
+        let mut outlet = Outlet::opened(LogSink::File(path.to_str().unwrap().into())).unwrap();
         outlet.write(b"two\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\nhal\ntwo\n");
     }
@@ -235,7 +235,7 @@ mod tests {
         let path = folder.path().join("log");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)
             .unwrap();
-        let mut outlet = Outlet::opened(Sink::File(path.to_str().unwrap().into())).unwrap();
+        let mut outlet = Outlet::opened(LogSink::File(path.to_str().unwrap().into())).unwrap();
         let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
         let lost = (0..100).find_map(|_| outlet.write(&line).err());
         let (lost, why) = lost.unwrap();

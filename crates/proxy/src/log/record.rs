@@ -9,7 +9,7 @@ use l4::balance::Draw;
 use l4::config::{Backend, Listener, Mirror, Route};
 use l4::direct::{Direct, Ended};
 use l4::ending::{Ending, MirrorEnd, Side};
-use tls::{Facts, Session};
+use tls::{Session, SessionFacts};
 
 use crate::relay::Ciphers;
 
@@ -153,7 +153,7 @@ fn visit_ciphers(ciphers: &Ciphers, mut field: impl FnMut(&'static str, Value<'_
         ["backend_tls", "backend_cipher", "backend_alpn", "backend_peer", "backend_peer_uris"],
     ];
     for (keys, session) in KEYS.into_iter().zip(&ciphers.sessions) {
-        let Some(Facts { version, cipher, alpn, server_name: _, peer }) =
+        let Some(SessionFacts { version, cipher, alpn, server_name: _, peer }) =
             session.as_ref().and_then(Session::facts)
         else {
             continue;

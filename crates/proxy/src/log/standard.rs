@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use l4::config::Sink;
+use l4::config::LogSink;
 
 use super::lane::Lane;
 use super::outlet::Outlet;
@@ -27,7 +27,7 @@ impl StandardStream {
     /// # Errors
     /// A thread is not available.
     pub fn output() -> io::Result<Self> {
-        Self::start(Sink::Stdout)
+        Self::start(LogSink::Stdout)
     }
 
     /// Opens standard error.
@@ -35,10 +35,10 @@ impl StandardStream {
     /// # Errors
     /// A thread is not available.
     pub fn error() -> io::Result<Self> {
-        Self::start(Sink::Stderr)
+        Self::start(LogSink::Stderr)
     }
 
-    fn start(sink: Sink) -> io::Result<Self> {
+    fn start(sink: LogSink) -> io::Result<Self> {
         let dropped = Arc::<AtomicU64>::default();
         let lane = Lane::start(Outlet::new(sink), WAITING, Arc::clone(&dropped), ())?;
         Ok(Self { lane, dropped })

@@ -14,7 +14,7 @@ use tls::{Failure, Session};
 
 use super::direction::Direction;
 use super::pump::{Fault, Pumped};
-use super::tap::{Tap, Watches};
+use super::tap::{ByteObserver, Tap};
 use super::{Buffers, SHARED_BUFFER};
 
 /// Size of the buffer for decrypted bytes: as much as was read, and a record whose beginning came before.

@@ -9,7 +9,7 @@ use rustix::pipe::{SpliceFlags, splice};
 use super::Buffers;
 use super::direction::Direction;
 use super::pipes::PIPE_BYTES;
-use super::tap::Watches;
+use super::tap::ByteObserver;
 
 /// Number of bytes below which a splice has drained the source: even pieces of one small packet each fill a pipe
 /// with more.
@@ -40,7 +40,7 @@ pub(crate) enum Fault {
 }
 
 /// Moves bytes from `source` to `destination`, with at most `quantum` reads. `watch` sees each byte.
-pub(crate) fn pump<W: Watches>(
+pub(crate) fn pump<W: ByteObserver>(
     direction: &mut Direction,
     source: BorrowedFd<'_>,
     destination: BorrowedFd<'_>,
@@ -63,7 +63,7 @@ struct Pump<'a, W> {
     watch: &'a mut W,
 }
 
-impl<W: Watches> Pump<'_, W> {
+impl<W: ByteObserver> Pump<'_, W> {
     fn run(&mut self, quantum: u32) -> Result<Pumped, Fault> {
         let (mut reads_left, mut drained) = (quantum, false);
         loop {

@@ -18,7 +18,7 @@ use super::pipes::Pipe;
 const GATHERED: usize = 16 * 1024;
 
 /// What watches the bytes of a direction.
-pub(crate) trait Watches {
+pub(crate) trait ByteObserver {
     /// Returns `true` if the next bytes may be moved without being looked at.
     fn may_splice(&self) -> bool;
 
@@ -30,7 +30,7 @@ pub(crate) trait Watches {
 }
 
 /// No observer.
-impl Watches for () {
+impl ByteObserver for () {
     fn may_splice(&self) -> bool {
         true
     }
@@ -301,7 +301,7 @@ impl Tap {
     }
 }
 
-impl Watches for Tap {
+impl ByteObserver for Tap {
     fn may_splice(&self) -> bool {
         self.session.is_none() && self.open && self.piped == 0 && self.held.is_empty()
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use l4::dns::{Heard, Sort, addresses, ask_for, read};
+use l4::dns::{Message, RecordType, addresses, ask_for, read};
 
 use crate::dns::servers;
 
@@ -27,9 +27,9 @@ pub(super) fn of(name: &str, address: IpAddr) -> Option<Duration> {
 
 fn ask(server: SocketAddr, name: &str, address: IpAddr) -> Option<Duration> {
     let id = fastrand::u16(..).to_be_bytes();
-    let sort = if address.is_ipv4() { Sort::A } else { Sort::Aaaa };
+    let sort = if address.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
     let asked = ask_for(name, sort, id)?;
-    let Heard::Query(query) = read(&asked) else { return None };
+    let Message::Query(query) = read(&asked) else { return None };
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).ok()?;

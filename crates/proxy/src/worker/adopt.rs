@@ -181,7 +181,7 @@ impl Worker {
         })
     }
 
-    fn tls_of(&self, matched: &Match) -> Option<Result<tls::Context, tls::Unusable>> {
+    fn tls_of(&self, matched: &Match) -> Option<Result<tls::TlsContext, tls::ContextError>> {
         matched.end().map(|end| self.contexts.server(&end.tls))
     }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use l4::balance::Draw;
 use l4::config::{Backend, Cluster, Host, Route};
-use l4::decide::{Decision, Forward, Moment, Refusal, Refuse, RouteIndex, decide, decide_again};
+use l4::decide::{Circumstances, Decision, Forward, RefusalReason, Refuse, RouteIndex, decide, decide_again};
 use l4::ending::Ending;
 use rustix::io::Errno;
 
-use tls::{Failure, Unusable};
+use tls::{ContextError, Failure};
 
 use super::cluster::{Booking, LocalCluster};
 use super::connection::Connection;
@@ -42,7 +42,7 @@ pub(super) enum Missed {
     /// TLS with it failed.
     Tls(Failure),
     /// TLS with it is not possible at all.
-    Unusable(Unusable),
+    Unusable(ContextError),
 }
 
 impl From<Errno> for Missed {
@@ -93,8 +93,8 @@ impl Choice {
     pub(super) fn make(connection: &Connection, env: &mut Env) -> Result<Box<Self>, Refused> {
         let local = &*connection.listener;
         let draw = local.balance.borrow_mut().draw();
-        let moment = Moment { draw, standings: local, addresses: env.addresses.load() };
-        let decision = decide(&connection.facts(), &local.config, &moment);
+        let circumstances = Circumstances { draw, standings: local, addresses: env.addresses.load() };
+        let decision = decide(&connection.facts(), &local.config, &circumstances);
         let meant = match &decision {
             Decision::Forward(forward) => (Some(forward.route), Some(forward.first_backend())),
             Decision::Refuse(refuse) => (refuse.route, refuse.backend),
@@ -110,7 +110,7 @@ impl Choice {
                     return Ok(Box::new(Self { draw, forward, attempts: 0, to, cluster, passed: None }));
                 }
                 None => Refuse {
-                    reason: Refusal::BackendUnavailable,
+                    reason: RefusalReason::BackendUnavailable,
                     route: Some(forward.route),
                     backend: Some(forward.backend),
                     why: "the backend has no cluster".into(),
@@ -129,8 +129,9 @@ impl Choice {
         }
         self.doubt(env);
         let local = &*connection.listener;
-        let moment = Moment { draw: self.draw, standings: local, addresses: env.addresses.load() };
-        let next = decide_again(&connection.facts(), &local.config, &self.forward, &moment);
+        let circumstances =
+            Circumstances { draw: self.draw, standings: local, addresses: env.addresses.load() };
+        let next = decide_again(&connection.facts(), &local.config, &self.forward, &circumstances);
         if let Some(forward) = next
             && let Some((to, cluster)) = local.destination(&forward)
         {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use l4::decide::Standing;
-use l4::health::Full;
-use tls::{Context, Unusable};
+use l4::decide::ClusterState;
+use l4::health::ReachedLimit;
+use tls::{ContextError, TlsContext};
 
 use crate::contexts::Contexts;
 use crate::health;
@@ -18,7 +18,7 @@ pub(super) struct LocalCluster {
     cell: Arc<health::Cell>,
     turn: Cell<u64>,
     /// TLS context of its endpoints, or the reason why there is none; `None`: plaintext.
-    tls: Option<Result<Context, Unusable>>,
+    tls: Option<Result<TlsContext, ContextError>>,
     /// Numbers of this worker's connections to each endpoint; shared between versions.
     loads: Box<[Rc<Cell<u32>>]>,
 }
@@ -45,15 +45,15 @@ impl LocalCluster {
     }
 
     /// TLS context of its endpoints, or the reason why there is none; `None`: plaintext.
-    pub(super) fn tls(&self) -> Option<&Result<Context, Unusable>> {
+    pub(super) fn tls(&self) -> Option<&Result<TlsContext, ContextError>> {
         self.tls.as_ref()
     }
 
     /// Evaluates a question about its current state.
-    pub(super) fn ask<A>(&self, question: impl FnOnce(&Standing<'_>) -> A) -> A {
+    pub(super) fn ask<A>(&self, question: impl FnOnce(&ClusterState<'_>) -> A) -> A {
         let load = |endpoint: usize| self.loads.get(endpoint).map_or(0, |load| load.get());
         let roster = self.cell.roster();
-        question(&Standing { roster: &roster, turn: self.turn.get(), load: &load })
+        question(&ClusterState { roster: &roster, turn: self.turn.get(), load: &load })
     }
 
     /// Records that a connection took a turn.
@@ -62,7 +62,7 @@ impl LocalCluster {
     }
 
     /// Books a connection to an endpoint.
-    pub(super) fn book(&self, endpoint: usize) -> Result<Booking, Full> {
+    pub(super) fn book(&self, endpoint: usize) -> Result<Booking, ReachedLimit> {
         let [connection, pending] = self.cell.take_places()?;
         let load = self.loads.get(endpoint).map(Rc::clone).unwrap_or_default();
         load.set(load.get() + 1);
@@ -70,7 +70,7 @@ impl LocalCluster {
     }
 }
 
-fn tls_of(cell: &health::Cell, contexts: &Contexts) -> Option<Result<Context, Unusable>> {
+fn tls_of(cell: &health::Cell, contexts: &Contexts) -> Option<Result<TlsContext, ContextError>> {
     cell.cluster().tls.as_ref().map(|tls| contexts.client(tls))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use l4::config::Route;
 use l4::ending::Ending;
-use l4::existing::{AT_ONCE, Drain, Established, Fate, Living, Shares, after_grace, fate, pause};
+use l4::existing::{AT_ONCE, ClosableConnection, Drain, Established, Fate, Shares, after_grace, fate, pause};
 
 use super::Worker;
 use super::choice::Named;
@@ -152,7 +152,7 @@ impl Worker {
                     && route_of(connection, local).is_some_and(|route| route.name == drain.route);
                 let backend = relaying.choice.named(born_at).backend.filter(|_| concerned)?;
                 let idle = now.since(relaying.moved_at);
-                Some(Living { key: connection.slot, cluster: backend.cluster_name(), idle })
+                Some(ClosableConnection { key: connection.slot, cluster: backend.cluster_name(), idle })
             });
             let closed = drain.drain.choose(members.collect(), AT_ONCE);
             if !closed.is_empty() {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use l4::balance::Balance;
 use l4::claims::Claims;
 use l4::config::Listener;
-use l4::decide::{Addresses, Facts, Forward, RouteIndex, Standing, Standings};
+use l4::decide::{Addresses, ClusterState, ClusterStates, Facts, Forward, RouteIndex};
 
-use tls::{Context, Unusable};
+use tls::{ContextError, TlsContext};
 
 use super::cluster::LocalCluster;
 use crate::counters::{BackendCounters, EndpointCounters, ListenerCounters};
@@ -40,9 +40,9 @@ pub(super) struct LocalListener {
     pub(super) outputs: Vec<Output>,
     /// TLS context that terminates clients' TLS, or the reason why there is none; `None`: it is passed on. Routes
     /// may have their own.
-    pub(super) tls: Option<Result<Context, Unusable>>,
+    pub(super) tls: Option<Result<TlsContext, ContextError>>,
     /// The same for each route with its own termination, by [`RouteIndex`].
-    pub(super) tls_of_routes: Vec<Option<Result<Context, Unusable>>>,
+    pub(super) tls_of_routes: Vec<Option<Result<TlsContext, ContextError>>>,
     /// Cluster of its mirror; `None`: it has none, or it cannot be dialled.
     pub(super) mirror: Option<Rc<LocalCluster>>,
     /// Places of the listener's own limit, over all workers.
@@ -76,7 +76,7 @@ impl LocalBackend {
 impl LocalListener {
     /// Returns the TLS context that terminates a connection's TLS, or the reason why there is none; `None`: it is
     /// passed on.
-    pub(super) fn tls_for(&self, facts: &Facts<'_>) -> Option<&Result<Context, Unusable>> {
+    pub(super) fn tls_for(&self, facts: &Facts<'_>) -> Option<&Result<TlsContext, ContextError>> {
         let route = self.config.route_for(facts);
         let of_route = route.and_then(|RouteIndex(index)| self.tls_of_routes.get(index)?.as_ref());
         of_route.or(self.tls.as_ref())
@@ -100,19 +100,19 @@ impl LocalListener {
     /// Returns `true` if any endpoint of a backend can be dialled now.
     pub(super) fn takes(&self, route: RouteIndex, backend: usize, addresses: &Addresses) -> bool {
         let Some(cluster) = self.cluster_of(route, backend) else { return false };
-        let any = |standing: &Standing<'_>| {
+        let any = |standing: &ClusterState<'_>| {
             cluster.cell().cluster().walk(standing.roster, 0, standing.turn, addresses, None).next().is_some()
         };
         self.ask(route, backend, any).unwrap_or(false)
     }
 }
 
-impl Standings for LocalListener {
+impl ClusterStates for LocalListener {
     fn ask<A>(
         &self,
         route: RouteIndex,
         backend: usize,
-        question: impl FnOnce(&Standing<'_>) -> A,
+        question: impl FnOnce(&ClusterState<'_>) -> A,
     ) -> Option<A> {
         self.cluster_of(route, backend).map(|cluster| cluster.ask(question))
     }

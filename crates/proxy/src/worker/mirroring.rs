@@ -12,10 +12,10 @@ use super::announce::header;
 use super::connection::Connection;
 use super::deadlines::Micros;
 use super::env::{EVERYTHING, Env};
-use super::mirrors::Up;
+use super::mirrors::ActiveMirror;
 use super::socket::{is_itself, start_connect};
 use super::token::Token;
-use crate::relay::{Tap, Watches};
+use crate::relay::{ByteObserver, Tap};
 
 /// Begins to mirror a connection, if its listener and its draw say so.
 pub(super) fn begin(connection: &mut Connection, draw: Draw, env: &mut Env) {
@@ -36,7 +36,7 @@ pub(super) fn begin(connection: &mut Connection, draw: Draw, env: &mut Env) {
 }
 
 /// Dials an endpoint of the mirror's cluster, by the cluster's policy and within its limits.
-fn dial(buffer: usize, connection: &Connection, env: &mut Env) -> Result<(Up, Micros), MirrorEnd> {
+fn dial(buffer: usize, connection: &Connection, env: &mut Env) -> Result<(ActiveMirror, Micros), MirrorEnd> {
     let cluster = Rc::clone(connection.listener.mirror.as_ref().ok_or(MirrorEnd::Unavailable)?);
     let config = Arc::clone(cluster.cell().cluster());
     let (facts, addresses) = (connection.facts(), env.addresses.load());
@@ -52,6 +52,6 @@ fn dial(buffer: usize, connection: &Connection, env: &mut Env) -> Result<(Up, Mi
         Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::ADDRNOTAVAIL => MirrorEnd::Limit,
         _ => MirrorEnd::Refused,
     })?;
-    let up = Up::dialled(Tap::new(socket, first, buffer), cluster, dial.endpoint, booking);
+    let up = ActiveMirror::dialled(Tap::new(socket, first, buffer), cluster, dial.endpoint, booking);
     Ok((up, env.now + config.connect_timeout))
 }

@@ -57,12 +57,12 @@ struct Mirror {
 
 /// State of a mirror's connection.
 enum Line {
-    Up(Box<Up>),
+    Up(Box<ActiveMirror>),
     Ended(MirrorEnd),
 }
 
 /// Mirror that is dialled, or connected.
-pub(super) struct Up {
+pub(super) struct ActiveMirror {
     tap: Tap,
     phase: Phase,
     cluster: Rc<LocalCluster>,
@@ -88,7 +88,7 @@ impl Mirrors {
     /// Adds a mirror that is dialled until `due`, or the reason why it is not.
     pub(super) fn add(
         &mut self,
-        dialled: Result<(Up, Micros), MirrorEnd>,
+        dialled: Result<(ActiveMirror, Micros), MirrorEnd>,
         counters: Arc<ListenerCounters>,
     ) -> u32 {
         let (line, due) = match dialled {
@@ -148,7 +148,7 @@ impl Mirrors {
     }
 
     fn queue(&mut self, place: u32) {
-        if let Some(Up { phase: Phase::Shaking { queued }, .. }) = self.up(place)
+        if let Some(ActiveMirror { phase: Phase::Shaking { queued }, .. }) = self.up(place)
             && !std::mem::replace(queued, true)
         {
             self.lane.push_back(place);
@@ -307,7 +307,7 @@ impl Mirrors {
         }
     }
 
-    fn up(&mut self, place: u32) -> Option<&mut Up> {
+    fn up(&mut self, place: u32) -> Option<&mut ActiveMirror> {
         match &mut self.places.get_mut(place as usize)?.as_mut()?.line {
             Line::Up(up) => Some(up),
             Line::Ended(_) => None,
@@ -334,7 +334,7 @@ impl Mirrors {
     }
 }
 
-impl Up {
+impl ActiveMirror {
     /// Creates a mirror whose socket connects.
     pub(super) fn dialled(tap: Tap, cluster: Rc<LocalCluster>, endpoint: usize, booking: Booking) -> Self {
         Self { tap, phase: Phase::Connecting, cluster, endpoint, booking, gathers: false, has_ended: false }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use ::l4::config::{Identity, TlsLimits, TlsTerms, Trust};
-use tls::{Context, Facts, Purpose, Session};
+use tls::{Purpose, Session, SessionFacts, TlsContext};
 use xds::proto::l4;
 
 use crate::support::{Mesh, dial};
@@ -73,14 +73,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn context(identity: &Identity, authorities: &str, protocols: &[&str]) -> Context {
+    fn context(identity: &Identity, authorities: &str, protocols: &[&str]) -> TlsContext {
         let terms = TlsTerms {
             identity: Some(Arc::new(identity.clone())),
             trust: Some(Arc::new(Trust::OneBundle(authorities.into()))),
             names: Vec::new(),
             limits: TlsLimits::default(),
         };
-        Context::new(&Purpose::Connect(protocols.iter().map(|it| (*it).into()).collect()), &terms).unwrap()
+        TlsContext::new(&Purpose::Connect(protocols.iter().map(|it| (*it).into()).collect()), &terms).unwrap()
     }
 
     /// Returns the first bytes of a client.
@@ -119,8 +119,8 @@ impl Peer {
     }
 
     /// Proven identity of the server.
-    pub(crate) fn server(&self) -> tls::Peer {
-        let Facts { peer, .. } = self.session.facts().unwrap();
+    pub(crate) fn server(&self) -> tls::PeerIdentity {
+        let SessionFacts { peer, .. } = self.session.facts().unwrap();
         peer
     }
 

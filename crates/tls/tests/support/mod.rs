@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use l4::config::{Identity, NamePattern, TlsLimits, TlsTerms, Trust};
-use meshtcp_tls::{Context, Failure, Purpose, Session};
+use meshtcp_tls::{Failure, Purpose, Session, TlsContext};
 mod authority;
 
 pub(crate) use authority::Authority;
@@ -24,13 +24,13 @@ pub(crate) fn terms(
     }
 }
 
-pub(crate) fn server(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> Context {
-    Context::new(&Purpose::Accept, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
+pub(crate) fn server(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> TlsContext {
+    TlsContext::new(&Purpose::Accept, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
 }
 
-pub(crate) fn client(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> Context {
+pub(crate) fn client(identity: &Identity, trust: &Trust, names: &[NamePattern]) -> TlsContext {
     let purpose = Purpose::Connect(vec!["kuma".into()]);
-    Context::new(&purpose, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
+    TlsContext::new(&purpose, &terms(identity, trust, names, &TlsLimits::default())).unwrap()
 }
 
 /// Two sessions, and the bytes between them.
@@ -45,13 +45,13 @@ pub(crate) struct Pair {
 
 /// Sides of a pair.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum From {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
 impl Pair {
-    pub(crate) fn new(client: &Context, server: &Context, name: Option<&str>, piece: usize) -> Self {
+    pub(crate) fn new(client: &TlsContext, server: &TlsContext, name: Option<&str>, piece: usize) -> Self {
         Self {
             client: Session::connect(client, name).unwrap(),
             server: Session::accept(server).unwrap(),
@@ -62,10 +62,10 @@ impl Pair {
     }
 
     /// Runs the handshake; returns the failure of either side, the server's first.
-    pub(crate) fn shake(&mut self) -> Result<(), (From, Failure)> {
+    pub(crate) fn shake(&mut self) -> Result<(), (Side, Failure)> {
         let failed = |from| move |failure| (from, failure);
         let (mut client_done, mut server_done) = (false, false);
-        client_done |= self.client.handshake(&[], &mut self.to_server).map_err(failed(From::Client))?.done;
+        client_done |= self.client.handshake(&[], &mut self.to_server).map_err(failed(Side::Client))?.done;
         let mut last = None;
         while !(client_done && server_done) {
             let before = (self.to_server.len(), self.to_client.len(), client_done, server_done);
@@ -74,7 +74,7 @@ impl Pair {
                 let progress = self
                     .server
                     .handshake(&self.to_server[..piece], &mut self.to_client)
-                    .map_err(failed(From::Server))?;
+                    .map_err(failed(Side::Server))?;
                 self.to_server.drain(..progress.taken);
                 server_done = progress.done;
             }
@@ -83,7 +83,7 @@ impl Pair {
                 let progress = self
                     .client
                     .handshake(&self.to_client[..piece], &mut self.to_server)
-                    .map_err(failed(From::Client))?;
+                    .map_err(failed(Side::Client))?;
                 self.to_client.drain(..progress.taken);
                 client_done = progress.done;
             }
@@ -94,29 +94,29 @@ impl Pair {
     }
 
     /// Seals on one side, opens on the other, in pieces; returns the opened bytes, and `true` at the end.
-    pub(crate) fn carry(&mut self, from: From, plain: &[u8]) -> Result<(Vec<u8>, bool), Failure> {
+    pub(crate) fn carry(&mut self, from: Side, plain: &[u8]) -> Result<(Vec<u8>, bool), Failure> {
         let (sender, wire) = match from {
-            From::Client => (&mut self.client, &mut self.to_server),
-            From::Server => (&mut self.server, &mut self.to_client),
+            Side::Client => (&mut self.client, &mut self.to_server),
+            Side::Server => (&mut self.server, &mut self.to_client),
         };
         sender.seal(plain, wire)?;
         self.arrive(from)
     }
 
     /// Ends one direction.
-    pub(crate) fn end(&mut self, from: From) -> Result<(Vec<u8>, bool), Failure> {
+    pub(crate) fn end(&mut self, from: Side) -> Result<(Vec<u8>, bool), Failure> {
         match from {
-            From::Client => self.client.end(&mut self.to_server),
-            From::Server => self.server.end(&mut self.to_client),
+            Side::Client => self.client.end(&mut self.to_server),
+            Side::Server => self.server.end(&mut self.to_client),
         }
         self.arrive(from)
     }
 
     /// Opens the bytes in transit.
-    pub(crate) fn arrive(&mut self, from: From) -> Result<(Vec<u8>, bool), Failure> {
+    pub(crate) fn arrive(&mut self, from: Side) -> Result<(Vec<u8>, bool), Failure> {
         let (receiver, wire, back) = match from {
-            From::Client => (&mut self.server, &mut self.to_server, &mut self.to_client),
-            From::Server => (&mut self.client, &mut self.to_client, &mut self.to_server),
+            Side::Client => (&mut self.server, &mut self.to_server, &mut self.to_client),
+            Side::Server => (&mut self.client, &mut self.to_client, &mut self.to_server),
         };
         let wire = std::mem::take(wire);
         let (mut all, mut ended) = (Vec::new(), false);
@@ -130,10 +130,10 @@ impl Pair {
     }
 
     /// Bytes in transit.
-    pub(crate) fn wire(&mut self, from: From) -> &mut Vec<u8> {
+    pub(crate) fn wire(&mut self, from: Side) -> &mut Vec<u8> {
         match from {
-            From::Client => &mut self.to_server,
-            From::Server => &mut self.to_client,
+            Side::Client => &mut self.to_server,
+            Side::Server => &mut self.to_client,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Subscription;
 use super::feed::Feed;
 use crate::ResourceSet;
-use crate::order::{After, Row};
+use crate::order::{Precondition, Row};
 
 /// Maximum time that one type waits for another: long enough for a proxy to warm up new resources, short enough that
 /// one cluster that never warms up does not hold up the rest.
@@ -27,7 +27,7 @@ impl<P> Subscription<P> {
         target: &ResourceSet,
         now: Duration,
     ) -> Option<Duration> {
-        let row = row.filter(|row| row.after != After::Nothing)?;
+        let row = row.filter(|row| row.after != Precondition::Nothing)?;
         let until = feed.waiting_since.unwrap_or(now) + PATIENCE;
         let unfinished = row.earlier().any(|before| match self.feed(before) {
             // A client that returns asks for its types in any order; for those by name only if it has names.
@@ -35,9 +35,9 @@ impl<P> Subscription<P> {
             Some(earlier) => {
                 let refused_before = self.refused_before(Some(before), target);
                 match row.after {
-                    After::Nothing => false,
-                    After::Sent => earlier.will_lack(target, &refused_before),
-                    After::Accepted => {
+                    Precondition::Nothing => false,
+                    Precondition::Sent => earlier.will_lack(target, &refused_before),
+                    Precondition::Accepted => {
                         earlier.in_flight.is_some()
                             || earlier.changed(target, &refused_before).next().is_some()
                     }

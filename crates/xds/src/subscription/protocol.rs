@@ -39,12 +39,12 @@ impl Protocol for StateOfTheWorld {
 }
 
 pub(super) mod sealed {
-    use super::{Ask, Push};
+    use super::{AnyRequest, Push};
 
     pub trait Protocol {
         /// `true`: a response carries everything, so that a resource left out is gone.
         const COMPLETE: bool;
-        fn ask(request: <Self as super::Protocol>::Request) -> Ask
+        fn into_any(request: <Self as super::Protocol>::Request) -> AnyRequest
         where
             Self: super::Protocol;
         fn response(push: Push) -> <Self as super::Protocol>::Response
@@ -54,7 +54,7 @@ pub(super) mod sealed {
 }
 
 /// Request of either variant.
-pub struct Ask {
+pub struct AnyRequest {
     pub(super) node: Option<Node>,
     pub(super) type_url: String,
     pub(super) nonce: String,
@@ -101,7 +101,7 @@ pub(super) struct Pushed {
 impl sealed::Protocol for Delta {
     const COMPLETE: bool = false;
 
-    fn ask(request: DeltaDiscoveryRequest) -> Ask {
+    fn into_any(request: DeltaDiscoveryRequest) -> AnyRequest {
         let DeltaDiscoveryRequest {
             node,
             type_url,
@@ -111,7 +111,7 @@ impl sealed::Protocol for Delta {
             response_nonce: nonce,
             error_detail: error,
         } = request;
-        Ask { node, type_url, nonce, error, change: Change::Delta { subscribe, unsubscribe, initial } }
+        AnyRequest { node, type_url, nonce, error, change: Change::Delta { subscribe, unsubscribe, initial } }
     }
 
     fn response(push: Push) -> DeltaDiscoveryResponse {
@@ -135,7 +135,7 @@ impl sealed::Protocol for Delta {
 impl sealed::Protocol for StateOfTheWorld {
     const COMPLETE: bool = true;
 
-    fn ask(request: DiscoveryRequest) -> Ask {
+    fn into_any(request: DiscoveryRequest) -> AnyRequest {
         let DiscoveryRequest {
             version_info: version,
             node,
@@ -144,7 +144,7 @@ impl sealed::Protocol for StateOfTheWorld {
             response_nonce: nonce,
             error_detail: error,
         } = request;
-        Ask { node, type_url, nonce, error, change: Change::Replace { names, version } }
+        AnyRequest { node, type_url, nonce, error, change: Change::Replace { names, version } }
     }
 
     fn response(push: Push) -> DiscoveryResponse {

@@ -8,7 +8,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 use meshtcp_xds::order;
-pub(crate) use wire::{Ask, Said, Wire};
+pub(crate) use wire::{ClientRequest, ServerResponse, Wire};
 
 /// Relations between the types of a dialect.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// First requests of a stream.
-    pub(crate) fn connect(&mut self) -> Vec<Ask> {
+    pub(crate) fn connect(&mut self) -> Vec<ClientRequest> {
         self.nonces.clear();
         self.asked = None;
         let mut asks = Vec::new();
@@ -95,20 +95,20 @@ impl Client {
         asks
     }
 
-    fn ask(&self, type_url: &'static str, first: bool) -> Ask {
+    fn ask(&self, type_url: &'static str, first: bool) -> ClientRequest {
         let held = self.held.get(type_url).into_iter().flatten().filter(|_| first);
-        Ask {
+        ClientRequest {
             type_url,
             initial: held.map(|(name, (version, _))| (name.clone(), version.clone())).collect(),
             version: self.versions.get(type_url).cloned().unwrap_or_default(),
             nonce: self.nonces.get(type_url).cloned().unwrap_or_default(),
             names: self.asked.clone().filter(|_| type_url == self.dialect.endpoints).unwrap_or_default(),
-            ..Ask::default()
+            ..ClientRequest::default()
         }
     }
 
     /// Request for the endpoints of the present clusters; `None`: it would repeat the last one.
-    fn ask_for_endpoints(&mut self) -> Option<Ask> {
+    fn ask_for_endpoints(&mut self) -> Option<ClientRequest> {
         let wanted: BTreeSet<String> = self
             .held
             .get(self.dialect.clusters)
@@ -121,7 +121,7 @@ impl Client {
             return None;
         }
         let first = self.asked.replace(wanted.clone()).is_none();
-        Some(Ask {
+        Some(ClientRequest {
             subscribe: wanted.difference(&before).cloned().collect(),
             unsubscribe: before.difference(&wanted).cloned().collect(),
             is_answer: false,
@@ -130,9 +130,9 @@ impl Client {
     }
 
     /// Takes a response. Returns the answers.
-    pub(crate) fn take(&mut self, said: Said) -> Vec<Ask> {
+    pub(crate) fn take(&mut self, said: ServerResponse) -> Vec<ClientRequest> {
         let type_url = self.dialect.types().into_iter().find(|known| *known == said.type_url).unwrap();
-        let Said { resources, removed, .. } = said;
+        let ServerResponse { resources, removed, .. } = said;
         let of_endpoints = type_url == self.dialect.endpoints;
         let now: BTreeSet<&String> = resources.iter().map(|(name, _, _)| name).collect();
         let gone: Vec<String> = match removed {
@@ -171,7 +171,7 @@ impl Client {
         if errors.is_empty() {
             self.versions.insert(type_url, said.version);
         }
-        let mut answer = Ask { is_answer: true, ..self.ask(type_url, false) };
+        let mut answer = ClientRequest { is_answer: true, ..self.ask(type_url, false) };
         if !errors.is_empty() {
             // Envoy's wording.
             let separator = if type_url == self.dialect.clusters { ", " } else { "\n" };

@@ -9,7 +9,7 @@ use meshtcp_xds::{Delta, Protocol, StateOfTheWorld};
 
 /// A request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ask {
+pub(crate) struct ClientRequest {
     pub(crate) node: bool,
     pub(crate) type_url: &'static str,
     pub(crate) nonce: String,
@@ -27,7 +27,7 @@ pub(crate) struct Ask {
 
 /// A response; `removed` is `None` if a resource left out is gone.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct ServerResponse {
     pub(crate) type_url: String,
     pub(crate) nonce: String,
     pub(crate) version: String,
@@ -38,8 +38,8 @@ pub(crate) struct Said {
 
 /// Protocol in the form that a client needs.
 pub(crate) trait Wire: Protocol {
-    fn request(ask: Ask) -> Self::Request;
-    fn said(response: Self::Response) -> Said;
+    fn request(ask: ClientRequest) -> Self::Request;
+    fn said(response: Self::Response) -> ServerResponse;
 }
 
 fn node(is_said: bool) -> Option<Node> {
@@ -55,7 +55,7 @@ fn text(any: &Any) -> String {
 }
 
 impl Wire for Delta {
-    fn request(ask: Ask) -> DeltaDiscoveryRequest {
+    fn request(ask: ClientRequest) -> DeltaDiscoveryRequest {
         DeltaDiscoveryRequest {
             node: node(ask.node),
             type_url: ask.type_url.into(),
@@ -67,9 +67,9 @@ impl Wire for Delta {
         }
     }
 
-    fn said(response: DeltaDiscoveryResponse) -> Said {
+    fn said(response: DeltaDiscoveryResponse) -> ServerResponse {
         let resources = response.resources.into_iter();
-        Said {
+        ServerResponse {
             type_url: response.type_url,
             nonce: response.nonce,
             version: response.system_version_info,
@@ -82,7 +82,7 @@ impl Wire for Delta {
 }
 
 impl Wire for StateOfTheWorld {
-    fn request(ask: Ask) -> DiscoveryRequest {
+    fn request(ask: ClientRequest) -> DiscoveryRequest {
         DiscoveryRequest {
             node: node(ask.node),
             type_url: ask.type_url.into(),
@@ -93,12 +93,12 @@ impl Wire for StateOfTheWorld {
         }
     }
 
-    fn said(response: DiscoveryResponse) -> Said {
+    fn said(response: DiscoveryResponse) -> ServerResponse {
         let named = |any: &Any| {
             let body = text(any);
             (body.split_once(':').unwrap().0.to_owned(), String::new(), body)
         };
-        Said {
+        ServerResponse {
             resources: response.resources.iter().map(named).collect(),
             type_url: response.type_url,
             nonce: response.nonce,

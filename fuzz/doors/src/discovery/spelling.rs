@@ -8,7 +8,7 @@ use xds::proto::discovery::{
 use xds::{Delta, Protocol, StateOfTheWorld};
 
 /// Request of a client; the two protocols encode it differently.
-pub(super) struct Say<'s> {
+pub(super) struct ClientRequest<'s> {
     pub(super) type_url: &'static str,
     pub(super) subscribe: Vec<String>,
     pub(super) unsubscribe: Vec<String>,
@@ -21,7 +21,7 @@ pub(super) struct Say<'s> {
 }
 
 /// Response to a client.
-pub(super) struct Heard {
+pub(super) struct ServerResponse {
     pub(super) type_url: String,
     pub(super) nonce: String,
     pub(super) version: String,
@@ -34,8 +34,8 @@ pub(super) struct Heard {
 pub(super) trait Spelling: Protocol {
     /// `true`: every request on a stream repeats the last nonce, so that a change of names is an answer, too.
     const REPEATS_NONCE: bool;
-    fn spell(say: Say<'_>) -> Self::Request;
-    fn hear(response: Self::Response) -> Heard;
+    fn spell(say: ClientRequest<'_>) -> Self::Request;
+    fn hear(response: Self::Response) -> ServerResponse;
 }
 
 fn node() -> Option<Node> {
@@ -46,7 +46,7 @@ impl Spelling for Delta {
     const REPEATS_NONCE: bool = false;
 
     fn spell(
-        Say { type_url, subscribe, unsubscribe, held, nonce, error, .. }: Say<'_>,
+        ClientRequest { type_url, subscribe, unsubscribe, held, nonce, error, .. }: ClientRequest<'_>,
     ) -> DeltaDiscoveryRequest {
         DeltaDiscoveryRequest {
             node: node(),
@@ -59,10 +59,10 @@ impl Spelling for Delta {
         }
     }
 
-    fn hear(response: DeltaDiscoveryResponse) -> Heard {
+    fn hear(response: DeltaDiscoveryResponse) -> ServerResponse {
         let resources = response.resources.into_iter();
         let body = |any: Option<Any>| any.map(|any| any.value.to_vec()).unwrap_or_default();
-        Heard {
+        ServerResponse {
             type_url: response.type_url,
             nonce: response.nonce,
             version: response.system_version_info,
@@ -78,7 +78,9 @@ impl Spelling for Delta {
 impl Spelling for StateOfTheWorld {
     const REPEATS_NONCE: bool = true;
 
-    fn spell(Say { type_url, names, version, nonce, error, .. }: Say<'_>) -> DiscoveryRequest {
+    fn spell(
+        ClientRequest { type_url, names, version, nonce, error, .. }: ClientRequest<'_>,
+    ) -> DiscoveryRequest {
         DiscoveryRequest {
             version_info: version,
             node: node(),
@@ -89,10 +91,10 @@ impl Spelling for StateOfTheWorld {
         }
     }
 
-    fn hear(response: DiscoveryResponse) -> Heard {
+    fn hear(response: DiscoveryResponse) -> ServerResponse {
         let name = |body: &[u8]| String::from_utf8_lossy(&body[..1]).into_owned();
         let resources = response.resources.into_iter().map(|any| any.value.to_vec());
-        Heard {
+        ServerResponse {
             type_url: response.type_url,
             nonce: response.nonce,
             version: response.version_info,

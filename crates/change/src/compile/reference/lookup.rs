@@ -12,7 +12,7 @@ use model::{
 };
 use plan::Snapshot;
 
-use super::Dangling;
+use super::DanglingReference;
 use super::made::{Reference, references};
 use super::selection;
 use crate::Entry;
@@ -26,12 +26,12 @@ pub(super) struct Checker<'a> {
 
 impl Checker<'_> {
     /// Dangling references of the resource.
-    pub(super) fn check(&self) -> Vec<Dangling> {
+    pub(super) fn check(&self) -> Vec<DanglingReference> {
         let resource = &self.entry.resource;
         references(resource).into_iter().filter_map(|(path, it)| self.missing(&path, it)).collect()
     }
 
-    fn missing(&self, path: &FieldPath, reference: Reference) -> Option<Dangling> {
+    fn missing(&self, path: &FieldPath, reference: Reference) -> Option<DanglingReference> {
         let found = match &reference {
             Reference::To(target) => {
                 self.is_known(target) || target.name.as_deref().is_some_and(|name| self.is_dialled(name))
@@ -61,7 +61,7 @@ impl Checker<'_> {
         };
         let (by, policy) = (self.by.clone(), resource.id());
         let holds_back = !matches!(reference, Reference::For(_));
-        Some(Dangling { by, policy, made: reference, holds_back, problem })
+        Some(DanglingReference { by, policy, made: reference, holds_back, problem })
     }
 
     /// Part of a reference to report: its labels, its tags if only those are wrong, or else its name.

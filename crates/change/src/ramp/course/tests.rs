@@ -2,7 +2,7 @@ use model::Spec;
 use model::draft::{Options, parse, read};
 
 use super::*;
-use crate::ramp::Counted;
+use crate::ramp::ConnectionCounts;
 
 const SPEC: &str = "type: MeshTCPRollout\nname: redis-v2\nmesh: default\nspec:\n  targetRef: {kind: MeshTCPRoute, name: redis}\n  \
                     from: {kind: MeshService, name: redis-v1, port: 6379}\n  to: {kind: MeshService, name: redis-v2, port: 6379}\n";
@@ -22,22 +22,22 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
-fn in_force() -> Standing {
-    Standing::InForce { written: Some(Percent::whole(0)) }
+fn in_force() -> RolloutPlacement {
+    RolloutPlacement::InForce { written: Some(Percent::whole(0)) }
 }
 
 fn input(seconds: i64) -> Input<'static> {
-    let counted = Sides::default();
+    let counted = SideCounts::default();
     Input { now: at(seconds), standing: in_force(), counted, bounds: &[], unseen: 0, follows: "a" }
 }
 
 fn seen(seconds: i64, from: u64, to: u64) -> Input<'static> {
-    let side = |opened| Counted { opened, ..Counted::default() };
-    Input { counted: Sides { from: side(from), to: side(to) }, ..input(seconds) }
+    let side = |opened| ConnectionCounts { opened, ..ConnectionCounts::default() };
+    Input { counted: SideCounts { from: side(from), to: side(to) }, ..input(seconds) }
 }
 
-fn request(to: Asked, id: i64) -> Request {
-    Request { to, id: id.to_string() }
+fn request(to: RampAction, id: i64) -> RampRequest {
+    RampRequest { to, id: id.to_string() }
 }
 
 /// Reproducible pseudorandom numbers (splitmix64).
@@ -57,7 +57,7 @@ fn ramp(rollout: &Rollout, seed: u64, fails: (f64, f64)) -> Phase {
     let mut numbers = Numbers(seed);
     let mut ramp = Ramp::begin(rollout, at(0), "a");
     for second in 1..=1_000 {
-        let mut counted = Sides::default();
+        let mut counted = SideCounts::default();
         for _ in 0..50 {
             let to = numbers.next() * 100.0 < ramp.weight.as_f64();
             let (side, fails) = if to { (&mut counted.to, fails.1) } else { (&mut counted.from, fails.0) };
@@ -138,8 +138,9 @@ fn what_is_not_seen_is_not_promoted_unless_the_spec_says_so() {
 #[test]
 fn no_ramp_is_aborted_below_the_least_number_of_samples() {
     let rollout = rollout("  steps: [{weight: 50, duration: 1h}]\n  minSamples: 500\n");
-    let side = |bad| Counted { opened: 100 - bad, connect_failures: bad, ..Counted::default() };
-    let failing = |second| Input { counted: Sides { from: side(0), to: side(60) }, ..input(second) };
+    let side =
+        |bad| ConnectionCounts { opened: 100 - bad, connect_failures: bad, ..ConnectionCounts::default() };
+    let failing = |second| Input { counted: SideCounts { from: side(0), to: side(60) }, ..input(second) };
     let mut ramp = Ramp::begin(&rollout, at(0), "a");
     for second in 1..5 {
         ramp.step(&rollout, &failing(second));
@@ -157,7 +158,7 @@ fn a_step_that_waits_for_approval_waits_for_somebody() {
     ramp.step(&rollout, &seen(1, 0, 100));
     assert_eq!(ramp.phase, Phase::AwaitingApproval);
     assert!(ramp.step(&rollout, &seen(9_000, 900, 100)).is_empty());
-    ramp.asked = Some(request(Asked::Resume, 1));
+    ramp.asked = Some(request(RampAction::Resume, 1));
     ramp.step(&rollout, &input(9_001));
     assert_eq!((ramp.phase, ramp.weight), (Phase::Progressing, Percent::whole(100)));
 }
@@ -171,14 +172,14 @@ fn hands_can_pause_promote_and_abort() {
         (ramp.phase, ramp.weight.as_f64() as u32)
     };
     let mut ramp = Ramp::begin(&rollout, at(0), "a");
-    assert_eq!(asked(&mut ramp, Asked::Pause, 1), (Phase::Paused, 10));
+    assert_eq!(asked(&mut ramp, RampAction::Pause, 1), (Phase::Paused, 10));
     ramp.step(&rollout, &seen(7_000, 900, 900));
     assert_eq!(ramp.phase, Phase::Paused);
-    assert_eq!(asked(&mut ramp, Asked::Resume, 7_001), (Phase::Progressing, 10));
-    assert_eq!(asked(&mut ramp, Asked::Promote, 7_002), (Phase::Finished, 60));
-    assert_eq!(asked(&mut ramp, Asked::Abort, 7_003), (Phase::Aborted, 0));
-    assert_eq!(asked(&mut ramp, Asked::Promote, 7_004), (Phase::Aborted, 0), "begin it anew");
-    assert_eq!(asked(&mut ramp, Asked::Start, 7_005), (Phase::Progressing, 10));
+    assert_eq!(asked(&mut ramp, RampAction::Resume, 7_001), (Phase::Progressing, 10));
+    assert_eq!(asked(&mut ramp, RampAction::Promote, 7_002), (Phase::Finished, 60));
+    assert_eq!(asked(&mut ramp, RampAction::Abort, 7_003), (Phase::Aborted, 0));
+    assert_eq!(asked(&mut ramp, RampAction::Promote, 7_004), (Phase::Aborted, 0), "begin it anew");
+    assert_eq!(asked(&mut ramp, RampAction::Start, 7_005), (Phase::Progressing, 10));
     assert!(ramp.events.len() >= 6 && ramp.asked.is_none());
 }
 
@@ -187,7 +188,7 @@ fn it_stands_still_while_plans_do_not_have_it() {
     let rollout = rollout("  steps: [{weight: 10, duration: 60s}, {weight: 60}]\n");
     let mut ramp = Ramp::begin(&rollout, at(0), "a");
     let nowhere = |second| Input {
-        standing: Standing::Nowhere("there is no MeshTCPRoute redis".into()),
+        standing: RolloutPlacement::Nowhere("there is no MeshTCPRoute redis".into()),
         ..input(second)
     };
     assert_eq!(ramp.step(&rollout, &nowhere(50)).len(), 1);
@@ -195,7 +196,7 @@ fn it_stands_still_while_plans_do_not_have_it() {
     assert_eq!((ramp.phase, ramp.weight), (Phase::Held, Percent::whole(10)));
     ramp.step(&rollout, &seen(70, 0, 100));
     assert_eq!((ramp.phase, ramp.step), (Phase::Progressing, 0), "the time of the step begins anew");
-    ramp.asked = Some(request(Asked::Pause, 1));
+    ramp.asked = Some(request(RampAction::Pause, 1));
     ramp.step(&rollout, &nowhere(71));
     ramp.step(&rollout, &seen(72, 0, 100));
     assert_eq!(ramp.phase, Phase::Paused, "who paused it resumes it");
@@ -228,7 +229,7 @@ fn what_happened_is_kept_up_to_a_bound_and_each_event_is_told_once() {
     let rollout = rollout("  steps: [{weight: 10, duration: 1h}, {weight: 60}]\n");
     let mut ramp = Ramp::begin(&rollout, at(0), "a");
     for turn in 1..=60 {
-        let asked = if turn % 2 == 1 { Asked::Pause } else { Asked::Resume };
+        let asked = if turn % 2 == 1 { RampAction::Pause } else { RampAction::Resume };
         ramp.asked = Some(request(asked, turn));
         let told = ramp.step(&rollout, &input(turn));
         assert_eq!((told.len(), told.last()), (1, ramp.events.last()), "turn {turn}");
@@ -244,7 +245,7 @@ fn it_is_needed_until_the_route_says_the_same() {
     let mut ramp = Ramp::begin(&rollout, at(0), "a");
     ramp.step(&rollout, &seen(1, 0, 100));
     assert_eq!(ramp.phase, Phase::Finished);
-    let says = |percent| Standing::InForce { written: Some(Percent::whole(percent)) };
+    let says = |percent| RolloutPlacement::InForce { written: Some(Percent::whole(percent)) };
     let events = ramp.step(&rollout, &Input { standing: says(100), ..input(2) });
     assert_eq!((ramp.phase, events.len()), (Phase::Adopted, 1));
     ramp.step(&rollout, &Input { standing: says(0), ..input(3) });
@@ -260,7 +261,7 @@ fn another_spec_is_followed_from_where_it_fits() {
     let second = rollout("  steps: [{weight: 20}, {weight: 40, duration: 1h}, {weight: 80}]\n");
     ramp.step(&second, &Input { follows: "b", ..input(2) });
     assert_eq!((ramp.step, ramp.weight, ramp.follows.as_str()), (1, Percent::whole(40), "b"));
-    ramp.asked = Some(request(Asked::Abort, 1));
+    ramp.asked = Some(request(RampAction::Abort, 1));
     ramp.step(&second, &Input { follows: "b", ..input(3) });
     ramp.step(&first, &Input { follows: "a", ..input(4) });
     assert_eq!(
@@ -289,14 +290,18 @@ fn slow_connects_are_compared_with_the_other_side_and_with_a_bound() {
     let bounds = [1, 5, 10, 100, 1_000].map(Duration::from_millis);
     let quick = vec![95, 5, 0, 0, 0, 0];
     let slow = vec![60, 10, 10, 20, 0, 0];
-    let side = |times: &Vec<u64>| Counted { opened: 100, connect_times: times.clone(), ..Counted::default() };
+    let side = |times: &Vec<u64>| ConnectionCounts {
+        opened: 100,
+        connect_times: times.clone(),
+        ..ConnectionCounts::default()
+    };
     for condition in ["{signal: ConnectTimeP99, above: 10ms}", "{signal: ConnectTimeP99, worseBy: 1.5}"] {
         let rollout =
             rollout(&format!("  steps: [{{weight: 50, duration: 1h}}]\n  abort: {{when: [{condition}]}}\n"));
         let end = |times: &Vec<u64>| {
             let mut ramp = Ramp::begin(&rollout, at(0), "a");
             for second in 1..100 {
-                let counted = Sides { from: side(&quick), to: side(times) };
+                let counted = SideCounts { from: side(&quick), to: side(times) };
                 ramp.step(&rollout, &Input { counted, bounds: &bounds, ..input(second) });
             }
             ramp

@@ -18,7 +18,7 @@ fn flow(backend: &str) -> Flow {
         mesh: "default".into(),
         route: Some("MeshTCPRoute default/shift".into()),
         destination: "redis".into(),
-        direction: super::super::flow::Way::Outbound,
+        direction: super::super::flow::FlowDirection::Outbound,
         backend: Some(backend.into()),
     }
 }

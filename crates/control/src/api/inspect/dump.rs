@@ -10,9 +10,9 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::super::answer::Answer;
-use super::super::ask::Ask;
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
+use super::super::request::ApiRequest;
 use super::{TITLE, compiled};
 
 /// Text in place of a secret.
@@ -76,14 +76,14 @@ fn blank(tree: &mut Value, all: bool) {
     }
 }
 
-pub(super) async fn xds(ask: Ask) -> Outcome {
-    let (_, proxy) = compiled(&ask).await?;
-    let told = ask.desk().plane.told(&proxy);
+pub(super) async fn xds(request: ApiRequest) -> Outcome {
+    let (_, proxy) = compiled(&request).await?;
+    let told = request.api().plane.told(&proxy);
     let mut shown = match told {
         Some((_, set)) => decoded(&set),
         None => json!({}),
     };
-    if ask.asked("include_eds") != Some("true")
+    if request.asked("include_eds") != Some("true")
         && let Some(types) = shown.as_object_mut()
     {
         types.retain(|type_url, _| !type_url.ends_with("ClusterLoadAssignment"));
@@ -91,18 +91,18 @@ pub(super) async fn xds(ask: Ask) -> Outcome {
     Ok(Answer::json(json!({ "xds": shown })))
 }
 
-pub(super) async fn config(ask: Ask) -> Outcome {
-    let (compiled, key) = compiled(&ask).await?;
-    let envoy = ask.desk().plane.standing().envoy();
+pub(super) async fn config(request: ApiRequest) -> Outcome {
+    let (compiled, key) = compiled(&request).await?;
+    let envoy = request.api().plane.standing().envoy();
     let work = move || {
         let proxy = compiled.proxies.get(&key).ok_or_else(|| Refusal::not_found(TITLE))?;
         let now = lowered(&proxy.plan, &envoy)?;
-        let shown = match ask.asked("shadow") {
+        let shown = match request.asked("shadow") {
             Some("true") => lowered(&shadowed(&compiled.snapshot, &key)?, &envoy)?,
             _ => now.clone(),
         };
         let mut answer = json!({ "xds": shown });
-        if ask.query.iter().any(|(name, value)| name == "include" && value == "diff") {
+        if request.query.iter().any(|(name, value)| name == "include" && value == "diff") {
             let mut patch = Vec::new();
             difference(&mut patch, "", &now, &shown);
             answer["diff"] = patch.into();
@@ -154,8 +154,8 @@ fn difference(patch: &mut Vec<Value>, path: &str, from: &Value, to: &Value) {
 }
 
 /// Answers with the clusters of the plan, in the layout of Envoy's own page.
-pub(super) async fn clusters(ask: Ask) -> Outcome {
-    let (compiled, proxy) = compiled(&ask).await?;
+pub(super) async fn clusters(request: ApiRequest) -> Outcome {
+    let (compiled, proxy) = compiled(&request).await?;
     let proxy = compiled.proxies.get(&proxy).ok_or_else(|| Refusal::not_found(TITLE))?;
     let mut text = String::new();
     for (name, cluster) in proxy.plan.destinations() {
@@ -169,10 +169,10 @@ pub(super) async fn clusters(ask: Ask) -> Outcome {
 }
 
 /// Answers with the counts that the control plane has of the proxy's answers.
-pub(super) async fn stats(ask: Ask) -> Outcome {
-    let (_, proxy) = compiled(&ask).await?;
+pub(super) async fn stats(request: ApiRequest) -> Outcome {
+    let (_, proxy) = compiled(&request).await?;
     let mut text = String::new();
-    if let Some(status) = ask.desk().plane.status(&proxy) {
+    if let Some(status) = request.api().plane.status(&proxy) {
         text.push_str(&format!("control_plane.connected_state: {}\n", u8::from(status.connection.is_some())));
         text.push_str(&format!("control_plane.streams: {}\n", status.streams));
         for (type_url, answers) in &status.types {

@@ -6,10 +6,10 @@ use plan::{Shadows, View, merge_confs};
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
-use super::super::ask::Ask;
-use super::super::attachments::{self, Attachment, Inside};
+use super::super::attachments::{self, Attachment, MeshIndex};
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
+use super::super::request::ApiRequest;
 use super::layout::section;
 use super::{TITLE, compiled, origins};
 use crate::store::Selection;
@@ -73,16 +73,16 @@ pub(super) fn of_inbound(view: &View<'_>, id: &ResourceId) -> Result<Value, Refu
 }
 
 /// Answers in the shape of older clients: part by part.
-pub(super) async fn older(ask: Ask) -> Outcome {
-    let (compiled, proxy) = compiled(&ask).await?;
-    let selection = Selection::default().in_mesh(ask.parameter("mesh"));
-    let listing = ask.desk().store.list(&selection).await;
+pub(super) async fn older(request: ApiRequest) -> Outcome {
+    let (compiled, proxy) = compiled(&request).await?;
+    let selection = Selection::default().in_mesh(request.parameter("mesh"));
+    let listing = request.api().store.list(&selection).await;
     let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let work = move || {
         let view = proxy.as_dataplane().and_then(|key| compiled.snapshot.seen_by(key));
         let view = view.ok_or_else(|| Refusal::not_found(TITLE))?;
         let items: Vec<Value> =
-            attachments::of(&view, &Inside::of(&listing.items)).iter().map(Attachment::shown).collect();
+            attachments::of(&view, &MeshIndex::of(&listing.items)).iter().map(Attachment::shown).collect();
         let kind = match view.dataplane().builtin_gateway() {
             Some(_) => "MeshGatewayDataplane",
             None => "SidecarDataplane",

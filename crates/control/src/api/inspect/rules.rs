@@ -8,10 +8,10 @@ use plan::{PolicyOrigin, Shadows, View, merge_confs};
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
-use super::super::ask::Ask;
 use super::super::document;
 use super::super::operation::Outcome;
 use super::super::refusal::Refusal;
+use super::super::request::ApiRequest;
 use super::TITLE;
 
 /// Renders the rules of the kinds that have any.
@@ -143,10 +143,10 @@ fn meta_of(view: &View<'_>, id: &ResourceId) -> Value {
 }
 
 /// Answers with the rules of the proxies that serve a MeshGateway: those of the first by name, since all have the same.
-pub(super) async fn of_gateway(ask: Ask) -> Outcome {
-    let compiled = Arc::clone(&ask.desk().plane.standing().compiled);
+pub(super) async fn of_gateway(request: ApiRequest) -> Outcome {
+    let compiled = Arc::clone(&request.api().plane.standing().compiled);
     let work = move || {
-        let (mesh, name) = (ask.parameter("mesh"), ask.parameter("name"));
+        let (mesh, name) = (request.parameter("mesh"), request.parameter("name"));
         let snapshot = &compiled.snapshot;
         let gateway =
             snapshot.named(Kind::MeshGateway, mesh, name).ok_or_else(|| Refusal::not_found(TITLE))?;

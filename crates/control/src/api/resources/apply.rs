@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use super::write::{ATTEMPTS, accepted, in_place, keep_labels, promised};
 use super::{PUT, history};
 use crate::api::answer::{Answer, REVISION};
-use crate::api::ask::Ask;
 use crate::api::caller::Role;
 use crate::api::collection::Collection;
 use crate::api::operation::Outcome;
 use crate::api::refusal::Refusal;
+use crate::api::request::ApiRequest;
 use crate::identity::mesh_secrets::Missing;
-use crate::store::{Effect, Expected, Put, Revision, Selection, StoreError, Stored, Written};
+use crate::store::{Effect, Expected, Put, PutResult, Revision, Selection, StoreError, Stored};
 
 /// Resource in the body.
 struct Wanted {
@@ -32,18 +32,18 @@ struct Checked {
     warnings: Vec<String>,
 }
 
-pub(super) async fn apply(ask: Ask) -> Outcome {
-    if ask.desk().setup.read_only {
+pub(super) async fn apply(request: ApiRequest) -> Outcome {
+    if request.api().setup.read_only {
         let detail = "this control plane follows files: change them, and what they say is served here";
         return Err(Refusal::not_allowed(detail));
     }
-    let wanted = wanted(&ask)?;
-    let store = ask.desk().store.as_ref();
+    let wanted = wanted(&request)?;
+    let store = request.api().store.as_ref();
     for _ in 0..ATTEMPTS {
         let listing = store.list(&Selection::default()).await;
         let listing = listing.map_err(|error| Refusal::of_store(PUT, &error))?;
         let there: BTreeMap<&ResourceKey, &Stored> = listing.items.iter().map(|it| (&it.key, it)).collect();
-        let checked = wanted.iter().map(|it| on_top(&ask, it, &there, &wanted));
+        let checked = wanted.iter().map(|it| on_top(&request, it, &there, &wanted));
         let checked = checked.collect::<Result<Vec<Checked>, _>>()?;
         let mut checked = checked;
         let mut puts = Vec::new();
@@ -60,7 +60,7 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(mut written) => {
-                history::remember(&ask, &written).await;
+                history::remember(&request, &written).await;
                 return Ok(told(&checked, &written.split_off(made)));
             }
         }
@@ -69,16 +69,16 @@ pub(super) async fn apply(ask: Ask) -> Outcome {
 }
 
 /// Parses the resources of the body; a refusal names the resource that it is about.
-fn wanted(ask: &Ask) -> Result<Vec<Wanted>, Refusal> {
-    let documents = ask.documents().map_err(|refusal| refusal.titled(PUT))?;
+fn wanted(request: &ApiRequest) -> Result<Vec<Wanted>, Refusal> {
+    let documents = request.documents().map_err(|refusal| refusal.titled(PUT))?;
     let mut wanted = Vec::new();
     let mut keys = BTreeSet::new();
     for document in documents.iter().flat_map(items) {
         let key = ResourceKey::of_document(document.value())
             .map_err(|why| Refusal::bad(format!("resource {} of the body: {why}", wanted.len() + 1)))?;
         let collection = Collection::Kept(key.kind);
-        if collection.is_secret() && ask.caller.role() < Role::Admin {
-            return Err(ask.refuse_access(collection));
+        if collection.is_secret() && request.caller.role() < Role::Admin {
+            return Err(request.refuse_access(collection));
         }
         if !keys.insert(key.clone()) {
             return Err(Refusal::bad(format!("{key} is in the body twice")));
@@ -108,7 +108,7 @@ fn items(document: &Document) -> Vec<Document> {
 
 /// Prepares a put over the stored resource, if it is allowed.
 fn on_top(
-    ask: &Ask,
+    request: &ApiRequest,
     Wanted { key, said }: &Wanted,
     there: &BTreeMap<&ResourceKey, &Stored>,
     wanted: &[Wanted],
@@ -121,7 +121,7 @@ fn on_top(
         }
     }
     let before = there.get(key).copied();
-    let checked = accepted(ask, key, said, before).map_err(|refusal| about(key, refusal));
+    let checked = accepted(request, key, said, before).map_err(|refusal| about(key, refusal));
     let (document, resource, warnings) = checked?;
     if let Some(before) = before {
         keep_labels(before, &resource).map_err(|refusal| about(key, refusal))?;
@@ -144,8 +144,8 @@ fn about(key: &ResourceKey, refusal: Refusal) -> Refusal {
     Refusal { detail: format!("{key}: {}", refusal.detail), ..refusal }
 }
 
-fn told(checked: &[Checked], written: &[Written]) -> Answer {
-    let shown = |(it, Written { stored, effect }): (&Checked, &Written)| AppliedResource {
+fn told(checked: &[Checked], written: &[PutResult]) -> Answer {
+    let shown = |(it, PutResult { stored, effect }): (&Checked, &PutResult)| AppliedResource {
         key: it.put.key.clone(),
         outcome: match effect {
             Effect::Created => "created",

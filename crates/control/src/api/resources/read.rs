@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::Answer;
-use crate::api::ask::Ask;
 use crate::api::collection::{Collection, Insight};
 use crate::api::computed::Computed;
 use crate::api::document::{self, Format};
@@ -16,37 +15,38 @@ use crate::api::insight;
 use crate::api::operation::Outcome;
 use crate::api::page::Page;
 use crate::api::refusal::Refusal;
+use crate::api::request::ApiRequest;
 use crate::store::{Selection, Stored, Unreadable};
 
 const LIST: &str = "Could not retrieve resources";
 const ITEM: &str = "Could not retrieve a resource";
 
-pub(super) async fn list(ask: Ask) -> Outcome {
-    let collection = ask.collection()?;
-    let page = Page::read(&ask.query)?;
-    let filter = Filter::read(&ask.query, collection == Collection::Kept(Kind::Dataplane))?;
-    let store = &ask.desk().store;
-    if let Some(mesh) = ask.mesh() {
+pub(super) async fn list(request: ApiRequest) -> Outcome {
+    let collection = request.collection()?;
+    let page = Page::read(&request.query)?;
+    let filter = Filter::read(&request.query, collection == Collection::Kept(Kind::Dataplane))?;
+    let store = &request.api().store;
+    if let Some(mesh) = request.mesh() {
         exists(store.as_ref(), mesh).await?;
     }
     let items: Vec<Value> = match collection {
         Collection::Kept(kind) => {
-            let selection = Selection { kind: Some(kind), mesh: ask.mesh().map(str::to_owned) };
+            let selection = Selection { kind: Some(kind), mesh: request.mesh().map(str::to_owned) };
             let listing = store.list(&selection).await.map_err(|error| Refusal::of_store(LIST, &error))?;
             let found: Vec<Stored> =
                 listing.items.into_iter().filter(|stored| filter.holds(&stored.document)).collect();
-            let computed = Computed::now(ask.desk(), kind);
+            let computed = Computed::now(request.api(), kind);
             let show = |stored: &Stored| document::universal(&computed.fill(stored.clone()));
-            let mut answer = page.of(&found, ask.place(), show);
+            let mut answer = page.of(&found, request.place(), show);
             if !listing.unreadable.is_empty() {
                 answer["warnings"] = left_out(&listing.unreadable).into();
             }
             return Ok(Answer::json(answer));
         }
-        Collection::Computed(computed) => insight::items(&ask, computed).await?,
+        Collection::Computed(computed) => insight::items(&request, computed).await?,
     };
     let found: Vec<Value> = items.into_iter().filter(|item| filter.holds(item)).collect();
-    Ok(Answer::json(page.of(&found, ask.place(), Value::clone)))
+    Ok(Answer::json(page.of(&found, request.place(), Value::clone)))
 }
 
 /// Describes the stored resources that are missing in a list because they cannot be read.
@@ -61,18 +61,18 @@ fn left_out(unreadable: &[Unreadable]) -> Vec<String> {
     words
 }
 
-pub(super) async fn get(ask: Ask) -> Outcome {
-    let collection = ask.collection()?;
-    let format = Format::read(ask.asked("format"), ask.asked("namespace"))?;
+pub(super) async fn get(request: ApiRequest) -> Outcome {
+    let collection = request.collection()?;
+    let format = Format::read(request.asked("format"), request.asked("namespace"))?;
     match collection {
-        Collection::Kept(kind) if is_addressed(&ask, collection) => {
-            let found = ask.desk().store.get(&keys_of(&ask, kind)).await;
+        Collection::Kept(kind) if is_addressed(&request, collection) => {
+            let found = request.api().store.get(&keys_of(&request, kind)).await;
             let found = found.map_err(|error| Refusal::of_store(ITEM, &error))?;
-            shown(&ask, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+            shown(&request, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
         }
-        Collection::Computed(computed) if is_addressed(&ask, collection) => {
-            let items = insight::items(&ask, computed).await?;
-            let found = items.into_iter().find(|item| item["name"] == ask.parameter("name"));
+        Collection::Computed(computed) if is_addressed(&request, collection) => {
+            let items = insight::items(&request, computed).await?;
+            let found = items.into_iter().find(|item| item["name"] == request.parameter("name"));
             let found = found.ok_or_else(|| Refusal::not_found(ITEM))?;
             Ok(Answer::json(match format {
                 Format::Kubernetes { .. } if computed == Insight::Mesh => {
@@ -85,28 +85,28 @@ pub(super) async fn get(ask: Ask) -> Outcome {
     }
 }
 
-fn shown(ask: &Ask, stored: Stored, format: &Format) -> Outcome {
+fn shown(request: &ApiRequest, stored: Stored, format: &Format) -> Outcome {
     let tag = format!("\"{}\"", stored.version);
-    let stored = Computed::now(ask.desk(), stored.key.kind).fill(stored);
+    let stored = Computed::now(request.api(), stored.key.kind).fill(stored);
     Ok(Answer::json(format.show(&stored)).with_header(header::ETAG, &tag))
 }
 
-pub(super) async fn by_kri(ask: Ask) -> Outcome {
-    let text = ask.parameter("kri");
+pub(super) async fn by_kri(request: ApiRequest) -> Outcome {
+    let text = request.parameter("kri");
     let invalid = || Refusal::bad(format!("bad request: invalid identifier string: \"{text}\""));
     let wanted = ResourceId::from_kri(text).ok_or_else(invalid)?.with_section("");
-    let format = Format::read(ask.asked("format"), ask.asked("namespace"))?;
-    let store = &ask.desk().store;
+    let format = Format::read(request.asked("format"), request.asked("namespace"))?;
+    let store = &request.api().store;
     let error = |error| Refusal::of_store(ITEM, &error);
     // resources that were made here are stored under their own names
     let key = ResourceKey::new(wanted.kind, wanted.mesh.as_str(), wanted.name.as_str());
     if let Some(stored) = store.get(&key).await.map_err(error)?
         && document::id(&stored) == wanted
     {
-        return shown(&ask, stored, &format);
+        return shown(&request, stored, &format);
     }
     let mesh = key.mesh.clone();
     let all = store.list(&Selection { kind: Some(wanted.kind), mesh }).await.map_err(error)?;
     let found = all.items.into_iter().find(|stored| document::id(stored) == wanted);
-    shown(&ask, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
+    shown(&request, found.ok_or_else(|| Refusal::not_found(ITEM))?, &format)
 }

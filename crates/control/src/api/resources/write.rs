@@ -15,13 +15,13 @@ use super::authority::check;
 use super::{history, rollout};
 use crate::api::addressed::{exists, is_addressed, keys_of};
 use crate::api::answer::{Answer, REVISION};
-use crate::api::ask::Ask;
 use crate::api::caller::Role;
 use crate::api::collection::Collection;
 use crate::api::computed::take_out;
 use crate::api::first_start::is_made_here;
 use crate::api::operation::Outcome;
 use crate::api::refusal::{Invalid, Refusal};
+use crate::api::request::ApiRequest;
 use crate::identity::mesh_secrets::{Missing, is_of_mesh, missing};
 use crate::identity::secret;
 use crate::store::{Effect, Expected, Put, Revision, Selection, Store, StoreError, Stored};
@@ -31,46 +31,46 @@ const DELETE: &str = "Could not delete a resource";
 pub(super) const ATTEMPTS: usize = 5;
 
 /// Returns the kind in the path, if resources of it can be written there.
-fn writable(ask: &Ask) -> Result<Kind, Refusal> {
-    let collection = ask.collection()?;
+fn writable(request: &ApiRequest) -> Result<Kind, Refusal> {
+    let collection = request.collection()?;
     let Collection::Kept(kind) = collection else {
         let name = collection.name();
         return Err(Refusal::not_allowed(format!("{name} is computed: it can only be read")));
     };
-    if !is_addressed(ask, collection) {
+    if !is_addressed(request, collection) {
         return Err(Refusal::no_page());
     }
-    if ask.desk().setup.read_only {
+    if request.api().setup.read_only {
         let detail = "this control plane follows files: change them, and what they say is served here";
         return Err(Refusal::not_allowed(detail));
     }
     Ok(kind)
 }
 
-pub(in crate::api) async fn put(ask: Ask) -> Outcome {
-    let kind = writable(&ask)?;
-    let expected = expected(&ask)?;
-    let store = ask.desk().store.as_ref();
-    if let Some(mesh) = ask.mesh() {
+pub(in crate::api) async fn put(request: ApiRequest) -> Outcome {
+    let kind = writable(&request)?;
+    let expected = expected(&request)?;
+    let store = request.api().store.as_ref();
+    if let Some(mesh) = request.mesh() {
         exists(store, mesh).await?;
     }
-    let key = keys_of(&ask, kind);
-    let said = said(&ask, &key)?;
+    let key = keys_of(&request, kind);
+    let said = said(&request, &key)?;
     for attempt in 1.. {
         let before = match store.get(&key).await {
             Ok(before) => before,
             // an unreadable resource may be replaced by a caller without expectations
             Err(StoreError::Damaged { .. }) if expected == Expected::Any => {
-                let (document, _, _) = accepted(&ask, &key, &said, None)?;
+                let (document, _, _) = accepted(&request, &key, &said, None)?;
                 let written = store.put(&key, document, Expected::Any).await;
                 let written = written.map_err(|error| Refusal::of_store(PUT, &error))?;
                 let version = written.stored.version;
-                history::remember(&ask, &[written]).await;
+                history::remember(&request, &[written]).await;
                 return Ok(with_revision(Answer::json(json!({})), version));
             }
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
         };
-        let (document, resource, warnings) = accepted(&ask, &key, &said, before.as_ref())?;
+        let (document, resource, warnings) = accepted(&request, &key, &said, before.as_ref())?;
         if let Some(before) = &before {
             keep_labels(before, &resource)?;
         }
@@ -86,7 +86,7 @@ pub(in crate::api) async fn put(ask: Ask) -> Outcome {
                 if (expected == Expected::Any || at != key) && attempt < ATTEMPTS => {}
             Err(error) => return Err(Refusal::of_store(PUT, &error)),
             Ok(written) => {
-                history::remember(&ask, &written).await;
+                history::remember(&request, &written).await;
                 // its prerequisites come before it
                 let Some(written) = written.into_iter().next_back() else { break };
                 let warnings: Vec<String> = warnings.into_iter().chain(remarks).collect();
@@ -129,8 +129,8 @@ fn with_revision(answer: Answer, revision: Revision) -> Answer {
 }
 
 /// Parses `If-Match` and `If-None-Match`.
-fn expected(ask: &Ask) -> Result<Expected, Refusal> {
-    let one = |name| ask.headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
+fn expected(request: &ApiRequest) -> Result<Expected, Refusal> {
+    let one = |name| request.headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
     if one(header::IF_NONE_MATCH) == Some("*") {
         return Ok(Expected::Absent);
     }
@@ -143,9 +143,9 @@ fn expected(ask: &Ask) -> Result<Expected, Refusal> {
 }
 
 /// Parses the body, with its place filled in.
-fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
+fn said(request: &ApiRequest, key: &ResourceKey) -> Result<Document, Refusal> {
     let invalid = |why: &str| Refusal::bad(format!("invalid {} object: {why}", key.kind));
-    let documents = ask.documents().map_err(|refusal| invalid(&refusal.detail))?;
+    let documents = request.documents().map_err(|refusal| invalid(&refusal.detail))?;
     let document = match documents.as_slice() {
         [document] => document,
         [] => return Err(invalid("\"unexpected end of JSON input\": the body is empty")),
@@ -157,25 +157,25 @@ fn said(ask: &Ask, key: &ResourceKey) -> Result<Document, Refusal> {
 /// Validates a document together with what it inherits from the stored one. Returns it as it is stored, as it was
 /// parsed, and the warnings about it.
 pub(super) fn accepted(
-    ask: &Ask,
+    request: &ApiRequest,
     key: &ResourceKey,
     said: &Document,
     before: Option<&Stored>,
 ) -> Result<(Value, Resource, Vec<String>), Refusal> {
     let mut whole = said.value().clone();
-    take_out(ask.desk().setup.rules.zone.as_deref(), key.kind, &mut whole);
+    take_out(request.api().setup.rules.zone.as_deref(), key.kind, &mut whole);
     if let Some(before) = before {
         carry(&before.document, &mut whole, key.kind);
     }
     let document = Document::from_value("body", whole);
-    let parsed = parse(&document, &ask.desk().setup.rules);
+    let parsed = parse(&document, &request.api().setup.rules);
     let Some(resource) = parsed.resource else { return Err(Refusal::invalid(PUT, &parsed.problems)) };
     let mut warnings = in_words(&parsed.problems);
-    warnings.extend(deprecation(&document, ask.desk().setup.rules.profile).map(str::to_owned));
+    warnings.extend(deprecation(&document, request.api().setup.rules.profile).map(str::to_owned));
     let labels = &said.value()["labels"];
     // a copied resource belongs to where it came from
     let is_copy = labels[ORIGIN_LABEL] == "global";
-    if let Some(zone) = ask.desk().setup.rules.zone.as_deref()
+    if let Some(zone) = request.api().setup.rules.zone.as_deref()
         && let Some(named) = labels[ZONE_TAG].as_str()
         && named != zone
         && !is_copy
@@ -187,7 +187,7 @@ pub(super) fn accepted(
     if let Some(members) = stored.as_object_mut() {
         key.kind.computed_members().iter().for_each(|computed| drop(members.shift_remove(*computed)));
     }
-    let zone = ask.desk().setup.rules.zone.as_deref();
+    let zone = request.api().setup.rules.zone.as_deref();
     if !is_made_here(key, zone) {
         complete(&mut stored, &resource, zone);
     }
@@ -277,26 +277,26 @@ pub(super) fn keep_labels(before: &Stored, after: &Resource) -> Result<(), Refus
     Ok(())
 }
 
-pub(in crate::api) async fn delete(ask: Ask) -> Outcome {
-    let kind = writable(&ask)?;
-    let expected = expected(&ask)?;
-    let store = ask.desk().store.as_ref();
-    if let Some(mesh) = ask.mesh() {
+pub(in crate::api) async fn delete(request: ApiRequest) -> Outcome {
+    let kind = writable(&request)?;
+    let expected = expected(&request)?;
+    let store = request.api().store.as_ref();
+    if let Some(mesh) = request.mesh() {
         exists(store, mesh).await?;
     }
-    let key = keys_of(&ask, kind);
+    let key = keys_of(&request, kind);
     if kind == Kind::Mesh {
-        empty(&ask, &key.name).await?;
+        empty(&request, &key.name).await?;
     }
     let revision = store.delete(&key, expected).await.map_err(|error| Refusal::of_store(DELETE, &error))?;
-    history::remember_gone(&ask, &key, revision).await;
+    history::remember_gone(&request, &key, revision).await;
     Ok(Answer::json(json!({})).with_header(REVISION, &revision.to_string()))
 }
 
 /// Deletes everything in a mesh, or refuses: a mesh with proxies in it stays, and so does one with a resource that the
 /// caller may not delete by itself. The secrets that came with the mesh are deleted with it.
-async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
-    let store = ask.desk().store.as_ref();
+async fn empty(request: &ApiRequest, mesh: &str) -> Result<(), Refusal> {
+    let store = request.api().store.as_ref();
     let error = |error: StoreError| Refusal::of_store(DELETE, &error);
     let inside = store.list(&Selection { kind: None, mesh: Some(mesh.into()) }).await.map_err(error)?;
     if inside.items.iter().any(|stored| stored.key.kind == Kind::Dataplane) {
@@ -306,14 +306,14 @@ async fn empty(ask: &Ask, mesh: &str) -> Result<(), Refusal> {
     let is_secret = |stored: &Stored| {
         Collection::Kept(stored.key.kind).is_secret() && !is_of_mesh(mesh, &stored.key.name)
     };
-    if ask.caller.role() < Role::Admin && inside.items.iter().any(is_secret) {
-        return Err(ask
+    if request.caller.role() < Role::Admin && inside.items.iter().any(is_secret) {
+        return Err(request
             .caller
             .refused("cannot delete the mesh: there are resources of type \"Secret\" in it"));
     }
     for stored in inside.items {
         match store.delete(&stored.key, Expected::Any).await {
-            Ok(revision) => history::remember_gone(ask, &stored.key, revision).await,
+            Ok(revision) => history::remember_gone(request, &stored.key, revision).await,
             Err(StoreError::NotFound(_)) => {}
             Err(other) => return Err(error(other)),
         }

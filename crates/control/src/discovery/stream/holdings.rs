@@ -13,15 +13,15 @@ use tokio_stream::Stream as _;
 use tokio_stream::wrappers::WatchStream;
 use xds::Family;
 
-use crate::identity::{Answer, Held, Issuer, Outside, holder};
+use crate::identity::{HeldCertificate, Issuer, IssuerAnswer, OutsideSecrets, holder};
 
 /// Secrets of a proxy: its certificates, by holder, and those for services outside the mesh.
 pub(super) struct Holdings {
     issuer: Issuer,
     proxy: ProxyId,
-    held: BTreeMap<ProxyKey, Watched<Option<Arc<Held>>>>,
+    held: BTreeMap<ProxyKey, Watched<Option<Arc<HeldCertificate>>>>,
     /// Secrets for services outside the mesh.
-    outside: Watched<Arc<Outside>>,
+    outside: Watched<Arc<OutsideSecrets>>,
     /// `true`: the proxy needs some of `outside`.
     needs_outside: bool,
 }
@@ -87,16 +87,16 @@ impl Holdings {
         identities: &[Arc<Mtls>],
         needed: &BTreeSet<ExternalSecret>,
         family: Family,
-    ) -> Answer {
+    ) -> IssuerAnswer {
         let answers = identities.iter().map(|mtls| {
             let held = self.held.get(&holder(&self.proxy, mtls));
-            Answer::of(mtls, held.and_then(|it| it.now.borrow().clone()).as_deref(), family)
+            IssuerAnswer::of(mtls, held.and_then(|it| it.now.borrow().clone()).as_deref(), family)
         });
-        match Answer::together(answers) {
-            Answer::Secrets(secrets) => {
-                Answer::Secrets(secrets.beside(&self.outside.now.borrow().said(needed, family)))
+        match IssuerAnswer::together(answers) {
+            IssuerAnswer::Secrets(secrets) => {
+                IssuerAnswer::Secrets(secrets.beside(&self.outside.now.borrow().said(needed, family)))
             }
-            other @ (Answer::Pending | Answer::Lacking(_)) => other,
+            other @ (IssuerAnswer::Pending | IssuerAnswer::Lacking(_)) => other,
         }
     }
 

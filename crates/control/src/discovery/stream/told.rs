@@ -6,8 +6,8 @@ use xds::{ResourceSet, Version};
 
 use super::{Attached, Stream, refused};
 use crate::discovery::publisher::{Package, Published};
-use crate::discovery::speaks::Speaks;
-use crate::identity::Answer;
+use crate::discovery::speaks::StreamProtocol;
+use crate::identity::IssuerAnswer;
 
 /// Published configuration of a proxy, and its delivery.
 pub(super) struct Told {
@@ -19,7 +19,7 @@ pub(super) struct Told {
     is_run: bool,
 }
 
-impl<P: Speaks> Stream<P> {
+impl<P: StreamProtocol> Stream<P> {
     pub(super) fn on_publish(&mut self, published: Published) {
         // a proxy that is not known any more keeps what it runs
         let Some(package) = published else { return };
@@ -50,14 +50,14 @@ impl<P: Speaks> Stream<P> {
                 let Package { set: _, identities, outside } = &told.package;
                 holdings.answer(identities, outside, *family)
             }
-            None => Answer::Secrets(ResourceSet::default()),
+            None => IssuerAnswer::Secrets(ResourceSet::default()),
         };
         let set = &told.package.set;
         let (set, why) = match answer {
-            Answer::Secrets(secrets) if secrets.is_empty() => (Some(Arc::clone(set)), None),
-            Answer::Secrets(secrets) => (Some(Arc::new(set.beside(&secrets))), None),
-            Answer::Pending => (None, None),
-            Answer::Lacking(why) => (None, Some(why)),
+            IssuerAnswer::Secrets(secrets) if secrets.is_empty() => (Some(Arc::clone(set)), None),
+            IssuerAnswer::Secrets(secrets) => (Some(Arc::new(set.beside(&secrets))), None),
+            IssuerAnswer::Pending => (None, None),
+            IssuerAnswer::Lacking(why) => (None, Some(why)),
         };
         if let Some(why) = why.as_ref().filter(|_| !told.is_told) {
             tracing::warn!(%proxy, why, "configuration is withheld: the proxy has no certificate");

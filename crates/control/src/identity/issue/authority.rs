@@ -167,7 +167,7 @@ pub(super) fn is_rsa(algorithm: &'static SignatureAlgorithm) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::authority::{Wish, make};
+    use crate::identity::authority::{CaParameters, make};
 
     fn key(name: &str) -> String {
         std::fs::read_to_string(format!("{}/tests/keys/{name}.pem", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_cannot_sign_is_told_with_the_place() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let made = make("shop", Wish::default(), now).unwrap();
+        let made = make("shop", CaParameters::default(), now).unwrap();
         let of = |certificates: &str, key: &str| flaws(certificates.as_bytes(), key.as_bytes());
         assert_eq!(of(&made.certificate, &made.key), []);
         let other = of(&made.certificate, &key("ec-sec1"));

@@ -19,7 +19,7 @@ const RESIGNED_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Material {
     /// Signing settings; `Err`: the reason why it cannot sign, in words.
-    pub(crate) signs: Result<Signs, String>,
+    pub(crate) signs: Result<SigningSettings, String>,
     /// Replacements that other control planes know of.
     pub(crate) former: Former,
     /// Trust domain that it vouches for by itself, if there is no MeshTrust; `None`: none.
@@ -28,7 +28,7 @@ pub(crate) struct Material {
 
 /// Signing settings of an authority.
 #[derive(Clone, Debug)]
-pub(crate) struct Signs {
+pub(crate) struct SigningSettings {
     pub(crate) authority: Arc<Authority>,
     /// Lifetime of its certificates.
     pub(crate) lifetime: Duration,
@@ -40,7 +40,7 @@ pub(crate) struct Signs {
 
 /// Certificate of a proxy, and its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct HeldCertificate {
     /// Request of the proxy.
     pub(crate) request: Request,
     /// Credentials of the proxy; `None`: there are none, or none yet.
@@ -55,7 +55,7 @@ pub(crate) struct Holder {
     pub(crate) request: Request,
     /// Certificate of the proxy; `None`: it has none.
     pub(crate) issued: Option<Issued>,
-    /// Reason, as in [`Held::why`].
+    /// Reason, as in [`HeldCertificate::why`].
     pub(crate) why: Option<String>,
     /// Number of certificates made for it since it came.
     pub(crate) made: u64,
@@ -83,7 +83,7 @@ pub(crate) struct Issued {
 
 #[derive(Debug)]
 struct Standing {
-    signs: Result<Signs, String>,
+    signs: Result<SigningSettings, String>,
     roots: Roots,
     breaker: Breaker,
     domain: Option<String>,
@@ -233,7 +233,7 @@ impl Issuing {
     }
 
     /// Returns the certificate of a proxy; `None`: it did not ask, or was not looked at since.
-    pub(crate) fn held(&self, proxy: &ProxyKey) -> Option<Held> {
+    pub(crate) fn held(&self, proxy: &ProxyKey) -> Option<HeldCertificate> {
         let holder = self.holders.get(proxy).filter(|holder| holder.is_seen)?;
         let Holder { request, issued, why, .. } = holder;
         // a certificate of another authority does not answer the current request
@@ -260,7 +260,7 @@ impl Issuing {
                 domains,
             })
         });
-        Some(Held { request: request.clone(), credentials, why: why.clone() })
+        Some(HeldCertificate { request: request.clone(), credentials, why: why.clone() })
     }
 
     /// Returns all proxies with requests.
@@ -271,7 +271,7 @@ impl Issuing {
     /// Returns all authorities: the signing settings of each, or the reason for having none; and what it replaced.
     pub(crate) fn authorities(
         &self,
-    ) -> impl Iterator<Item = (&AuthorityId, &Result<Signs, String>, &Former)> {
+    ) -> impl Iterator<Item = (&AuthorityId, &Result<SigningSettings, String>, &Former)> {
         self.standings.iter().map(|(id, it)| (id, &it.signs, it.roots.former()))
     }
 

@@ -116,14 +116,14 @@ mod tests {
     use x509_parser::prelude::{FromDer, X509Certificate};
 
     use super::*;
-    use crate::identity::authority::{Wish, make};
+    use crate::identity::authority::{CaParameters, make};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     #[test]
     fn a_certificate_says_what_the_reference_lets_it_say_and_whose_key_signed_it() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let made = make("default", Wish::default(), now).unwrap();
+        let made = make("default", CaParameters::default(), now).unwrap();
         let authority = Authority::read(made.certificate.as_bytes(), made.key.as_bytes()).unwrap();
         let uris = vec!["spiffe://default/web".to_owned(), "kuma://kuma.io/service/web".to_owned()];
         for (keys, bits) in [(Some(LeafKeys::Rsa), 2_048), (None, 2_048), (Some(LeafKeys::P256), 256)] {
@@ -166,7 +166,7 @@ mod tests {
                 _ => None,
             })
         };
-        let other = make("default", Wish::default(), now).unwrap();
+        let other = make("default", CaParameters::default(), now).unwrap();
         let other = Authority::read(other.certificate.as_bytes(), other.key.as_bytes()).unwrap();
         let wanted = Wanted { uris: uris.clone(), lifetime: DAY, keys: Some(LeafKeys::P256) };
         let [one, two] = [&authority, &other].map(|it| authority_key(&it.issue(&wanted, now).unwrap()));

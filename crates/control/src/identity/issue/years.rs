@@ -126,7 +126,7 @@ impl World {
     /// Lets a control plane read the store.
     fn read(&mut self, plane: usize) {
         let signs = match self.is_readable {
-            true => Ok(Signs {
+            true => Ok(SigningSettings {
                 authority: Arc::clone(&self.authority),
                 lifetime: LIFETIME,
                 keys: None,

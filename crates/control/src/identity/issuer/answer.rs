@@ -6,11 +6,11 @@ use model::ProxyKey;
 use plan::{Mtls, ProxyId};
 use xds::{Family, ResourceSet};
 
-use crate::identity::issue::{Held, Request};
+use crate::identity::issue::{HeldCertificate, Request};
 
 /// Secrets for a proxy beside its published configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum IssuerAnswer {
     /// These secrets; may be empty.
     Secrets(ResourceSet),
     /// Not known yet, but soon.
@@ -31,26 +31,26 @@ pub fn holder(proxy: &ProxyId, mtls: &Mtls) -> ProxyKey {
     }
 }
 
-impl Answer {
+impl IssuerAnswer {
     /// Combines the answers for several meshes: without a certificate in some of them a proxy goes on, unless it has
     /// none at all.
-    pub(crate) fn together(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) fn together(answers: impl IntoIterator<Item = IssuerAnswer>) -> Self {
         let (mut secrets, mut lacking) = (None::<ResourceSet>, None);
         for answer in answers {
             match answer {
-                Answer::Secrets(set) => secrets = Some(secrets.unwrap_or_default().beside(&set)),
-                Answer::Pending => return Answer::Pending,
-                Answer::Lacking(why) => drop(lacking.get_or_insert(why)),
+                IssuerAnswer::Secrets(set) => secrets = Some(secrets.unwrap_or_default().beside(&set)),
+                IssuerAnswer::Pending => return IssuerAnswer::Pending,
+                IssuerAnswer::Lacking(why) => drop(lacking.get_or_insert(why)),
             }
         }
         match (secrets, lacking) {
-            (None, Some(why)) => Answer::Lacking(why),
-            (secrets, _) => Answer::Secrets(secrets.unwrap_or_default()),
+            (None, Some(why)) => IssuerAnswer::Lacking(why),
+            (secrets, _) => IssuerAnswer::Secrets(secrets.unwrap_or_default()),
         }
     }
 
     /// Returns the answer for a proxy with such a plan, given its certificate; `None`: it has not asked yet.
-    pub(crate) fn of(mtls: &Mtls, held: Option<&Held>, family: Family) -> Self {
+    pub(crate) fn of(mtls: &Mtls, held: Option<&HeldCertificate>, family: Family) -> Self {
         let Some(request) = Request::of(mtls) else { return Self::Secrets(ResourceSet::default()) };
         let Some(held) = held.filter(|held| held.request == request) else { return Self::Pending };
         match (&held.credentials, &held.why) {
@@ -63,12 +63,12 @@ impl Answer {
 
 impl super::Issuer {
     /// Returns the current answer for a proxy with such identities; it [asks](Self::want) for them.
-    pub fn answer(&self, proxy: &ProxyId, identities: &[Arc<Mtls>], family: Family) -> Answer {
-        Answer::together(identities.iter().map(|mtls| {
+    pub fn answer(&self, proxy: &ProxyId, identities: &[Arc<Mtls>], family: Family) -> IssuerAnswer {
+        IssuerAnswer::together(identities.iter().map(|mtls| {
             let holder = holder(proxy, mtls);
             self.want(&holder, mtls);
             let held = self.shared.held().get(&holder).and_then(|sender| sender.borrow().clone());
-            Answer::of(mtls, held.as_deref(), family)
+            IssuerAnswer::of(mtls, held.as_deref(), family)
         }))
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::identity::sources::Data;
 
 /// Limit on the wait for a file; a slower one is looked for at the next turn.
-const MOMENT: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Files that are read, with the last content of each.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl Files {
                 (Instant::now(), told)
             }
         };
-        match answer.recv_timeout(MOMENT) {
+        match answer.recv_timeout(PATIENCE) {
             Ok(read) => {
                 file.last = read.as_ref().ok().cloned();
                 read

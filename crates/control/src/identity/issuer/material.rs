@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::READ_AGAIN;
 use super::files::Files;
 use crate::identity::authority::make;
-use crate::identity::issue::{Authority, AuthorityId, Material, SELF_SIGNED, Signs};
+use crate::identity::issue::{Authority, AuthorityId, Material, SELF_SIGNED, SigningSettings};
 use crate::identity::sources::{Data, Lack, Place, Source};
 
 /// Reader of authorities at their sources; each is parsed again only if it changed.
@@ -97,7 +97,7 @@ impl Reader {
                 let is_allowed = source.may_sign_itself || !authority.signed_itself();
                 if is_allowed { Ok(authority) } else { Err(SELF_SIGNED.to_owned()) }
             });
-            let signs = allowed.map(|authority| Signs {
+            let signs = allowed.map(|authority| SigningSettings {
                 authority,
                 lifetime: source.lifetime,
                 keys: source.keys,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use plan::ExternalSecret;
 
 use super::READ_AGAIN;
-use crate::identity::outside::{Loaded, Outside, Place, load};
+use crate::identity::outside::{Loaded, OutsideSecrets, Place, load};
 use crate::identity::sources::Data;
 
 /// Content of a secret, part by part, and the parsed secret.
@@ -18,7 +18,7 @@ type Read = (Vec<Vec<u8>>, Result<Loaded, String>);
 pub(super) struct OutsideReader {
     places: BTreeMap<ExternalSecret, Place>,
     read: BTreeMap<ExternalSecret, Read>,
-    told: Arc<Outside>,
+    told: Arc<OutsideSecrets>,
     is_new: bool,
     read_at: Option<Instant>,
 }
@@ -36,7 +36,7 @@ impl OutsideReader {
     }
 
     /// Reads the current state of all secrets; `None`: it is unchanged.
-    pub(super) fn read(&mut self) -> Option<Arc<Outside>> {
+    pub(super) fn read(&mut self) -> Option<Arc<OutsideSecrets>> {
         if !self.is_new && self.due().is_none_or(|at| at > Instant::now()) {
             return None;
         }
@@ -56,7 +56,7 @@ impl OutsideReader {
             });
             secrets.insert(named.clone(), loaded);
         }
-        let now = Outside::new(secrets);
+        let now = OutsideSecrets::new(secrets);
         if now == *self.told {
             return None;
         }

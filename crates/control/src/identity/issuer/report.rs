@@ -4,9 +4,9 @@ use change::certificates::{AuthorityRow, CertificateReport, CertificateRow, Outs
 use plan::ExternalPart;
 
 use crate::identity::issue::{AuthorityId, Issuing};
-use crate::identity::outside::Outside;
+use crate::identity::outside::OutsideSecrets;
 
-pub(super) fn of(issuing: &Issuing, outside: &Outside) -> CertificateReport {
+pub(super) fn of(issuing: &Issuing, outside: &OutsideSecrets) -> CertificateReport {
     let authorities = issuing.authorities().map(|(id, signs, former)| AuthorityRow {
         mesh: id.mesh().to_owned(),
         name: name(id),

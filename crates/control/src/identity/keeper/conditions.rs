@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Look;
 use super::trust::Trusted;
 use crate::identity::issue::SELF_SIGNED;
-use crate::identity::issuer::Known;
+use crate::identity::issuer::AuthorityState;
 use crate::store::{Expected, StoreError};
 
 /// Message about the missing setting of a mesh.
@@ -50,7 +50,11 @@ pub(super) fn needs_services() -> Value {
 }
 
 /// Returns the conditions of a MeshIdentity; `None`: it was just made, and the state of its authority is unknown.
-pub(super) fn of(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted) -> Option<Value> {
+pub(super) fn of(
+    identity: &MeshIdentity,
+    known: Option<&AuthorityState>,
+    trusted: &Trusted,
+) -> Option<Value> {
     if known.is_none() && matches!(identity.provider, Some(IdentityProvider::Bundled { .. })) {
         return None;
     }
@@ -63,7 +67,12 @@ fn condition(about: &str, holds: bool, reason: &str, message: &str) -> Value {
     json!({ "type": about, "status": status, "reason": reason, "message": message })
 }
 
-fn conditions(identity: &MeshIdentity, known: Option<&Known>, trusted: &Trusted, was_ready: bool) -> Value {
+fn conditions(
+    identity: &MeshIdentity,
+    known: Option<&AuthorityState>,
+    trusted: &Trusted,
+    was_ready: bool,
+) -> Value {
     let mut all = Vec::new();
     let mut add = |about: &str, holds: bool, reason: &str, message: &str| {
         all.push(condition(about, holds, reason, message));
@@ -121,9 +130,9 @@ mod tests {
     use super::*;
     use crate::identity::issue::Former;
 
-    fn known(chain: Result<(), &str>) -> Known {
+    fn known(chain: Result<(), &str>) -> AuthorityState {
         let chain = chain.map(|()| vec!["pem".into()]).map_err(str::to_owned);
-        Known { chain, written: Former::new() }
+        AuthorityState { chain, written: Former::new() }
     }
 
     fn reasons(conditions: &Value) -> Vec<String> {
@@ -137,7 +146,7 @@ mod tests {
             provider: Some(IdentityProvider::Bundled { creates_trust: true }),
             ..MeshIdentity::default()
         };
-        let of = |known: &Known, trusted: &Trusted, was_ready| {
+        let of = |known: &AuthorityState, trusted: &Trusted, was_ready| {
             reasons(&conditions(&identity, Some(known), trusted, was_ready))
         };
         let ready = of(&known(Ok(())), &Trusted::Written, false);

@@ -6,7 +6,7 @@ use model::{Kind, Resource, ResourceKey};
 use serde_json::{Value, json};
 
 use super::Look;
-use crate::identity::issuer::Known;
+use crate::identity::issuer::AuthorityState;
 use crate::store::{Expected, StoreError};
 
 /// State of the MeshTrust.
@@ -24,7 +24,7 @@ impl Look<'_> {
         &self,
         resource: &Resource,
         identity: &MeshIdentity,
-        known: Option<&Known>,
+        known: Option<&AuthorityState>,
     ) -> Result<Trusted, StoreError> {
         if identity.provider != Some(IdentityProvider::Bundled { creates_trust: true }) {
             return Ok(Trusted::Unasked);

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use change::{Candidate, Content, Entry, Ledger, problem_of};
 use model::{Problem, Problems, ResourceKey, Severity};
 
-use crate::sources::{Adopt, Settled, SourceState};
+use crate::sources::{Adopt, OfferOutcome, SourceState};
 
 /// Time for a file that seems removed or half-written to come back: longer than a busy disk holds up an editor between
 /// truncating a file and writing it. A deliberate removal takes a second longer; an accidental one would lose
@@ -31,7 +31,7 @@ pub(super) const DOUBT: Duration = Duration::from_secs(1);
 
 /// Result of a look at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sighting {
+pub enum FileState {
     /// The file, with these bytes.
     Bytes(Vec<u8>),
     /// The file, which cannot be read for this reason.
@@ -64,13 +64,13 @@ struct File {
     good: Option<Arc<Content>>,
     /// `true`: removed, but not yet settled.
     gone: bool,
-    doubt: Option<Doubt>,
+    unconfirmed: Option<UnconfirmedState>,
     /// Reasons why the latest content is not in force though it is good alone.
     held_back: Problems,
 }
 
-struct Doubt {
-    sighting: Sighting,
+struct UnconfirmedState {
+    file_state: FileState,
     since: Instant,
 }
 
@@ -90,35 +90,40 @@ impl Files {
     }
 
     /// Takes in a sighting of a file. Returns `true` if it is trusted; if not, see [`Files::look_again_at`].
-    pub fn observe(&mut self, name: &str, sighting: Sighting, now: Instant) -> bool {
+    pub fn observe(&mut self, name: &str, file_state: FileState, now: Instant) -> bool {
         let Some(file) = self.files.get_mut(name) else {
-            if sighting != Sighting::Gone {
-                let latest = content(&self.read, name, &sighting);
-                let file =
-                    File { latest, good: None, gone: false, doubt: None, held_back: Problems::default() };
+            if file_state != FileState::Gone {
+                let latest = content(&self.read, name, &file_state);
+                let file = File {
+                    latest,
+                    good: None,
+                    gone: false,
+                    unconfirmed: None,
+                    held_back: Problems::default(),
+                };
                 self.files.insert(name.into(), file);
                 self.unsettled = true;
             }
             return true;
         };
-        if !file.gone && file.is_as(&sighting) {
-            self.unsettled |= file.doubt.take().is_some() && self.undecided;
+        if !file.gone && file.is_as(&file_state) {
+            self.unsettled |= file.unconfirmed.take().is_some() && self.undecided;
             return true;
         }
-        if file.is_doubtful(&sighting) {
-            let since = match &file.doubt {
-                Some(doubt) if doubt.sighting == sighting => doubt.since,
+        if file.is_doubtful(&file_state) {
+            let since = match &file.unconfirmed {
+                Some(unconfirmed) if unconfirmed.file_state == file_state => unconfirmed.since,
                 _ => now,
             };
             if now < since + DOUBT {
-                file.doubt = Some(Doubt { sighting, since });
+                file.unconfirmed = Some(UnconfirmedState { file_state, since });
                 return false;
             }
         }
-        file.doubt = None;
-        file.gone = sighting == Sighting::Gone;
+        file.unconfirmed = None;
+        file.gone = file_state == FileState::Gone;
         if !file.gone {
-            file.latest = content(&self.read, name, &sighting);
+            file.latest = content(&self.read, name, &file_state);
         }
         self.unsettled = true;
         true
@@ -127,7 +132,7 @@ impl Files {
     /// Notes that a file is inaccessible now: it stays as it was.
     pub(crate) fn stays(&mut self, name: &str) {
         if let Some(file) = self.files.get_mut(name) {
-            self.unsettled |= file.doubt.take().is_some() && self.undecided;
+            self.unsettled |= file.unconfirmed.take().is_some() && self.undecided;
         }
     }
 
@@ -138,12 +143,12 @@ impl Files {
 
     /// Returns `true` if the last sighting of a file was not trusted.
     pub fn is_doubtful(&self, name: &str) -> bool {
-        self.files.get(name).is_some_and(|file| file.doubt.is_some())
+        self.files.get(name).is_some_and(|file| file.unconfirmed.is_some())
     }
 
     /// Returns the time at which the first doubt should be looked at again.
     pub fn look_again_at(&self) -> Option<Instant> {
-        self.files.values().filter_map(|file| Some(file.doubt.as_ref()?.since + DOUBT)).min()
+        self.files.values().filter_map(|file| Some(file.unconfirmed.as_ref()?.since + DOUBT)).min()
     }
 
     /// Returns `true` if a sighting was trusted since the last settling.
@@ -156,7 +161,7 @@ impl Files {
     /// `adopt` puts the whole candidate into force and returns the result, or changes nothing and objects. Files with
     /// objections are held back at their last good content and the rest is offered again; if that cannot help, nothing
     /// changes.
-    pub fn settle(&mut self, adopt: &mut Adopt<'_>) -> Settled {
+    pub fn settle(&mut self, adopt: &mut Adopt<'_>) -> OfferOutcome {
         let mut held: BTreeMap<Arc<str>, Problems> = BTreeMap::new();
         loop {
             let (candidate, repetitions) = self.candidate(&held);
@@ -168,7 +173,7 @@ impl Files {
                 self.unsettled = false;
                 self.keep(&candidate.ledger, &held);
                 self.between = repetitions;
-                return Settled::Adopted;
+                return OfferOutcome::Adopted;
             };
             let before = held.len();
             for problem in objections.iter().filter(|problem| candidate.changed.contains(&problem.source)) {
@@ -179,7 +184,7 @@ impl Files {
                 self.between = repetitions;
                 self.between.extend(objections);
                 held.into_values().for_each(|problems| self.between.append(problems));
-                return Settled::Refused;
+                return OfferOutcome::Refused;
             }
         }
     }
@@ -282,20 +287,20 @@ impl Files {
 }
 
 impl File {
-    fn is_as(&self, sighting: &Sighting) -> bool {
-        match sighting {
-            Sighting::Bytes(bytes) => self.latest.is_readable() && self.latest.bytes == *bytes,
-            Sighting::Unreadable(_) => !self.latest.is_readable(),
-            Sighting::Gone => false,
+    fn is_as(&self, file_state: &FileState) -> bool {
+        match file_state {
+            FileState::Bytes(bytes) => self.latest.is_readable() && self.latest.bytes == *bytes,
+            FileState::Unreadable(_) => !self.latest.is_readable(),
+            FileState::Gone => false,
         }
     }
 
     /// Returns `true` if a sighting may be the middle of a save: content in force would go away, without new content.
-    fn is_doubtful(&self, sighting: &Sighting) -> bool {
+    fn is_doubtful(&self, file_state: &FileState) -> bool {
         let Some(good) = self.good.as_ref().filter(|good| !good.entries.is_empty()) else { return false };
-        match sighting {
-            Sighting::Gone | Sighting::Unreadable(_) => true,
-            Sighting::Bytes(bytes) => {
+        match file_state {
+            FileState::Gone | FileState::Unreadable(_) => true,
+            FileState::Bytes(bytes) => {
                 bytes.len() < good.bytes.len() && good.bytes.starts_with(bytes) || bytes.is_empty()
             }
         }
@@ -350,11 +355,11 @@ fn emptied(name: &str) -> Problem {
     Problem { severity: Severity::Warning, help: Some(help.into()), ..problem_of(name, message) }
 }
 
-fn content(read: &Reader, name: &str, sighting: &Sighting) -> Arc<Content> {
-    Arc::new(match sighting {
-        Sighting::Bytes(bytes) => read(name, bytes),
-        Sighting::Unreadable(why) => Content::unreadable(name, why),
-        Sighting::Gone => Content::unreadable(name, "it is gone"),
+fn content(read: &Reader, name: &str, file_state: &FileState) -> Arc<Content> {
+    Arc::new(match file_state {
+        FileState::Bytes(bytes) => read(name, bytes),
+        FileState::Unreadable(why) => Content::unreadable(name, why),
+        FileState::Gone => Content::unreadable(name, "it is gone"),
     })
 }
 

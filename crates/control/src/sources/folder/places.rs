@@ -10,20 +10,20 @@ use std::time::Instant;
 
 use super::files::DOUBT;
 use super::scan::Listing;
-use crate::look::Identity;
+use crate::file_stamp::Identity;
 
 /// Place whose emptiness is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Absence {
     pub(super) path: PathBuf,
-    pub(super) why: Why,
+    pub(super) why: DistrustReason,
     /// `true`: it lasts; one that is over in a moment is not reported.
     pub(super) lasts: bool,
 }
 
 /// Reason why a place is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum DistrustReason {
     /// It was named by the operator, and does not exist.
     Gone,
     /// It is a link whose target does not exist.
@@ -32,13 +32,15 @@ pub(super) enum Why {
     Replaced,
 }
 
-impl Why {
+impl DistrustReason {
     /// Describes the problem in words.
     pub(super) fn in_words(self) -> &'static str {
         match self {
-            Why::Gone => "it is gone",
-            Why::LeadsNowhere => "what this link leads to is gone",
-            Why::Replaced => "it is another folder than before, and empty: is something not mounted?",
+            DistrustReason::Gone => "it is gone",
+            DistrustReason::LeadsNowhere => "what this link leads to is gone",
+            DistrustReason::Replaced => {
+                "it is another folder than before, and empty: is something not mounted?"
+            }
         }
     }
 }
@@ -61,15 +63,15 @@ impl Places {
         was_read: impl Fn(&Path) -> bool,
         now: Instant,
     ) -> Vec<Absence> {
-        let mut absent: BTreeMap<PathBuf, Why> = BTreeMap::new();
-        absent.extend(listing.gone.iter().map(|root| (root.clone(), Why::Gone)));
+        let mut absent: BTreeMap<PathBuf, DistrustReason> = BTreeMap::new();
+        absent.extend(listing.gone.iter().map(|root| (root.clone(), DistrustReason::Gone)));
         let nowhere = listing.nowhere.iter().filter(|path| was_read(path) || self.read.contains_key(*path));
-        absent.extend(nowhere.map(|path| (path.clone(), Why::LeadsNowhere)));
+        absent.extend(nowhere.map(|path| (path.clone(), DistrustReason::LeadsNowhere)));
         for (path, folder) in &listing.folders {
             if folder.has_something {
                 self.read.insert(path.clone(), folder.identity);
             } else if self.read.get(path).is_some_and(|before| *before != folder.identity) {
-                absent.insert(path.clone(), Why::Replaced);
+                absent.insert(path.clone(), DistrustReason::Replaced);
             } else {
                 self.read.remove(path);
             }
@@ -107,7 +109,7 @@ mod tests {
         Listing { folders: folders.iter().map(folder).collect(), ..Listing::default() }
     }
 
-    fn judge(places: &mut Places, listing: &Listing) -> Vec<(String, Why)> {
+    fn judge(places: &mut Places, listing: &Listing) -> Vec<(String, DistrustReason)> {
         let absences = places.judge(listing, |_| true, Instant::now());
         absences.into_iter().map(|it| (it.path.display().to_string(), it.why)).collect()
     }
@@ -126,7 +128,8 @@ mod tests {
             (look(&[("m", 5, false)]), None),
             (look(&[("m", 6, false)]), None),
         ] {
-            let kept: Vec<_> = kept.map(|path| (path.to_owned(), Why::Replaced)).into_iter().collect();
+            let kept: Vec<_> =
+                kept.map(|path| (path.to_owned(), DistrustReason::Replaced)).into_iter().collect();
             assert_eq!(judge(&mut places, &listing), kept, "{listing:?}");
         }
     }
@@ -136,9 +139,9 @@ mod tests {
         let mut places = Places::default();
         judge(&mut places, &look(&[("m", 1, true), ("m/below", 2, true)]));
         let gone = Listing { gone: vec!["m".into()], ..Listing::default() };
-        assert_eq!(judge(&mut places, &gone), [("m".to_owned(), Why::Gone)]);
+        assert_eq!(judge(&mut places, &gone), [("m".to_owned(), DistrustReason::Gone)]);
         let unmounted = look(&[("m", 1, false), ("m/below", 3, false)]);
-        assert_eq!(judge(&mut places, &unmounted), [("m/below".to_owned(), Why::Replaced)]);
+        assert_eq!(judge(&mut places, &unmounted), [("m/below".to_owned(), DistrustReason::Replaced)]);
         judge(&mut places, &look(&[("m", 1, true)]));
         assert_eq!(judge(&mut places, &look(&[("m", 1, true), ("m/below", 4, false)])), []);
     }

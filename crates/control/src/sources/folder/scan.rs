@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::look::{Identity, Look};
+use crate::file_stamp::{FileStamp, Identity};
 use crate::plain_file::oddity;
 
 /// Limit on the depth to which folders are followed. Deeper is a loop of links, or nothing that a person wrote.
@@ -33,7 +33,7 @@ impl OpenError {
 /// Metadata of a file, as known without reading it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fingerprint {
-    look: Look,
+    look: FileStamp,
     racy: bool,
 }
 
@@ -41,7 +41,7 @@ impl Fingerprint {
     fn of(metadata: &std::fs::Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         let age = SystemTime::now().duration_since(modified).unwrap_or_default();
-        Self { look: Look::of(metadata), racy: age < RACY }
+        Self { look: FileStamp::of(metadata), racy: age < RACY }
     }
 
     /// Returns `true` if a file that looked like this, and now like `later`, was surely not touched in between.

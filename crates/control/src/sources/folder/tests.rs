@@ -139,7 +139,7 @@ impl Slow {
             found = candidate.ledger.resources().map(|it| it.meta().name.to_string()).collect();
             Ok(())
         });
-        assert_eq!(settled, Settled::Adopted);
+        assert_eq!(settled, OfferOutcome::Adopted);
         found
     }
 

@@ -29,7 +29,7 @@ fn names(followed: &mut StoreSource) -> Vec<String> {
         found = candidate.ledger.entries().map(|(key, _)| key.to_string()).collect();
         Ok(())
     });
-    assert_eq!(settled, Settled::Adopted, "nobody objected");
+    assert_eq!(settled, OfferOutcome::Adopted, "nobody objected");
     found
 }
 
@@ -153,7 +153,7 @@ fn what_has_the_same_version_in_another_life_of_the_store_is_read_anew() {
     let listing =
         |zone, epoch: &str| Listing::new(Revision::new(7), vec![mesh(zone)]).of_epoch(Some(epoch.into()));
     source.take_all(listing(false, "1"));
-    assert!(matches!(source.settle(&mut |_| Ok(())), Settled::Adopted));
+    assert!(matches!(source.settle(&mut |_| Ok(())), OfferOutcome::Adopted));
     source.take_all(listing(true, "1"));
     assert!(!source.is_unsettled(), "one version is one state, in one life");
     source.take_all(listing(true, "2"));

@@ -13,8 +13,8 @@ use redb::{
 
 use crate::store::past::kept;
 use crate::store::record::Record;
-use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Past, Revision, StoreError, Stored, Unreadable, What};
+use crate::store::system::{FileOperation, of_system};
+use crate::store::{HistoryEntry, Revision, StoreChange, StoreChangeKind, StoreError, Stored, Unreadable};
 use crate::whole::sync_folder;
 
 /// Table of documents by kind, mesh and name.
@@ -59,7 +59,7 @@ impl File {
     /// Opens or creates a file, and reads all its content.
     pub(super) fn open(path: &Path) -> Result<(Self, Loaded), StoreError> {
         let words = in_words(path);
-        let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
+        let denied = |error: io::Error| of_system(&words, &error, FileOperation::Opening);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
         }
@@ -74,7 +74,7 @@ impl File {
                 store: words.clone(),
                 why: "another process has it open; one control plane a file".into(),
             },
-            DatabaseError::Storage(error) => of_storage(&words, &error, Moment::Opening),
+            DatabaseError::Storage(error) => of_storage(&words, &error, FileOperation::Opening),
             other => damaged(&words, &other),
         })?;
         let file = Self { database, words };
@@ -82,14 +82,14 @@ impl File {
         if loaded.is_none() {
             file.begin()?;
             // a file exists durably only when its folder is synced
-            sync_folder(path).map_err(|error| of_system(&file.words, &error, Moment::Opening))?;
+            sync_folder(path).map_err(|error| of_system(&file.words, &error, FileOperation::Opening))?;
         }
         Ok((file, loaded.unwrap_or_default()))
     }
 
     /// Reads the content of the file; `None`: it is new.
     fn load(&self) -> Result<Option<Loaded>, StoreError> {
-        let bad = |error: redb::Error| of_any(&self.words, error, Moment::Opening);
+        let bad = |error: redb::Error| of_any(&self.words, error, FileOperation::Opening);
         let read = self.database.begin_read().map_err(|error| bad(error.into()))?;
         let numbers = match read.open_table(NUMBERS) {
             Ok(numbers) => numbers,
@@ -141,17 +141,17 @@ impl File {
     }
 
     /// Writes changes. When it returns, all of them are on the disk; if it fails, none is.
-    pub(super) fn append(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        let written = |Change { key, what, revision: _ }: &Change| match what {
-            What::Put(stored) => serde_json::to_vec(&Record::of(stored))
+    pub(super) fn append(&mut self, changes: &[StoreChange]) -> Result<(), StoreError> {
+        let written = |StoreChange { key, what, revision: _ }: &StoreChange| match what {
+            StoreChangeKind::Put(stored) => serde_json::to_vec(&Record::of(stored))
                 .map(Some)
                 .map_err(|error| StoreError::Unfit { key: key.clone(), why: error.to_string() }),
-            What::Deleted => Ok(None),
+            StoreChangeKind::Deleted => Ok(None),
         };
         let texts: Vec<Option<Vec<u8>>> = changes.iter().map(written).collect::<Result<_, _>>()?;
         self.transact(|transaction| {
             let mut resources = transaction.open_table(RESOURCES)?;
-            for (Change { key, .. }, bytes) in changes.iter().zip(&texts) {
+            for (StoreChange { key, .. }, bytes) in changes.iter().zip(&texts) {
                 match bytes {
                     Some(bytes) => resources.insert(columns(key), bytes.as_slice())?,
                     None => resources.remove(columns(key))?,
@@ -165,7 +165,7 @@ impl File {
     }
 
     /// Keeps changes as history, and drops surplus ones of the same resources.
-    pub(super) fn remember(&mut self, changes: &[Past]) -> Result<(), StoreError> {
+    pub(super) fn remember(&mut self, changes: &[HistoryEntry]) -> Result<(), StoreError> {
         self.transact(|transaction| {
             let mut history = transaction.open_table(HISTORY)?;
             for past in changes {
@@ -186,8 +186,8 @@ impl File {
     }
 
     /// Returns the history of a resource, the newest change first.
-    pub(super) fn past(&self, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
-        let all = || -> Result<Vec<Past>, redb::Error> {
+    pub(super) fn past(&self, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
+        let all = || -> Result<Vec<HistoryEntry>, redb::Error> {
             let read = self.database.begin_read()?;
             let history = match read.open_table(HISTORY) {
                 Ok(history) => history,
@@ -197,11 +197,11 @@ impl File {
             let (kind, mesh, name) = columns(key);
             let mut found = Vec::new();
             for entry in history.range((kind, mesh, name, 0)..=(kind, mesh, name, u64::MAX))?.rev() {
-                found.extend(Past::read(entry?.1.value()));
+                found.extend(HistoryEntry::read(entry?.1.value()));
             }
             Ok(found)
         };
-        all().map_err(|error| of_any(&self.words, error, Moment::Writing))
+        all().map_err(|error| of_any(&self.words, error, FileOperation::Writing))
     }
 
     fn transact(
@@ -214,7 +214,7 @@ impl File {
             // durable: waits for the disk
             Ok(transaction.commit()?)
         };
-        all().map_err(|error| of_any(&self.words, error, Moment::Writing))
+        all().map_err(|error| of_any(&self.words, error, FileOperation::Writing))
     }
 }
 
@@ -232,7 +232,7 @@ fn columns(key: &ResourceKey) -> (&str, &str, &str) {
     (key.kind.as_str(), key.mesh_or_empty(), &key.name)
 }
 
-fn of_any(words: &str, error: redb::Error, moment: Moment) -> StoreError {
+fn of_any(words: &str, error: redb::Error, moment: FileOperation) -> StoreError {
     match error {
         redb::Error::Io(error) => of_system(words, &error, moment),
         redb::Error::PreviousIo => of_storage(words, &StorageError::PreviousIo, moment),
@@ -240,7 +240,7 @@ fn of_any(words: &str, error: redb::Error, moment: Moment) -> StoreError {
     }
 }
 
-fn of_storage(words: &str, error: &StorageError, moment: Moment) -> StoreError {
+fn of_storage(words: &str, error: &StorageError, moment: FileOperation) -> StoreError {
     match error {
         StorageError::Io(error) => of_system(words, error, moment),
         StorageError::PreviousIo => {

@@ -11,10 +11,10 @@ use model::ResourceKey;
 
 use super::text::{self, Read};
 use super::{place, walk};
-use crate::look::{Identity, Look};
+use crate::file_stamp::{FileStamp, Identity};
 use crate::plain_file::{self, oddity};
-use crate::store::system::{Moment, of_system};
-use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
+use crate::store::system::{FileOperation, of_system};
+use crate::store::{Revision, StoreChange, StoreChangeKind, StoreError, Stored, Unreadable};
 use crate::whole::{self, sync_folder};
 
 /// Lock file, held by the process that has the folder open.
@@ -40,7 +40,7 @@ pub(super) struct Disk {
     /// Path of each resource.
     homes: BTreeMap<ResourceKey, PathBuf>,
     /// Looks of files that have changed since they were taken in; `None`: removed.
-    unsettled: BTreeMap<PathBuf, Option<Look>>,
+    unsettled: BTreeMap<PathBuf, Option<FileStamp>>,
     /// Files that were logged as ignored.
     odd: BTreeSet<PathBuf>,
     /// `true`: it was logged that the folder is inaccessible.
@@ -50,7 +50,7 @@ pub(super) struct Disk {
 /// Known state of a file.
 #[derive(Debug)]
 struct Known {
-    look: Look,
+    look: FileStamp,
     /// Resource that it had when it was last readable; `None`: none yet.
     key: Option<ResourceKey>,
     /// Reason why it is unusable now; most likely somebody is editing it. It is not overwritten then.
@@ -72,7 +72,7 @@ pub(super) struct Loaded {
 pub(super) struct Edit {
     path: PathBuf,
     /// Look of the file since; `None`: it is gone.
-    look: Option<Look>,
+    look: Option<FileStamp>,
 }
 
 impl Edit {
@@ -91,7 +91,7 @@ impl Disk {
     /// Opens or creates a folder, and reads all its content.
     pub(super) fn open(folder: &Path) -> Result<(Self, Loaded), StoreError> {
         let words = in_words(folder);
-        let denied = |error: io::Error| of_system(&words, &error, Moment::Opening);
+        let denied = |error: io::Error| of_system(&words, &error, FileOperation::Opening);
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
         let mut options = OpenOptions::new();
         let lock = options.write(true).create(true).truncate(false).mode(0o600).open(folder.join(LOCK));
@@ -127,7 +127,7 @@ impl Disk {
     }
 
     fn load(&mut self, counted: Revision) -> Result<Loaded, StoreError> {
-        let denied = |error: io::Error| of_system(&self.words, &error, Moment::Opening);
+        let denied = |error: io::Error| of_system(&self.words, &error, FileOperation::Opening);
         let (mut read, mut unreadable) = (Vec::new(), Vec::new());
         let walked = walk::all(&self.folder).map_err(denied)?;
         for (path, look) in walked.files {
@@ -229,7 +229,7 @@ impl Disk {
         let gone = gone.map(|path| (path.clone(), None)).collect::<Vec<_>>();
         let there =
             found.into_iter().filter(|(path, look)| self.known.get(path).is_none_or(|it| it.look != *look));
-        let differs: BTreeMap<PathBuf, Option<Look>> =
+        let differs: BTreeMap<PathBuf, Option<FileStamp>> =
             there.map(|(path, look)| (path, Some(look))).chain(gone).collect();
         let before = std::mem::replace(&mut self.unsettled, differs.clone());
         // a save may be seen in its middle: a file that still changes is looked at again
@@ -254,13 +254,14 @@ impl Disk {
     /// # Errors
     /// The file cannot be read as this resource: it is not overwritten.
     pub(super) fn edit_of(&self, key: &ResourceKey) -> Result<Option<Edit>, StoreError> {
-        self.is_in_place().map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        self.is_in_place().map_err(|error| of_system(&self.words, &error, FileOperation::Writing))?;
         let path = self.homes.get(key).cloned().unwrap_or_else(|| place::of(&self.folder, key));
         if let Some(why) = std::fs::metadata(&path).ok().and_then(|metadata| oddity(&metadata)) {
             let why = format!("{} is in the way: {why}; move it away", self.name(&path));
             return Err(StoreError::Denied { store: self.words.clone(), why });
         }
-        let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        let look =
+            FileStamp::at(&path).map_err(|error| of_system(&self.words, &error, FileOperation::Writing))?;
         let known = self.known.get(&path);
         let held = |why: String| StoreError::Denied {
             store: self.words.clone(),
@@ -288,14 +289,14 @@ impl Disk {
         Edit { path, look }: Edit,
         revision: Revision,
         now_there: impl Fn(&ResourceKey) -> Option<Stored>,
-    ) -> Option<Change> {
+    ) -> Option<StoreChange> {
         self.unsettled.remove(&path);
         let name = self.name(&path);
         let Some(look) = look else {
             let key = self.known.remove(&path)?.key?;
             self.homes.remove(&key);
             let there = now_there(&key).is_some();
-            return there.then_some(Change { revision, key, what: What::Deleted });
+            return there.then_some(StoreChange { revision, key, what: StoreChangeKind::Deleted });
         };
         let before = self.known.get(&path).and_then(|known| known.key.clone());
         let read = plain_file::read(&path).map_err(|error| error.to_string());
@@ -303,7 +304,7 @@ impl Disk {
             let elsewhere = self
                 .homes
                 .get(&read.key)
-                .filter(|home| **home != path && !matches!(Look::at(home), Ok(None)));
+                .filter(|home| **home != path && !matches!(FileStamp::at(home), Ok(None)));
             let moved = before.as_ref().is_some_and(|before| *before != read.key);
             match (elsewhere, moved) {
                 (Some(home), _) => Err(format!("{} is in {} already", read.key, self.name(home))),
@@ -334,7 +335,7 @@ impl Disk {
         let modified = Timestamp::now();
         let created = found.map_or(modified, |found| found.created);
         let stored = Stored { key: key.clone(), document, version: revision, created, modified };
-        Some(Change { revision, key, what: What::Put(stored) })
+        Some(StoreChange { revision, key, what: StoreChangeKind::Put(stored) })
     }
 
     /// Writes a document into its file. When it returns, it is on the disk; if it fails, the previous content stays.
@@ -342,7 +343,8 @@ impl Disk {
         let path =
             self.homes.get(&stored.key).cloned().unwrap_or_else(|| place::of(&self.folder, &stored.key));
         self.replace(&path, text::of(stored).as_bytes())?;
-        let look = Look::at(&path).map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        let look =
+            FileStamp::at(&path).map_err(|error| of_system(&self.words, &error, FileOperation::Writing))?;
         if let Some(look) = look {
             self.unsettled.remove(&path);
             self.known.insert(path.clone(), Known { look, key: Some(stored.key.clone()), unusable: None });
@@ -356,7 +358,7 @@ impl Disk {
         let Some(path) = self.homes.get(key).cloned() else { return Ok(()) };
         let remove = || std::fs::remove_file(&path).and_then(|()| sync_folder(&path));
         let removed = self.is_in_place().and_then(|()| remove());
-        removed.map_err(|error| of_system(&self.words, &error, Moment::Writing))?;
+        removed.map_err(|error| of_system(&self.words, &error, FileOperation::Writing))?;
         self.homes.remove(key);
         self.known.remove(&path);
         Ok(())
@@ -372,7 +374,7 @@ impl Disk {
             }
             whole::replace(path, bytes)
         };
-        write().map_err(|error| of_system(&self.words, &error, Moment::Writing))
+        write().map_err(|error| of_system(&self.words, &error, FileOperation::Writing))
     }
 }
 

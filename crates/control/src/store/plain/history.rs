@@ -10,16 +10,16 @@ use model::ResourceKey;
 use super::{disk, place};
 use crate::plain_file;
 use crate::store::past::kept;
-use crate::store::system::{Moment, of_system};
-use crate::store::{Past, StoreError};
+use crate::store::system::{FileOperation, of_system};
+use crate::store::{HistoryEntry, StoreError};
 use crate::whole;
 
 /// Folder of the files. Its name begins with a dot: nothing in it is taken for a resource.
 const FOLDER: &str = ".history";
 
 /// Keeps a change, and drops surplus ones.
-pub(super) fn remember(folder: &Path, past: &Past) -> Result<(), StoreError> {
-    let bad = |error: io::Error| of_system(&disk::in_words(folder), &error, Moment::Writing);
+pub(super) fn remember(folder: &Path, past: &HistoryEntry) -> Result<(), StoreError> {
+    let bad = |error: io::Error| of_system(&disk::in_words(folder), &error, FileOperation::Writing);
     let file = file(folder, &past.key);
     if let Some(folder) = file.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(bad)?;
@@ -33,10 +33,10 @@ pub(super) fn remember(folder: &Path, past: &Past) -> Result<(), StoreError> {
 }
 
 /// Returns the changes of a resource, the newest first.
-pub(super) fn past(folder: &Path, key: &ResourceKey) -> Result<Vec<Past>, StoreError> {
+pub(super) fn past(folder: &Path, key: &ResourceKey) -> Result<Vec<HistoryEntry>, StoreError> {
     let text = text(&file(folder, key));
-    let text = text.map_err(|error| of_system(&disk::in_words(folder), &error, Moment::Writing))?;
-    Ok(text.lines().filter_map(Past::read).collect())
+    let text = text.map_err(|error| of_system(&disk::in_words(folder), &error, FileOperation::Writing))?;
+    Ok(text.lines().filter_map(HistoryEntry::read).collect())
 }
 
 fn file(folder: &Path, key: &ResourceKey) -> PathBuf {

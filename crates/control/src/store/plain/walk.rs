@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::look::Look;
+use crate::file_stamp::FileStamp;
 use crate::plain_file::oddity;
 
 /// Limit on the depth of folders: one for the mesh, and some for people who like folders.
@@ -14,7 +14,7 @@ const DEPTH: usize = 8;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// All files that are read.
-    pub(super) files: BTreeMap<PathBuf, Look>,
+    pub(super) files: BTreeMap<PathBuf, FileStamp>,
     /// Entries that are named like resource files and cannot be read, with the reason. Their known content stays.
     pub(super) odd: BTreeMap<PathBuf, String>,
 }
@@ -49,7 +49,7 @@ fn below(folder: &Path, depth: usize, found: &mut Found) -> io::Result<()> {
             }
         } else if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
             match oddity(&metadata).filter(|_| !metadata.is_symlink()) {
-                None => drop(found.files.insert(path, Look::of(&metadata))),
+                None => drop(found.files.insert(path, FileStamp::of(&metadata))),
                 Some(why) => drop(found.odd.insert(path, why)),
             }
         }

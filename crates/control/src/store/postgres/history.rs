@@ -4,7 +4,7 @@ use model::ResourceKey;
 use tokio_postgres::{Client, Error};
 
 use super::catalogue::is_made;
-use crate::store::Past;
+use crate::store::HistoryEntry;
 use crate::store::past::kept;
 
 const TABLE: &str = "
@@ -45,7 +45,7 @@ pub(super) async fn prepare(client: &mut Client, lock: &str) -> Result<(), Error
 }
 
 /// Keeps changes, and drops surplus ones of the same resources.
-pub(super) async fn remember(client: &mut Client, changes: &[Past]) -> Result<(), Error> {
+pub(super) async fn remember(client: &mut Client, changes: &[HistoryEntry]) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     for past in changes {
         let (kind, mesh, name) = (past.key.kind.as_str(), past.key.mesh_or_empty(), past.key.name.as_str());
@@ -66,9 +66,9 @@ pub(super) async fn remember(client: &mut Client, changes: &[Past]) -> Result<()
 }
 
 /// Returns the changes of a resource, the newest first.
-pub(super) async fn past(client: &Client, key: &ResourceKey) -> Result<Vec<Past>, Error> {
+pub(super) async fn past(client: &Client, key: &ResourceKey) -> Result<Vec<HistoryEntry>, Error> {
     let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
     let rows = client.query(OF_ONE, &[&kind, &mesh, &name]).await?;
     let lines = rows.iter().map(|row| row.try_get::<_, &str>(0)).collect::<Result<Vec<_>, _>>()?;
-    Ok(lines.into_iter().filter_map(Past::read).collect())
+    Ok(lines.into_iter().filter_map(HistoryEntry::read).collect())
 }

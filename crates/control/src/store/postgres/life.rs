@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::{LONG_PATIENCE, SELDOM, Shared, rows};
 use crate::store::changes::Feed;
-use crate::store::{Change, Revision, StoreError};
+use crate::store::{Revision, StoreChange, StoreError};
 
 /// Returns the epoch of the database behind a connection: a standby that was promoted counts on from where it was,
 /// which may be less than what was accepted. `None`: it reports none.
@@ -26,7 +26,7 @@ pub(super) struct Life {
 
 #[async_trait]
 impl Feed for Life {
-    async fn after(&self, revision: Revision) -> Result<Vec<Change>, StoreError> {
+    async fn after(&self, revision: Revision) -> Result<Vec<StoreChange>, StoreError> {
         let Self { shared, epoch } = self;
         let mut heard = shared.listener.heard();
         loop {

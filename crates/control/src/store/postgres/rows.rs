@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_postgres::{Row, Transaction};
 
 use super::{CHANNEL, fault};
-use crate::store::{Change, Revision, StoreError, Stored, Unreadable, What};
+use crate::store::{Revision, StoreChange, StoreChangeKind, StoreError, Stored, Unreadable};
 
 /// Limit on the changes that are kept for watches.
 const REMEMBERED: i64 = 10_000;
@@ -92,27 +92,31 @@ fn key(words: &str, row: &Row, first: usize) -> Result<ResourceKey, StoreError> 
 }
 
 /// Decodes a change beside two revisions; `None`: there is none.
-pub(super) fn change(words: &str, row: &Row) -> Result<Option<Change>, StoreError> {
+pub(super) fn change(words: &str, row: &Row) -> Result<Option<StoreChange>, StoreError> {
     if !is_there(row, 2) {
         return Ok(None);
     }
-    let what = if is_there(row, 6) { What::Put(stored(words, row, 2)?) } else { What::Deleted };
-    Ok(Some(Change { revision: revision(words, row, 5)?, key: key(words, row, 2)?, what }))
+    let what = if is_there(row, 6) {
+        StoreChangeKind::Put(stored(words, row, 2)?)
+    } else {
+        StoreChangeKind::Deleted
+    };
+    Ok(Some(StoreChange { revision: revision(words, row, 5)?, key: key(words, row, 2)?, what }))
 }
 
 /// Writes a change into both tables, and wakes every reader once it is committed.
 pub(super) async fn write(
     transaction: &Transaction<'_>,
-    Change { revision, key, what }: &Change,
+    StoreChange { revision, key, what }: &StoreChange,
 ) -> Result<(), tokio_postgres::Error> {
     // revisions come from a column of this type
     let revision = i64::try_from(revision.number()).unwrap_or(i64::MAX);
     let (kind, mesh, name) = (key.kind.as_str(), key.mesh_or_empty(), key.name.as_str());
     let (created, modified, document) = match what {
-        What::Put(Stored { created, modified, document, .. }) => {
+        StoreChangeKind::Put(Stored { created, modified, document, .. }) => {
             (Some(created.to_string()), Some(modified.to_string()), Some(document))
         }
-        What::Deleted => (None, None, None),
+        StoreChangeKind::Deleted => (None, None, None),
     };
     if document.is_some() {
         let put = "INSERT INTO meshtcp_resource (kind, mesh, name, version, created, modified, document) \

@@ -13,14 +13,14 @@ use trust::Trust;
 
 /// Transport to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Transport {
     /// Plaintext: on this host, or over a trusted network.
     Plaintext,
     /// TLS, with a database whose certificate has its name, and is in a file or signed by one that is.
     Verified(PathBuf),
 }
 
-impl Way {
+impl Transport {
     /// Splits the TLS parameters off an address; returns them with the rest.
     ///
     /// # Errors
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn an_address_says_how_the_database_is_reached() {
-        let verified = |file: &str| Way::Verified(file.into());
+        let verified = |file: &str| Transport::Verified(file.into());
         for (address, way, rest) in [
-            ("postgres://u@h/d", Way::Plaintext, "postgres://u@h/d"),
-            ("postgres://u@h/d?sslmode=prefer", Way::Plaintext, "postgres://u@h/d"),
-            ("postgres://h/d?sslmode=disable&sslrootcert=/ca", Way::Plaintext, "postgres://h/d"),
+            ("postgres://u@h/d", Transport::Plaintext, "postgres://u@h/d"),
+            ("postgres://u@h/d?sslmode=prefer", Transport::Plaintext, "postgres://u@h/d"),
+            ("postgres://h/d?sslmode=disable&sslrootcert=/ca", Transport::Plaintext, "postgres://h/d"),
             ("postgres://h/d?sslmode=require&sslrootcert=/ca", verified("/ca"), "postgres://h/d"),
             ("postgres://h/d?sslrootcert=%2Fetc%2Fa%20b.pem", verified("/etc/a b.pem"), "postgres://h/d"),
             (
@@ -112,7 +112,7 @@ mod tests {
                 "postgres://h/d?connect_timeout=3&application_name=x",
             ),
         ] {
-            assert_eq!(Way::of(address), Ok((way, rest.to_owned())), "{address}");
+            assert_eq!(Transport::of(address), Ok((way, rest.to_owned())), "{address}");
         }
     }
 
@@ -125,7 +125,7 @@ mod tests {
             ("sslmode=Require&sslrootcert=/ca", "sslmode=Require is not known"),
             ("sslrootcert=%FF", "no text"),
         ] {
-            let error = Way::of(&format!("postgres://u:hunter2@h/d?{query}")).unwrap_err();
+            let error = Transport::of(&format!("postgres://u:hunter2@h/d?{query}")).unwrap_err();
             assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
         }
     }
@@ -134,7 +134,7 @@ mod tests {
     fn a_file_without_certificates_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
-        let error = || Way::Verified(file.clone()).connector().err().unwrap();
+        let error = || Transport::Verified(file.clone()).connector().err().unwrap();
         assert!(error().contains("cannot be read"), "{}", error());
         std::fs::write(&file, "nothing").unwrap();
         assert!(error().contains("no certificate"), "{}", error());

@@ -1,6 +1,6 @@
 //! Generator of documents as people write them, mostly valid: names of every length, colliding addresses, both formats.
 
-use model::kind::Home;
+use model::kind::KubernetesScope;
 use model::{Kind, Profile};
 use serde_json::{Map, Value, json};
 
@@ -176,7 +176,7 @@ fn manifest(
         labels["kuma.io/mesh"] = mesh.into();
     }
     let mut metadata = json!({"name": name, "labels": labels});
-    if let Some(namespace) = namespace.filter(|_| kind.home() == Home::Namespace) {
+    if let Some(namespace) = namespace.filter(|_| kind.home() == KubernetesScope::Namespace) {
         metadata["namespace"] = namespace.into();
     }
     let mut document = json!({"apiVersion": "kuma.io/v1alpha1", "kind": kind.as_str(), "metadata": metadata});

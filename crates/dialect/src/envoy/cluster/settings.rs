@@ -6,7 +6,7 @@ use model::policy::{LoadBalancer, Percent};
 use plan::{ClusterSettings, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
 
-use super::super::reference::Unasked;
+use super::super::reference::ReferenceDefaults;
 use super::super::words::{duration, extension, object, said};
 use super::health;
 
@@ -51,7 +51,7 @@ pub(in crate::envoy) fn slow_start(settings: &ClusterSettings) -> Option<Value> 
 }
 
 /// Sets everything else.
-pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unasked: Unasked) {
+pub(in crate::envoy) fn add(tree: &mut Value, settings: &ClusterSettings, unasked: ReferenceDefaults) {
     let ClusterSettings {
         load_balancer: _,
         slow_start: _,
@@ -115,7 +115,7 @@ pub(in crate::envoy) fn limit(
     tree: &mut Value,
     connections: Option<u32>,
     pending: Option<u32>,
-    unasked: Unasked,
+    unasked: ReferenceDefaults,
 ) {
     let limits = said(json!({
         "maxConnections": connections,

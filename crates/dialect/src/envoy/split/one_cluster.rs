@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Sourced, SplitSettings, Via};
+use plan::{Cluster, ClusterKind, ConnectionSettings, Endpoint, Hop, Sourced, SplitSettings};
 use serde_json::{Value, json};
 
 use super::super::words::{duration, is_literal, object, url};
@@ -186,6 +186,6 @@ fn nobody(index: usize) -> Endpoint {
         tags: model::Tags::default(),
         labels: model::Labels::default(),
         offered_by: String::new(),
-        via: Via::Direct,
+        via: Hop::Direct,
     }
 }

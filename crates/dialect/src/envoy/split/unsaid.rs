@@ -1,6 +1,6 @@
 //! Notes about settings of a split that Envoy does not support.
 
-use plan::{Backend, Cluster, Existing, SplitSettings, Sticky};
+use plan::{Backend, Cluster, OnWeightChange, SplitSettings, Sticky};
 
 use super::Target;
 use crate::envoy::destinations::Destinations;
@@ -30,9 +30,9 @@ pub(super) fn of_split(
     }
     if let Some(existing) = existing {
         let what = match existing.value {
-            Existing::Keep => None,
-            Existing::DrainExcess => Some("cannot close only the connections above a new share"),
-            Existing::Close => Some("cannot close the connections of one backend when weights change"),
+            OnWeightChange::Keep => None,
+            OnWeightChange::DrainExcess => Some("cannot close only the connections above a new share"),
+            OnWeightChange::Close => Some("cannot close the connections of one backend when weights change"),
         };
         let instead = if combined {
             "they stay where they are"

@@ -8,7 +8,7 @@ use crate::balance::hash::mix_both;
 use crate::config::{Endpoint, Host};
 
 /// A cluster with the given number of endpoints in each priority.
-fn cluster(priorities: &[usize], policy: Policy) -> Cluster {
+fn cluster(priorities: &[usize], policy: BalancingPolicy) -> Cluster {
     let endpoint = |priority: u32, number: usize| Endpoint {
         host: Host::Ip(IpAddr::V4(Ipv4Addr::new(10, 0, priority as u8, number as u8))),
         port: 80,
@@ -45,13 +45,13 @@ fn shares(roster: &Roster, connections: u64) -> BTreeMap<usize, u64> {
     seen
 }
 
-fn policies() -> impl Strategy<Value = Policy> {
+fn policies() -> impl Strategy<Value = BalancingPolicy> {
     prop_oneof![
-        Just(Policy::RoundRobin),
-        Just(Policy::Random),
-        (0..5u32).prop_map(Policy::least_connections),
-        Just(Policy::ring_hash(0, 0)),
-        Just(Policy::maglev(251)),
+        Just(BalancingPolicy::RoundRobin),
+        Just(BalancingPolicy::Random),
+        (0..5u32).prop_map(BalancingPolicy::least_connections),
+        Just(BalancingPolicy::ring_hash(0, 0)),
+        Just(BalancingPolicy::maglev(251)),
     ]
 }
 
@@ -105,7 +105,7 @@ proptest! {
 
 #[test]
 fn the_lowest_priority_with_somebody_usable_carries() {
-    let cluster = cluster(&[2, 2], Policy::RoundRobin);
+    let cluster = cluster(&[2, 2], BalancingPolicy::RoundRobin);
     assert_eq!(order(&cluster, "uuuu"), [0, 1, 2, 3]);
     assert_eq!(order(&cluster, "duuu"), [1, 2, 3]);
     assert_eq!(order(&cluster, "dduu"), [2, 3]);
@@ -115,7 +115,7 @@ fn the_lowest_priority_with_somebody_usable_carries() {
 
 #[test]
 fn a_priority_is_left_below_the_failover_threshold() {
-    let mut cluster = cluster(&[4, 2], Policy::RoundRobin);
+    let mut cluster = cluster(&[4, 2], BalancingPolicy::RoundRobin);
     cluster.failover_threshold = 70;
     assert_eq!(order(&cluster, "uuuduu"), [0, 1, 2, 4, 5]);
     // half of the first are left: the second is active, and those are tried after it
@@ -127,7 +127,7 @@ fn a_priority_is_left_below_the_failover_threshold() {
 
 #[test]
 fn below_the_panic_threshold_health_is_not_believed() {
-    let mut cluster = cluster(&[3], Policy::RoundRobin);
+    let mut cluster = cluster(&[3], BalancingPolicy::RoundRobin);
     cluster.panic_threshold = 50;
     assert_eq!(order(&cluster, "uud"), [0, 1]);
     assert_eq!(order(&cluster, "udd"), [0, 1, 2]);
@@ -141,7 +141,7 @@ fn below_the_panic_threshold_health_is_not_believed() {
 
 #[test]
 fn there_is_no_panic_while_another_priority_is_well() {
-    let mut cluster = cluster(&[3, 1], Policy::RoundRobin);
+    let mut cluster = cluster(&[3, 1], BalancingPolicy::RoundRobin);
     cluster.panic_threshold = 50;
     assert_eq!(order(&cluster, "uddu"), [0, 3]);
     assert_eq!(order(&cluster, "uddd"), [0, 1, 2]);
@@ -149,14 +149,14 @@ fn there_is_no_panic_while_another_priority_is_well() {
 
 #[test]
 fn who_is_set_aside_comes_back_when_nobody_else_is_left() {
-    let cluster = cluster(&[3], Policy::RoundRobin);
+    let cluster = cluster(&[3], BalancingPolicy::RoundRobin);
     assert_eq!(order(&cluster, "eue"), [1]);
     assert_eq!(order(&cluster, "ede"), [0, 2]);
 }
 
 #[test]
 fn a_cold_endpoint_gets_a_part_of_its_turns() {
-    for policy in [Policy::RoundRobin, Policy::Random] {
+    for policy in [BalancingPolicy::RoundRobin, BalancingPolicy::Random] {
         let cluster = cluster(&[2], policy);
         let mut fitness = fitness("uu");
         fitness[1].warmth = 25;
@@ -167,7 +167,7 @@ fn a_cold_endpoint_gets_a_part_of_its_turns() {
 
 #[test]
 fn random_follows_the_weights() {
-    let mut cluster = cluster(&[2], Policy::Random);
+    let mut cluster = cluster(&[2], BalancingPolicy::Random);
     cluster.endpoints[0].weight = NonZeroU32::new(3).unwrap();
     let seen = shares(&roster(&cluster, &[]), 4000);
     assert!(seen[&0].abs_diff(3000) <= 6 * 28, "{seen:?}");
@@ -175,7 +175,7 @@ fn random_follows_the_weights() {
 
 #[test]
 fn a_client_that_is_hashed_stays_while_others_move() {
-    for policy in [Policy::ring_hash(0, 0), Policy::maglev(0)] {
+    for policy in [BalancingPolicy::ring_hash(0, 0), BalancingPolicy::maglev(0)] {
         let cluster = cluster(&[5], policy);
         let (all, some) = (roster(&cluster, &[]), roster(&cluster, &fitness("uduue")));
         for client in 0..500 {

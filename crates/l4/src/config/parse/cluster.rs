@@ -9,7 +9,7 @@ use xds::proto::l4;
 
 use super::tls::Secrets;
 use super::{Parser, duration};
-use crate::balance::Policy;
+use crate::balance::BalancingPolicy;
 use crate::config::{
     Cluster, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PANIC_THRESHOLD, DialTls, Endpoint, HealthCheck, Keepalive,
     OutlierDetection,
@@ -88,7 +88,7 @@ impl Parser<'_> {
         source
     }
 
-    fn policy(&mut self, what: &str, balancing: &l4::Balancing) -> Policy {
+    fn policy(&mut self, what: &str, balancing: &l4::Balancing) -> BalancingPolicy {
         let l4::Balancing {
             policy,
             choice_count,
@@ -98,18 +98,18 @@ impl Parser<'_> {
             slow_start_ms: _,
         } = balancing;
         match l4::BalancingPolicy::try_from(*policy) {
-            Ok(l4::BalancingPolicy::RoundRobin) => Policy::RoundRobin,
-            Ok(l4::BalancingPolicy::LeastConnections) => Policy::least_connections(*choice_count),
-            Ok(l4::BalancingPolicy::Random) => Policy::Random,
-            Ok(l4::BalancingPolicy::RingHash) => Policy::ring_hash(*min_ring_size, *max_ring_size),
-            Ok(l4::BalancingPolicy::Maglev) => Policy::maglev(*table_size),
+            Ok(l4::BalancingPolicy::RoundRobin) => BalancingPolicy::RoundRobin,
+            Ok(l4::BalancingPolicy::LeastConnections) => BalancingPolicy::least_connections(*choice_count),
+            Ok(l4::BalancingPolicy::Random) => BalancingPolicy::Random,
+            Ok(l4::BalancingPolicy::RingHash) => BalancingPolicy::ring_hash(*min_ring_size, *max_ring_size),
+            Ok(l4::BalancingPolicy::Maglev) => BalancingPolicy::maglev(*table_size),
             Err(_) => {
                 self.problem(
                     what,
                     "balancing.policy",
                     format!("{policy} is no policy that this proxy knows"),
                 );
-                Policy::RoundRobin
+                BalancingPolicy::RoundRobin
             }
         }
     }

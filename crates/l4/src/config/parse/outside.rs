@@ -6,8 +6,8 @@ use xds::proto::l4;
 use super::Parser;
 use super::tls::Secrets;
 use crate::config::{
-    NamePattern, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, Shows, TlsLimits, TlsVersion, Trust,
-    Vouching,
+    ClientCertificate, NamePattern, OutsideName, OutsidePeer, OutsideTerms, OutsideTls, TlsLimits,
+    TlsVersion, Trust, TrustedAuthorities,
 };
 
 impl Parser<'_> {
@@ -27,18 +27,18 @@ impl Parser<'_> {
         let mut names = self.outside_names(what, "outside_tls.dns_names", dns_names, OutsideName::Dns);
         names.extend(self.outside_names(what, "outside_tls.addresses", addresses, OutsideName::Address));
         let by = match (trust.is_empty(), anchors_pem.is_empty()) {
-            (true, true) => Vouching::Host(None),
-            (true, false) => Vouching::These(anchors_pem.into()),
+            (true, true) => TrustedAuthorities::Host(None),
+            (true, false) => TrustedAuthorities::These(anchors_pem.into()),
             (false, _) => match secrets.trust(&trust).as_deref() {
-                Some(Trust::OneBundle(pem)) => Vouching::These(pem.clone()),
-                Some(Trust::ByDomain(_)) | None => Vouching::Missing,
+                Some(Trust::OneBundle(pem)) => TrustedAuthorities::These(pem.clone()),
+                Some(Trust::ByDomain(_)) | None => TrustedAuthorities::Missing,
             },
         };
         let peer = if anybody { OutsidePeer::Anybody } else { OutsidePeer::Certified { by, names } };
         let shows = match (certificate.is_empty(), secrets.identity(&certificate)) {
-            (true, _) => Shows::Nothing,
-            (false, Some(identity)) => Shows::Certificate(identity),
-            (false, None) => Shows::Missing,
+            (true, _) => ClientCertificate::Nothing,
+            (false, Some(identity)) => ClientCertificate::Certificate(identity),
+            (false, None) => ClientCertificate::Missing,
         };
         let min = self.tls_version(what, "outside_tls.min_version", min_version).unwrap_or(TlsVersion::Tls12);
         let max = self.tls_version(what, "outside_tls.max_version", max_version).unwrap_or(TlsVersion::Tls13);

@@ -53,11 +53,14 @@ fn an_endpoint_goes_down_comes_up_and_starts_slowly() {
     let refused = || Err(Arc::from("refused"));
     assert!(vitals.begin_check(1, start) && !vitals.begin_check(1, start));
     assert_eq!(vitals.end_check(&cluster, 1, refused(), start, 0), None);
-    assert_eq!(vitals.end_check(&cluster, 1, refused(), start, 0), Some(Change::Down("refused".into())));
+    assert_eq!(
+        vitals.end_check(&cluster, 1, refused(), start, 0),
+        Some(HealthChange::Down("refused".into()))
+    );
     assert!(!vitals.fitness(&cluster, start)[1].up && vitals.fitness(&cluster, start)[0].up);
     assert_eq!(vitals.why_down(1).map(|why| &**why), Some("refused"));
     assert_eq!(vitals.end_check(&cluster, 1, Ok(()), start, 0), None);
-    assert_eq!(vitals.end_check(&cluster, 1, Ok(()), start, 0), Some(Change::Up));
+    assert_eq!(vitals.end_check(&cluster, 1, Ok(()), start, 0), Some(HealthChange::Up));
     assert_eq!(warmths(&vitals, &cluster, start), [100, 10]);
     assert_eq!(warmths(&vitals, &cluster, start + SECOND * 10), [100, 50]);
     assert_eq!(warmths(&vitals, &cluster, start + SECOND * 20), [100, 100]);
@@ -68,12 +71,12 @@ fn an_ejected_endpoint_returns_and_starts_slowly() {
     let (mut cluster, start) = (cluster(3), Instant::now());
     cluster.health_check = None;
     let mut vitals = vitals(&cluster, start);
-    assert_eq!(vitals.eject(&cluster, 0, start), Some(Change::Ejected(SECOND * 30)));
+    assert_eq!(vitals.eject(&cluster, 0, start), Some(HealthChange::Ejected(SECOND * 30)));
     assert_eq!(vitals.eject(&cluster, 0, start), None);
     assert_eq!(vitals.next(&cluster, start), Some(start + SECOND * 30));
     assert_eq!(vitals.pass(&cluster, start + SECOND * 29), []);
     let back = start + SECOND * 30;
-    assert_eq!(vitals.pass(&cluster, back), [(0, Change::Returned)]);
+    assert_eq!(vitals.pass(&cluster, back), [(0, HealthChange::Returned)]);
     assert_eq!(warmths(&vitals, &cluster, back), [10, 100, 100]);
     // then it is a matter of steps until it is warm
     assert_eq!(vitals.next(&cluster, back), Some(back + SECOND));

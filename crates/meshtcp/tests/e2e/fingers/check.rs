@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::{Desk, did};
+use super::{Fixture, did};
 use crate::api::ask;
 use crate::program::meshtcp;
 
@@ -46,7 +46,7 @@ fn answer(mut connection: &TcpStream, api: &str, change: Change) {
 
 #[test]
 fn each_thing_that_is_broken_is_told_by_its_name_and_with_what_to_do() {
-    let desk = Desk::laid();
+    let fixture = Fixture::laid();
     let broken: [(&str, &str, &str, Change); 8] = [
         ("clock", "fail", "s ahead of this host's", |path, _, date, _| {
             if path == "/" {
@@ -105,7 +105,7 @@ fn each_thing_that_is_broken_is_told_by_its_name_and_with_what_to_do() {
         ),
     ];
     for (what, level, says, change) in broken {
-        let server = changed(&desk.control_plane.api, change);
+        let server = changed(&fixture.control_plane.api, change);
         let checked = did(&mut meshtcp(["check", "--server", &server, "-o", "json"]));
         let all: Value =
             serde_json::from_str(&checked.out).unwrap_or_else(|error| panic!("{error}: {}", checked.out));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Desk;
+use super::Fixture;
 use crate::api::json;
 use crate::program::eventually;
 
@@ -10,9 +10,9 @@ const WEIGHT: &str = "spec.to[db].rules[0].default.backendRefs[db].weight";
 
 #[test]
 fn fields_of_any_resource_are_set_and_what_is_wrong_with_them_is_told() {
-    let desk = Desk::laid();
+    let fixture = Fixture::laid();
     let set = |what: &str| format!("set mtcpr moves {what}");
-    desk.lines(&[
+    fixture.lines(&[
         (&set(&format!("{WEIGHT}=7 --dry-run")), 0, &["~ MeshTCPRoute default/moves", "1 → 7"]),
         (&set(&format!("{WEIGHT}=1")), 0, &["default/moves unchanged"]),
         (&set(&format!("{WEIGHT}=7")), 0, &["default/moves updated, concerns", "1 → 7"]),
@@ -35,7 +35,7 @@ fn fields_of_any_resource_are_set_and_what_is_wrong_with_them_is_told() {
         ("set nope moves a=1", 2, &["there is no kind `nope`"]),
         ("set", 2, &["Usage:"]),
     ]);
-    let told = desk.run(&["set", "mtcpr", "moves", &format!("{WEIGHT}=20"), "-o", "json"]);
+    let told = fixture.run(&["set", "mtcpr", "moves", &format!("{WEIGHT}=20"), "-o", "json"]);
     let told: Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!(
         (&told["resources"][0]["outcome"], told["revision"].is_u64()),
@@ -43,24 +43,24 @@ fn fields_of_any_resource_are_set_and_what_is_wrong_with_them_is_told() {
         "{told}"
     );
     // the old syntax of `set` stays valid
-    desk.lines(&[("set weight moves db=30", 0, &["db=30, concerns"])]);
+    fixture.lines(&[("set weight moves db=30", 0, &["db=30, concerns"])]);
 }
 
 #[test]
 fn what_others_change_meanwhile_stays() {
-    let desk = Desk::laid();
+    let fixture = Fixture::laid();
     std::thread::scope(|scope| {
         for label in ["one", "two", "three"] {
-            let desk = &desk;
+            let fixture = &fixture;
             scope.spawn(move || {
                 let place = format!("labels.{label}=yes");
                 // a command that loses five races gives up, and reports it
-                let set = || desk.run(&["set", "mtcpr", "moves", &place]);
+                let set = || fixture.run(&["set", "mtcpr", "moves", &place]);
                 eventually(&place, || set().code == 0);
             });
         }
     });
-    let labels = json(&desk.control_plane.api, "/meshes/default/meshtcproutes/moves")["labels"].clone();
+    let labels = json(&fixture.control_plane.api, "/meshes/default/meshtcproutes/moves")["labels"].clone();
     for label in ["team", "one", "two", "three"] {
         assert!(labels[label].is_string(), "{label} is not in {labels}");
     }

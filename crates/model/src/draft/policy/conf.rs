@@ -11,22 +11,22 @@ use std::time::Duration;
 use crate::draft::fields::Fields;
 use crate::draft::policy::{mesh_tls, permission};
 use crate::kind::Kind;
-use crate::policy::{Percent, RetryConf, Said, TimeoutConf, parse_duration};
+use crate::policy::{Percent, RetryConf, TimeoutConf, TypedConf, parse_duration};
 use crate::profile::Profile;
 
 /// Reads the conf below `default`; confs of other kinds are not interpreted.
-pub(crate) fn read(kind: Kind, item: &mut Fields<'_>, profile: Profile) -> Said {
+pub(crate) fn read(kind: Kind, item: &mut Fields<'_>, profile: Profile) -> TypedConf {
     match kind {
-        Kind::MeshTimeout => Said::Timeout(timeout(item.object("default"))),
-        Kind::MeshRetry => Said::Retry(retry(item.object("default"))),
-        Kind::MeshAccessLog => Said::AccessLog(access_log::read(item.object("default"))),
-        Kind::MeshLoadBalancingStrategy => Said::LoadBalancing(balancing::read(item.object("default"))),
-        Kind::MeshHealthCheck => Said::HealthCheck(health::read(item.object("default"))),
-        Kind::MeshCircuitBreaker => Said::CircuitBreaker(breaker::read(item.object("default"))),
-        Kind::MeshTrafficPermission => Said::Permission(permission::read(item.object("default"))),
-        Kind::MeshTCPMirror => Said::Mirror(mirror::read(item.object("default"), profile)),
-        Kind::MeshTLS => Said::Tls(mesh_tls::read(item.object("default"))),
-        _ => Said::Unfelt,
+        Kind::MeshTimeout => TypedConf::Timeout(timeout(item.object("default"))),
+        Kind::MeshRetry => TypedConf::Retry(retry(item.object("default"))),
+        Kind::MeshAccessLog => TypedConf::AccessLog(access_log::read(item.object("default"))),
+        Kind::MeshLoadBalancingStrategy => TypedConf::LoadBalancing(balancing::read(item.object("default"))),
+        Kind::MeshHealthCheck => TypedConf::HealthCheck(health::read(item.object("default"))),
+        Kind::MeshCircuitBreaker => TypedConf::CircuitBreaker(breaker::read(item.object("default"))),
+        Kind::MeshTrafficPermission => TypedConf::Permission(permission::read(item.object("default"))),
+        Kind::MeshTCPMirror => TypedConf::Mirror(mirror::read(item.object("default"), profile)),
+        Kind::MeshTLS => TypedConf::Tls(mesh_tls::read(item.object("default"))),
+        _ => TypedConf::Unfelt,
     }
 }
 

@@ -9,7 +9,9 @@ use crate::draft::policy::ref_rules::{self, Place};
 use crate::draft::policy::written_ref::WrittenRef;
 use crate::draft::policy::{mesh_tls, passthrough, permission};
 use crate::kind::Kind;
-use crate::policy::{Conf, InboundRule, Policy, PolicyItem, Said, Written, format_duration, parse_duration};
+use crate::policy::{
+    Conf, InboundRule, Policy, PolicyItem, TypedConf, Written, format_duration, parse_duration,
+};
 use crate::reference::{RefKind, TargetRef};
 use crate::resource::Spec;
 use crate::violation::FieldPath;
@@ -71,8 +73,8 @@ pub(crate) fn policy(body: &mut Body<'_>, context: &Context<'_>) -> Spec {
         rules: spec.items("rules").into_iter().map(|fields| rule(fields, context)).collect(),
         default: spec.has("default").then(|| {
             let said = match context.kind {
-                Kind::MeshPassthrough => Said::Passthrough(passthrough::read(spec.object("default"))),
-                _ => Said::Unfelt,
+                Kind::MeshPassthrough => TypedConf::Passthrough(passthrough::read(spec.object("default"))),
+                _ => TypedConf::Unfelt,
             };
             Box::new(Conf::new(said, as_written(spec, "default")))
         }),

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::draft::fields::Fields;
 use crate::kind::Kind;
 use crate::policy::{
-    Conf, ConnectionMatch, HttpRouteConf, HttpRule, HttpRuleConf, MatchedRule, Matches, PolicyItem, Said,
-    TcpRouteConf, Written,
+    Conf, ConnectionMatch, HttpRouteConf, HttpRule, HttpRuleConf, MatchedRule, Matches, PolicyItem,
+    TcpRouteConf, TypedConf, Written,
 };
 use crate::profile::Profile;
 use crate::reference::{BackendRef, Labels, RefKind, Tags, TargetRef};
@@ -25,7 +25,7 @@ pub(super) fn item(
     let conf = match kind {
         Kind::MeshHTTPRoute => {
             let hostnames = list("hostnames").filter_map(Value::as_str).map(str::to_owned).collect();
-            Conf::new(Said::HttpRoute(HttpRouteConf { hostnames, rules }), Written::of(written))
+            Conf::new(TypedConf::HttpRoute(HttpRouteConf { hostnames, rules }), Written::of(written))
         }
         _ => tcp_conf(&target, rules.into_iter().zip(matches).collect(), &written),
     };
@@ -41,7 +41,7 @@ fn tcp_conf(target: &TargetRef, rules: Vec<(HttpRule, Vec<ConnectionMatch>)>, wr
             let backend = BackendRef { target, weight: Some(1), port: None };
             let written = json!({ "default": { "backendRefs": [as_written(&backend)] } });
             let said = TcpRouteConf { backend_refs: Some(vec![backend]), ..TcpRouteConf::default() };
-            Conf::new(Said::TcpRoute(said), Written::of(written))
+            Conf::new(TypedConf::TcpRoute(said), Written::of(written))
         }
         for_all => {
             let at = |rule: usize| written.get("rules").and_then(|rules| rules.get(rule)).cloned();
@@ -62,7 +62,7 @@ fn tcp_conf(target: &TargetRef, rules: Vec<(HttpRule, Vec<ConnectionMatch>)>, wr
             if !for_some.is_empty() {
                 tree["rules"] = Value::Array(for_some);
             }
-            Conf::new(Said::TcpRoute(said), Written::of(tree))
+            Conf::new(TypedConf::TcpRoute(said), Written::of(tree))
         }
     }
 }

@@ -6,7 +6,7 @@ use model::topology::{Identity, MeshService, MtlsMode};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::{Facts, Offer, Service, View, port_id};
-use crate::plan::{Endpoint, Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable, Via};
+use crate::plan::{Endpoint, Hop, Mtls, PeerNames, ProxyTls, TlsParams, Trust, Unusable};
 use crate::routing::endpoints::{egresses, is_local, matched};
 use crate::routing::{service_identity, sni};
 
@@ -40,7 +40,7 @@ impl Client<'_, '_> {
         let permissive = if mesh == mtls.mesh { Some(mtls.permissive) } else { self.mode_of(mesh) };
         let Some(permissive) = permissive else { return Ok(None) };
         // zone proxies accept TLS only: a service with endpoints behind them alone is ready
-        let is_elsewhere = !dialled.is_empty() && dialled.iter().all(|it| it.via != Via::Direct);
+        let is_elsewhere = !dialled.is_empty() && dialled.iter().all(|it| it.via != Hop::Direct);
         let is_ready = self.always_ready || by_egress || is_elsewhere || self.is_certified(mesh, service);
         if permissive && !is_ready {
             return Ok(None);

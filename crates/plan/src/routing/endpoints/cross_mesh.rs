@@ -4,7 +4,7 @@ use model::topology::MeshGateway;
 use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::Offer;
-use crate::plan::{Endpoint, Via};
+use crate::plan::{Endpoint, Hop};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 
@@ -56,7 +56,7 @@ fn listeners<'a>(
             tags,
             labels: Labels::default(),
             offered_by: resource.describe(),
-            via: Via::Direct,
+            via: Hop::Direct,
         }
     })
 }

@@ -5,8 +5,8 @@ use model::topology::{ExternalService, MeshExternalService};
 use model::{Kind, Labels, Resource, Spec, Tags};
 
 use super::gate::Gate;
-use super::{Offer, Outside, egresses, external_tls};
-use crate::plan::{DirectAccess, Endpoint, ExternalTls, OutsideTls, Via};
+use super::{Offer, OutsideDestination, egresses, external_tls};
+use crate::plan::{DirectAccess, Endpoint, ExternalTls, Hop, OutsideTls};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::protocol;
@@ -26,15 +26,20 @@ pub(super) fn of_service(
     let protocol = service.protocol;
     if let Some(why) = unloaded(reader, service.resource) {
         let by_egress = facts.profile.external_services_leave_by_egress();
-        let outside =
-            Outside { protocol, by_egress, tls: None.into(), direct: None, unloaded: Some(why.to_owned()) };
+        let outside = OutsideDestination {
+            protocol,
+            by_egress,
+            tls: None.into(),
+            direct: None,
+            unloaded: Some(why.to_owned()),
+        };
         return Offer { endpoints: Vec::new(), outside: Some(outside) };
     }
     let real = real_endpoints(facts, service.resource, spec);
     let tls = OutsideTls::from(external_tls::of_service(service.resource, spec));
     let always_by_egress = facts.profile.external_services_leave_by_egress();
     if !always_by_egress && !facts.zone_egress {
-        let outside = Outside { protocol, by_egress: false, tls, direct: None, unloaded: None };
+        let outside = OutsideDestination { protocol, by_egress: false, tls, direct: None, unloaded: None };
         return Offer { endpoints: real, outside: Some(outside) };
     }
     // The mesh's own switch does not matter here: an egress is used where it exists, and serves only meshes with
@@ -50,7 +55,13 @@ pub(super) fn of_service(
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
     Offer {
         endpoints,
-        outside: Some(Outside { protocol, by_egress: true, tls: None.into(), direct, unloaded: None }),
+        outside: Some(OutsideDestination {
+            protocol,
+            by_egress: true,
+            tls: None.into(),
+            direct,
+            unloaded: None,
+        }),
     }
 }
 
@@ -103,7 +114,7 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> O
         let real = of_external_service(facts, resource, spec);
         let tls = external_tls::of_external_service(resource, spec);
         let protocol = protocol::of_tags(tags, facts.profile);
-        let outside = offer.outside.get_or_insert_with(|| Outside {
+        let outside = offer.outside.get_or_insert_with(|| OutsideDestination {
             protocol,
             by_egress: facts.zone_egress,
             tls: tls.clone().filter(|_| !facts.zone_egress).into(),
@@ -181,7 +192,7 @@ pub(in crate::routing) fn of_external_service(
         tags,
         labels: Labels::default(),
         offered_by: resource.describe(),
-        via: Via::Direct,
+        via: Hop::Direct,
     }
 }
 
@@ -208,7 +219,7 @@ fn through(gates: Vec<Gate>, facts: &Facts<'_>, resource: &Resource, tags: &Tags
             tags: tags.clone(),
             labels: Labels::default(),
             offered_by: resource.describe(),
-            via: Via::ZoneEgress,
+            via: Hop::ZoneEgress,
         })
         .collect()
 }
@@ -228,7 +239,7 @@ fn real_endpoints(facts: &Facts<'_>, resource: &Resource, spec: &MeshExternalSer
             tags: tags.clone(),
             labels: Labels::default(),
             offered_by: resource.describe(),
-            via: Via::Direct,
+            via: Hop::Direct,
         })
         .collect();
     endpoints.sort_by(Endpoint::by_place);

@@ -6,7 +6,7 @@ use model::{Kind, Resource, Spec, Tags};
 
 use super::newest::{self, Found};
 use super::{Offer, zones};
-use crate::plan::{Endpoint, Via};
+use crate::plan::{Endpoint, Hop};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
@@ -117,6 +117,6 @@ fn endpoint(
         tags: inbound.tags.clone(),
         labels: labels.unwrap_or_default(),
         offered_by: resource.describe(),
-        via: Via::Direct,
+        via: Hop::Direct,
     }
 }

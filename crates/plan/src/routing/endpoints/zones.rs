@@ -11,7 +11,7 @@ use model::{Kind, Labels, Origin, Resource, ResourceId, Spec, Tags};
 
 use super::egresses;
 use super::gate::{Gate, zone_of};
-use crate::plan::{Endpoint, Via};
+use crate::plan::{Endpoint, Hop};
 use crate::reader::Reader;
 use crate::routing::facts::Facts;
 use crate::routing::names;
@@ -76,7 +76,7 @@ pub(super) fn of_tag(reader: &Reader<'_>, facts: &Facts<'_>, service: &str) -> (
                     address: gate.address.clone(),
                     port: gate.port,
                     weight: 1,
-                    via: Via::ZoneEgress,
+                    via: Hop::ZoneEgress,
                     ..endpoint.clone()
                 }));
             } else {
@@ -117,7 +117,7 @@ fn endpoint(facts: &Facts<'_>, remote: &Remote<'_>, available: &AvailableService
         tags: available.tags.clone(),
         labels: Labels::default(),
         offered_by: remote.resource.describe(),
-        via: Via::ZoneIngress,
+        via: Hop::ZoneIngress,
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) fn of_mesh_service(
             tags: Tags::from_iter([(SERVICE_TAG, service.as_str()), (ZONE_TAG, zone)]),
             labels: Labels::default(),
             offered_by: resource.describe(),
-            via: Via::ZoneIngress,
+            via: Hop::ZoneIngress,
         })
         .collect()
 }

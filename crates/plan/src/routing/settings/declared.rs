@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::declared::{DataPath, Declared, ProxyProtocol};
 use model::{Kind, Resource, ResourceId};
 
-use crate::plan::{Cluster, PolicyOrigin, Sourced, SplitSettings, Via, Warning};
+use crate::plan::{Cluster, Hop, PolicyOrigin, Sourced, SplitSettings, Warning};
 use crate::view::View;
 
 /// Parser of a label.
@@ -99,7 +99,7 @@ pub(in crate::routing) fn of_mesh(view: &View<'_>, cluster: &mut Cluster) {
 
 /// Removes the PROXY protocol header to a zone proxy, which reads TLS first and would break the connection.
 pub(in crate::routing) fn within_zone(cluster: &mut Cluster, warnings: &mut Vec<Warning>) {
-    let is_behind = cluster.direct.is_none() && cluster.endpoints.iter().any(|e| e.via != Via::Direct);
+    let is_behind = cluster.direct.is_none() && cluster.endpoints.iter().any(|e| e.via != Hop::Direct);
     let said = &mut cluster.settings.proxy_protocol;
     if let Some(said) = said.take_if(|said| is_behind && said.value != ProxyProtocol::None) {
         warnings.push(format!(

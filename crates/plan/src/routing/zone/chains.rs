@@ -9,8 +9,8 @@ use model::{Profile, Tags};
 
 use super::destinations::Destination;
 use crate::plan::{
-    Accepts, Backend, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Fate, Listener,
-    Match, Naming, Plan, PolicyOrigin, Proxy, Route, Session, Terminated, Via, Warning,
+    Backend, BackendFate, Bind, Cluster, ClusterKind, ConnectionSettings, Direction, Endpoint, Hop, Listener,
+    ListenerTls, Match, Naming, Plan, PolicyOrigin, Proxy, Route, Terminated, TlsTermination, Warning,
 };
 use crate::routing::facts::Facts;
 use crate::routing::sni;
@@ -45,7 +45,7 @@ impl Chains {
     pub(super) fn add(
         &mut self,
         server_name: String,
-        session: Session,
+        session: TlsTermination,
         cluster: String,
         subset: Tags,
         by: PolicyOrigin,
@@ -53,7 +53,7 @@ impl Chains {
         let backend = Backend {
             reference: server_name.clone(),
             weight: 1,
-            fate: Fate::Routed { cluster, subset },
+            fate: BackendFate::Routed { cluster, subset },
             origin: Some(by),
             weighed_by: None,
             when_unavailable: None,
@@ -91,7 +91,7 @@ impl Chains {
             let subset: Tags = tags.iter().filter(|(key, value)| matters(key, value)).collect();
             subsets.insert(keys(&subset));
             let by = destination.by.as_ref().unwrap_or(by).clone();
-            self.add(sni, Session::Passthrough, name.clone(), subset, by);
+            self.add(sni, TlsTermination::Passthrough, name.clone(), subset, by);
         }
         if self.routes.len() > before {
             subsets.retain(|keys| !keys.is_empty());
@@ -116,7 +116,7 @@ impl Chains {
         let kind = ClusterKind::Zone { subsets: BTreeSet::new() };
         let cluster = Cluster::plain(name.clone(), name.clone(), kind, endpoints);
         self.clusters.insert(name.clone(), Cluster { resource: Some(resource), ..cluster });
-        self.add(server_name, Session::Passthrough, name, Tags::default(), by);
+        self.add(server_name, TlsTermination::Passthrough, name, Tags::default(), by);
     }
 
     /// Adds a service outside the mesh, by its server names and the resource behind each: TLS of the mesh ends
@@ -133,7 +133,7 @@ impl Chains {
         let cluster = Cluster { name: self.free(cluster.name.clone()), ..cluster };
         for (server_name, by) in server_names {
             if !self.has(&server_name) {
-                let session = Session::Mtls(Arc::clone(&terminated));
+                let session = TlsTermination::Mtls(Arc::clone(&terminated));
                 self.add(server_name, session, cluster.name.clone(), Tags::default(), by);
             }
         }
@@ -150,7 +150,7 @@ impl Chains {
             direction: Direction::Zone,
             service: String::new(),
             protocol: Protocol::Tls,
-            accepts: Accepts::ServerName,
+            accepts: ListenerTls::ServerName,
             settings: ConnectionSettings::default(),
             routes: std::mem::take(&mut self.routes),
             naming: Naming { unified, ..Naming::default() },
@@ -184,6 +184,6 @@ fn keys(tags: &Tags) -> Vec<String> {
 fn carries(facts: &Facts<'_>, endpoint: &Endpoint, key: &str, value: &str) -> bool {
     match endpoint.tags.get(key) {
         Some(own) => own == value,
-        None => key == ZONE_TAG && endpoint.via == Via::Direct && facts.zone.as_deref() == Some(value),
+        None => key == ZONE_TAG && endpoint.via == Hop::Direct && facts.zone.as_deref() == Some(value),
     }
 }

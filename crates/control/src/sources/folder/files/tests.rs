@@ -27,13 +27,13 @@ fn read(name: &str, bytes: &[u8]) -> Content {
 }
 
 /// Files with a clock that only moves on demand.
-struct Desk {
+struct Fixture {
     files: Files,
     now: Instant,
     in_force: Vec<String>,
 }
 
-impl Desk {
+impl Fixture {
     fn new() -> Self {
         Self { files: Files::new(Box::new(read)), now: Instant::now(), in_force: Vec::new() }
     }
@@ -51,11 +51,11 @@ impl Desk {
     }
 
     fn save(&mut self, name: &str, text: &str) {
-        self.files.observe(name, Sighting::Bytes(text.into()), self.now);
+        self.files.observe(name, FileState::Bytes(text.into()), self.now);
     }
 
     fn remove(&mut self, name: &str) {
-        self.files.observe(name, Sighting::Gone, self.now);
+        self.files.observe(name, FileState::Gone, self.now);
     }
 
     fn wait(&mut self) {
@@ -77,7 +77,7 @@ impl Desk {
             let source = blame.map_or("port", |entry| entry.document.source());
             Err(vec![problem_of(source, "taken")])
         });
-        if settled == Settled::Adopted {
+        if settled == OfferOutcome::Adopted {
             self.in_force = in_force;
         }
         &self.in_force
@@ -94,169 +94,169 @@ fn show(resource: &Resource) -> String {
 
 #[test]
 fn a_broken_file_keeps_its_last_good_content_and_the_others_go_on() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1");
-    desk.save("b", "y=1");
-    assert_eq!(desk.settle(), ["x=1", "y=1"]);
-    desk.save("a", "x=2\n!");
-    desk.save("b", "y=2");
-    assert_eq!(desk.settle(), ["x=1", "y=2"]);
-    assert_eq!(desk.messages(), ["a: error: !"]);
-    assert_eq!(desk.files.states()[0].1, SourceState::LastGood);
-    desk.save("a", "x=3");
-    assert_eq!(desk.settle(), ["x=3", "y=2"]);
-    assert_eq!(desk.messages(), [""; 0]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1");
+    fixture.save("b", "y=1");
+    assert_eq!(fixture.settle(), ["x=1", "y=1"]);
+    fixture.save("a", "x=2\n!");
+    fixture.save("b", "y=2");
+    assert_eq!(fixture.settle(), ["x=1", "y=2"]);
+    assert_eq!(fixture.messages(), ["a: error: !"]);
+    assert_eq!(fixture.files.states()[0].1, SourceState::LastGood);
+    fixture.save("a", "x=3");
+    assert_eq!(fixture.settle(), ["x=3", "y=2"]);
+    assert_eq!(fixture.messages(), [""; 0]);
 }
 
 #[test]
 fn a_file_that_never_was_good_offers_nothing() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1\n!");
-    assert_eq!(desk.settle(), [""; 0]);
-    assert_eq!(desk.files.states(), [("a".into(), SourceState::Nothing)]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1\n!");
+    assert_eq!(fixture.settle(), [""; 0]);
+    assert_eq!(fixture.files.states(), [("a".into(), SourceState::Nothing)]);
 }
 
 #[test]
 fn a_document_of_a_kind_that_nobody_knows_costs_itself_as_long_as_nothing_goes() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1\n?");
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert_eq!(desk.messages(), ["a: error: ?"]);
-    assert_eq!(desk.files.states(), [("a".into(), SourceState::Current)]);
-    desk.save("a", "x=2\ny=1\n?");
-    assert_eq!(desk.settle(), ["x=2", "y=1"]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1\n?");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert_eq!(fixture.messages(), ["a: error: ?"]);
+    assert_eq!(fixture.files.states(), [("a".into(), SourceState::Current)]);
+    fixture.save("a", "x=2\ny=1\n?");
+    assert_eq!(fixture.settle(), ["x=2", "y=1"]);
     // the unknown kind may be a typing error in y
-    desk.save("a", "x=3\n?");
-    desk.wait();
-    assert_eq!(desk.settle(), ["x=2", "y=1"]);
-    assert_eq!(desk.files.states(), [("a".into(), SourceState::LastGood)]);
-    desk.save("a", "x=3\ny=1\n?\n!");
-    assert_eq!(desk.settle(), ["x=2", "y=1"]);
-    desk.save("a", "x=3");
-    assert_eq!(desk.settle(), ["x=3"]);
+    fixture.save("a", "x=3\n?");
+    fixture.wait();
+    assert_eq!(fixture.settle(), ["x=2", "y=1"]);
+    assert_eq!(fixture.files.states(), [("a".into(), SourceState::LastGood)]);
+    fixture.save("a", "x=3\ny=1\n?\n!");
+    assert_eq!(fixture.settle(), ["x=2", "y=1"]);
+    fixture.save("a", "x=3");
+    assert_eq!(fixture.settle(), ["x=3"]);
 }
 
 #[test]
 fn a_removed_file_takes_its_resources_along_once_it_stays_away() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1");
-    desk.save("b", "y=1");
-    desk.settle();
-    desk.remove("a");
-    assert!(!desk.files.is_unsettled() && desk.files.is_doubtful("a"));
-    assert_eq!(desk.files.look_again_at(), Some(desk.now + DOUBT));
-    desk.wait();
-    desk.remove("a");
-    assert_eq!(desk.settle(), ["y=1"]);
-    assert_eq!(desk.files.states().len(), 1);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1");
+    fixture.save("b", "y=1");
+    fixture.settle();
+    fixture.remove("a");
+    assert!(!fixture.files.is_unsettled() && fixture.files.is_doubtful("a"));
+    assert_eq!(fixture.files.look_again_at(), Some(fixture.now + DOUBT));
+    fixture.wait();
+    fixture.remove("a");
+    assert_eq!(fixture.settle(), ["y=1"]);
+    assert_eq!(fixture.files.states().len(), 1);
 }
 
 #[test]
 fn a_file_that_is_replaced_or_half_written_never_loses_its_resources() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1\ny=1");
-    desk.settle();
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1\ny=1");
+    fixture.settle();
     for half in ["", "x=1", "x=1\n"] {
-        desk.save("a", half);
-        assert!(!desk.files.is_unsettled());
+        fixture.save("a", half);
+        assert!(!fixture.files.is_unsettled());
     }
-    desk.remove("a");
-    desk.save("a", "x=2\ny=2");
-    assert_eq!(desk.settle(), ["x=2", "y=2"]);
+    fixture.remove("a");
+    fixture.save("a", "x=2\ny=2");
+    assert_eq!(fixture.settle(), ["x=2", "y=2"]);
 }
 
 #[test]
 fn a_file_that_stays_shorter_is_believed() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1\ny=1");
-    desk.settle();
-    desk.save("a", "x=1");
-    desk.wait();
-    desk.save("a", "x=1");
-    assert_eq!(desk.settle(), ["x=1"]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1\ny=1");
+    fixture.settle();
+    fixture.save("a", "x=1");
+    fixture.wait();
+    fixture.save("a", "x=1");
+    assert_eq!(fixture.settle(), ["x=1"]);
 }
 
 #[test]
 fn of_two_files_that_define_the_same_the_first_in_force_stays() {
-    let mut desk = Desk::new();
-    desk.save("b", "x=1");
-    desk.settle();
-    desk.save("a", "x=2\ny=2");
-    assert_eq!(desk.settle(), ["x=1", "y=2"]);
+    let mut fixture = Fixture::new();
+    fixture.save("b", "x=1");
+    fixture.settle();
+    fixture.save("a", "x=2\ny=2");
+    assert_eq!(fixture.settle(), ["x=1", "y=2"]);
     assert_eq!(
-        desk.messages(),
+        fixture.messages(),
         [
             "a: error: Mesh x is already defined at b (rename or remove one of the two; until then the first stays in \
          force)"
         ]
     );
-    desk.remove("b");
-    desk.wait();
-    desk.remove("b");
-    assert_eq!(desk.settle(), ["x=2", "y=2"]);
-    assert_eq!(desk.messages(), [""; 0]);
+    fixture.remove("b");
+    fixture.wait();
+    fixture.remove("b");
+    assert_eq!(fixture.settle(), ["x=2", "y=2"]);
+    assert_eq!(fixture.messages(), [""; 0]);
 }
 
 #[test]
 fn a_file_that_defines_the_same_twice_is_broken() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1");
-    desk.settle();
-    desk.save("a", "x=2\nx=1");
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert!(desk.messages()[0].contains("already defined at a"));
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1");
+    fixture.settle();
+    fixture.save("a", "x=2\nx=1");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert!(fixture.messages()[0].contains("already defined at a"));
 }
 
 #[test]
 fn a_resource_may_move_from_one_file_to_another_in_one_burst() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1\nz=1");
-    desk.save("b", "y=1");
-    desk.settle();
-    desk.save("a", "z=2");
-    desk.save("b", "x=2\ny=1");
-    assert_eq!(desk.settle(), ["x=2", "y=1", "z=2"]);
-    assert_eq!(desk.messages(), [""; 0]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1\nz=1");
+    fixture.save("b", "y=1");
+    fixture.settle();
+    fixture.save("a", "z=2");
+    fixture.save("b", "x=2\ny=1");
+    assert_eq!(fixture.settle(), ["x=2", "y=1", "z=2"]);
+    assert_eq!(fixture.messages(), [""; 0]);
 }
 
 #[test]
 fn files_that_fail_together_are_held_back_and_tried_again() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=port");
-    desk.save("b", "y=1");
-    desk.save("c", "z=1");
-    desk.settle();
-    desk.save("b", "y=port");
-    desk.save("c", "z=2");
-    assert_eq!(desk.settle(), ["x=port", "y=1", "z=2"]);
-    assert_eq!(desk.messages(), ["b: error: taken"]);
-    assert_eq!(desk.files.states()[1].1, SourceState::LastGood);
-    desk.save("a", "x=3");
-    assert_eq!(desk.settle(), ["x=3", "y=port", "z=2"]);
-    assert_eq!(desk.messages(), [""; 0]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=port");
+    fixture.save("b", "y=1");
+    fixture.save("c", "z=1");
+    fixture.settle();
+    fixture.save("b", "y=port");
+    fixture.save("c", "z=2");
+    assert_eq!(fixture.settle(), ["x=port", "y=1", "z=2"]);
+    assert_eq!(fixture.messages(), ["b: error: taken"]);
+    assert_eq!(fixture.files.states()[1].1, SourceState::LastGood);
+    fixture.save("a", "x=3");
+    assert_eq!(fixture.settle(), ["x=3", "y=port", "z=2"]);
+    assert_eq!(fixture.messages(), [""; 0]);
 }
 
 #[test]
 fn of_files_that_fail_together_from_the_start_the_first_is_in_force() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=port");
-    desk.save("b", "y=port\nz=1");
-    assert_eq!(desk.settle(), ["x=port"]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=port");
+    fixture.save("b", "y=port\nz=1");
+    assert_eq!(fixture.settle(), ["x=port"]);
 }
 
 #[test]
 fn when_holding_back_cannot_help_everything_stays() {
     let mut files = Files::new(Box::new(read));
     let now = Instant::now();
-    files.observe("a", Sighting::Bytes("x=1".into()), now);
-    assert_eq!(files.settle(&mut |_| Ok(())), Settled::Adopted);
-    files.observe("a", Sighting::Bytes("x=2".into()), now);
+    files.observe("a", FileState::Bytes("x=1".into()), now);
+    assert_eq!(files.settle(&mut |_| Ok(())), OfferOutcome::Adopted);
+    files.observe("a", FileState::Bytes("x=2".into()), now);
     let mut offered = Vec::new();
     let refused = files.settle(&mut |candidate| {
         offered.push(candidate.ledger.resources().map(|it| show(it)).collect::<Vec<_>>());
         Err(vec![problem_of("a", "no")])
     });
-    assert_eq!(refused, Settled::Refused);
+    assert_eq!(refused, OfferOutcome::Refused);
     assert_eq!(offered, [["x=2"], ["x=1"]]);
     assert_eq!(files.states(), [("a".into(), SourceState::LastGood)]);
 }
@@ -290,14 +290,14 @@ proptest::proptest! {
     fn what_is_in_force_is_always_sound_and_the_past_leaves_no_trace(
         happenings in proptest::collection::vec(happening(), 0..40),
     ) {
-        let mut desk = Desk::new();
+        let mut fixture = Fixture::new();
         for happening in happenings {
             match happening {
-                Happening::Save(file, text) => desk.save(file, &text),
-                Happening::Remove(file) => desk.remove(file),
-                Happening::Wait => desk.wait(),
+                Happening::Save(file, text) => fixture.save(file, &text),
+                Happening::Remove(file) => fixture.remove(file),
+                Happening::Wait => fixture.wait(),
                 Happening::Settle => {
-                    let in_force = desk.settle().to_vec();
+                    let in_force = fixture.settle().to_vec();
                     let mut keys: Vec<_> = in_force.iter().map(|it| it.split('=').next()).collect();
                     keys.sort_unstable();
                     keys.dedup();
@@ -308,13 +308,13 @@ proptest::proptest! {
         }
         // the second look may trust what the first one doubts
         for _ in 0..2 {
-            desk.save("a", "x=1");
-            desk.save("b", "y=2");
-            desk.remove("c");
-            desk.wait();
+            fixture.save("a", "x=1");
+            fixture.save("b", "y=2");
+            fixture.remove("c");
+            fixture.wait();
         }
-        proptest::prop_assert_eq!(desk.settle(), ["x=1", "y=2"]);
-        proptest::prop_assert_eq!(desk.messages(), [""; 0]);
+        proptest::prop_assert_eq!(fixture.settle(), ["x=1", "y=2"]);
+        proptest::prop_assert_eq!(fixture.messages(), [""; 0]);
     }
 }
 
@@ -324,101 +324,101 @@ const EMPTIED: [&str; 4] = ["", "\n", "  \n\t", "\n\n\n"];
 #[test]
 fn a_file_that_is_emptied_keeps_what_it_had_with_a_warning_until_it_is_deleted() {
     for nothing in EMPTIED {
-        let mut desk = Desk::with_comments();
-        desk.save("a", "x=1\ny=1");
-        desk.save("b", "z=1");
-        desk.settle();
+        let mut fixture = Fixture::with_comments();
+        fixture.save("a", "x=1\ny=1");
+        fixture.save("b", "z=1");
+        fixture.settle();
         for _ in 0..3 {
-            desk.save("a", nothing);
-            desk.wait();
+            fixture.save("a", nothing);
+            fixture.wait();
         }
-        desk.save("b", "z=2");
-        assert_eq!(desk.settle(), ["x=1", "y=1", "z=2"]);
-        let problems = desk.files.problems();
+        fixture.save("b", "z=2");
+        assert_eq!(fixture.settle(), ["x=1", "y=1", "z=2"]);
+        let problems = fixture.files.problems();
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!((&*problems[0].source, problems[0].severity), ("a", Severity::Warning));
-        assert_eq!(desk.files.states()[0], ("a".into(), SourceState::LastGood));
-        desk.save("a", "x=2");
-        assert_eq!(desk.settle(), ["x=2", "z=2"]);
-        assert_eq!(desk.messages(), [""; 0]);
-        desk.save("a", nothing);
-        desk.wait();
-        desk.save("a", nothing);
-        desk.settle();
+        assert_eq!(fixture.files.states()[0], ("a".into(), SourceState::LastGood));
+        fixture.save("a", "x=2");
+        assert_eq!(fixture.settle(), ["x=2", "z=2"]);
+        assert_eq!(fixture.messages(), [""; 0]);
+        fixture.save("a", nothing);
+        fixture.wait();
+        fixture.save("a", nothing);
+        fixture.settle();
         for _ in 0..2 {
-            desk.remove("a");
-            desk.wait();
+            fixture.remove("a");
+            fixture.wait();
         }
-        assert_eq!(desk.settle(), ["z=2"]);
-        assert_eq!(desk.messages(), [""; 0]);
+        assert_eq!(fixture.settle(), ["z=2"]);
+        assert_eq!(fixture.messages(), [""; 0]);
     }
 }
 
 #[test]
 fn a_file_whose_resources_are_all_commented_out_keeps_them_too() {
-    let mut desk = Desk::with_comments();
-    desk.save("a", "x=1");
-    desk.settle();
-    desk.save("a", "# x=1");
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert!(desk.messages()[0].contains("delete the file"), "{:?}", desk.messages());
+    let mut fixture = Fixture::with_comments();
+    fixture.save("a", "x=1");
+    fixture.settle();
+    fixture.save("a", "# x=1");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert!(fixture.messages()[0].contains("delete the file"), "{:?}", fixture.messages());
 }
 
 #[test]
 fn a_file_that_never_had_anything_may_be_empty() {
-    let mut desk = Desk::with_comments();
-    desk.save("a", "# later");
-    desk.save("b", "");
-    assert_eq!(desk.settle(), [""; 0]);
-    assert_eq!(desk.messages(), [""; 0]);
+    let mut fixture = Fixture::with_comments();
+    fixture.save("a", "# later");
+    fixture.save("b", "");
+    assert_eq!(fixture.settle(), [""; 0]);
+    assert_eq!(fixture.messages(), [""; 0]);
 }
 
 #[test]
 fn what_an_emptied_file_had_is_not_kept_where_another_file_has_it_now() {
-    let mut desk = Desk::with_comments();
-    desk.save("a", "x=1\ny=1");
-    desk.settle();
-    desk.save("b", "x=2");
-    desk.save("a", "#");
-    assert_eq!(desk.settle(), ["x=2", "y=1"]);
-    assert!(desk.messages()[0].starts_with("a: "), "{:?}", desk.messages());
-    desk.save("c", "y=2");
-    assert_eq!(desk.settle(), ["x=2", "y=2"]);
-    assert_eq!(desk.messages(), [""; 0]);
+    let mut fixture = Fixture::with_comments();
+    fixture.save("a", "x=1\ny=1");
+    fixture.settle();
+    fixture.save("b", "x=2");
+    fixture.save("a", "#");
+    assert_eq!(fixture.settle(), ["x=2", "y=1"]);
+    assert!(fixture.messages()[0].starts_with("a: "), "{:?}", fixture.messages());
+    fixture.save("c", "y=2");
+    assert_eq!(fixture.settle(), ["x=2", "y=2"]);
+    assert_eq!(fixture.messages(), [""; 0]);
     // resources that went to others do not come back when those are deleted
     for _ in 0..2 {
-        desk.remove("b");
-        desk.wait();
+        fixture.remove("b");
+        fixture.wait();
     }
-    assert_eq!(desk.settle(), ["y=2"]);
+    assert_eq!(fixture.settle(), ["y=2"]);
 }
 
 #[test]
 fn a_file_that_is_moved_is_no_repetition_in_passing() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1");
-    desk.settle();
-    desk.remove("a");
-    desk.save("below/a", "x=1");
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert_eq!(desk.messages(), [""; 0]);
-    desk.wait();
-    desk.remove("a");
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert_eq!(desk.messages(), [""; 0]);
-    assert_eq!(desk.files.states(), [("below/a".into(), SourceState::Current)]);
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1");
+    fixture.settle();
+    fixture.remove("a");
+    fixture.save("below/a", "x=1");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert_eq!(fixture.messages(), [""; 0]);
+    fixture.wait();
+    fixture.remove("a");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert_eq!(fixture.messages(), [""; 0]);
+    assert_eq!(fixture.files.states(), [("below/a".into(), SourceState::Current)]);
 }
 
 #[test]
 fn a_repetition_is_told_when_the_first_file_was_not_removed_after_all() {
-    let mut desk = Desk::new();
-    desk.save("a", "x=1");
-    desk.settle();
-    desk.remove("a");
-    desk.save("b", "x=2");
-    assert_eq!(desk.settle(), ["x=1"]);
-    desk.save("a", "x=1");
-    assert!(desk.files.is_unsettled());
-    assert_eq!(desk.settle(), ["x=1"]);
-    assert!(desk.messages()[0].contains("already defined at a"), "{:?}", desk.messages());
+    let mut fixture = Fixture::new();
+    fixture.save("a", "x=1");
+    fixture.settle();
+    fixture.remove("a");
+    fixture.save("b", "x=2");
+    assert_eq!(fixture.settle(), ["x=1"]);
+    fixture.save("a", "x=1");
+    assert!(fixture.files.is_unsettled());
+    assert_eq!(fixture.settle(), ["x=1"]);
+    assert!(fixture.messages()[0].contains("already defined at a"), "{:?}", fixture.messages());
 }

@@ -4,11 +4,11 @@ use crate::draft::fields::Fields;
 use crate::policy::{AccessLogBackend, AccessLogConf, AccessLogFormat, AccessLogTarget};
 
 /// Sort of backend: the constructor of a target, and the section and field of its address.
-type Sort = (fn(String) -> AccessLogTarget, &'static str, &'static str);
+type BackendType = (fn(String) -> AccessLogTarget, &'static str, &'static str);
 
-const TCP: Sort = (AccessLogTarget::Tcp, "tcp", "address");
-const FILE: Sort = (AccessLogTarget::File, "file", "path");
-const OPEN_TELEMETRY: Sort = (AccessLogTarget::OpenTelemetry, "openTelemetry", "endpoint");
+const TCP: BackendType = (AccessLogTarget::Tcp, "tcp", "address");
+const FILE: BackendType = (AccessLogTarget::File, "file", "path");
+const OPEN_TELEMETRY: BackendType = (AccessLogTarget::OpenTelemetry, "openTelemetry", "endpoint");
 
 pub(super) fn read(mut conf: Fields<'_>) -> AccessLogConf {
     let is_said = conf.has("backends");

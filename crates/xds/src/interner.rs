@@ -8,7 +8,7 @@ use crate::{TypeUrl, Version};
 /// Names and bodies shared by several resource sets: proxies that dial the same service are mostly told the same about
 /// it.
 #[derive(Debug, Default)]
-pub struct Commons {
+pub struct Interner {
     held: Mutex<Held>,
 }
 
@@ -20,7 +20,7 @@ struct Held {
     bodies: BTreeMap<Version, Arc<[u8]>>,
 }
 
-impl Commons {
+impl Interner {
     /// Replaces names and bodies by equal ones that are already held, and holds the rest.
     pub(crate) fn share<'a>(
         &self,

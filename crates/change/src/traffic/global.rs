@@ -12,7 +12,7 @@ use plan::ProxyId;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{By, Counts, Flow, Pace, Report, Row, Traffic, TrafficPage, TrafficQuestion, TrafficRow};
+use super::{Counts, Flow, GroupBy, Pace, Report, Row, Traffic, TrafficPage, TrafficQuestion, TrafficRow};
 
 /// Number of parts of a report: an unchanged part is not sent again.
 const PARTS: u64 = 32;
@@ -81,7 +81,7 @@ impl Traffic {
 
 /// Traffic of all control planes on a store.
 #[derive(Clone, Debug)]
-pub struct Everywhere {
+pub struct GlobalTraffic {
     /// Sums, in which each control plane counts as a proxy.
     sums: Traffic,
     /// Reports of others, by their names.
@@ -98,7 +98,7 @@ fn other(name: &str) -> ProxyId {
     ProxyId::dataplane("other", name)
 }
 
-impl Everywhere {
+impl GlobalTraffic {
     /// Starts with the counters of this control plane, without those of others.
     pub fn beginning_with(own: &Traffic) -> Self {
         Self { sums: own.as_sums_of(this()), others: BTreeMap::new() }
@@ -148,7 +148,7 @@ impl Everywhere {
     /// Returns the requested page. Rows of one proxy are those of this control plane: others report only sums.
     pub fn page(&mut self, own: &Traffic, question: &TrafficQuestion, now: Timestamp) -> TrafficPage {
         let mut page = match (question.by, &question.chosen.proxy) {
-            (By::Proxy, _) => {
+            (GroupBy::Proxy, _) => {
                 let others = told(&self.others).flat_map(|part| &part.proxies).map(
                     |ToldProxy { proxy, reports, counts, pace }| {
                         TrafficRow::of_proxy(proxy.clone(), *reports, counts.clone(), *pace)
@@ -156,8 +156,8 @@ impl Everywhere {
                 );
                 own.page_beside(others.collect(), question, now)
             }
-            (By::Flow, Some(_)) => own.page(question, now),
-            (By::Flow, None) => {
+            (GroupBy::Flow, Some(_)) => own.page(question, now),
+            (GroupBy::Flow, None) => {
                 self.look(own, now);
                 self.sums.step(now);
                 let mut page = self.sums.page(question, now);

@@ -8,10 +8,10 @@ use super::caller::{Caller, Role};
 use super::collection::Collection;
 use super::page::Place;
 use super::refusal::Refusal;
-use super::{Api, Desk};
+use super::{Api, Inner};
 
 /// One request.
-pub(crate) struct Ask {
+pub(crate) struct ApiRequest {
     pub(super) api: Api,
     pub(super) caller: Caller,
     /// `http` or `https`.
@@ -25,9 +25,9 @@ pub(crate) struct Ask {
     pub(super) body: Bytes,
 }
 
-impl Ask {
-    pub(super) fn desk(&self) -> &Desk {
-        &self.api.desk
+impl ApiRequest {
+    pub(super) fn api(&self) -> &Inner {
+        &self.api.inner
     }
 
     /// Returns a parameter of the path; empty if the path does not have it.

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::collector::{Collector, Failure, Refused, Request};
-use crate::counts::Counts;
+use crate::counts::ExportCounts;
 use crate::signal::Signal;
 
 /// Limit on tries of one request.
@@ -17,17 +17,22 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Sender of one signal.
-pub(super) struct Teller {
+pub(super) struct SignalSender {
     signal: Signal,
     collector: Collector,
-    counts: Counts,
+    counts: ExportCounts,
     stop: CancellationToken,
     /// `true`: the rejection by the collector was already reported.
     is_told_off: bool,
 }
 
-impl Teller {
-    pub(super) fn new(signal: Signal, collector: Collector, counts: Counts, stop: CancellationToken) -> Self {
+impl SignalSender {
+    pub(super) fn new(
+        signal: Signal,
+        collector: Collector,
+        counts: ExportCounts,
+        stop: CancellationToken,
+    ) -> Self {
         Self { signal, collector, counts, stop, is_told_off: false }
     }
 

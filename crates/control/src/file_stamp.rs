@@ -27,14 +27,14 @@ impl Identity {
 
 /// Fingerprint of a file without reading it: every change of the file changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
+pub(crate) struct FileStamp {
     identity: Identity,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl Look {
+impl FileStamp {
     /// Returns the fingerprint of a file as it is now; `None`: it does not exist.
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {

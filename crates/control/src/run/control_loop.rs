@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use change::compile::{
-    Change, Compiled, Compiler, changes, dangling, host_names, newly_dangling, unsayable, warnings,
+    Compiled, Compiler, ProxyChange, changes, dangling, host_names, newly_dangling, unsayable, warnings,
 };
 use change::{Candidate, Ledger};
 use model::{Problem, Problems, Severity};
 use tokio::sync::watch;
 
 use super::pause::Pause;
-use super::{Accepted, CompileMetrics, Current, Sink};
+use super::{AcceptedState, CompileMetrics, Current, Sink};
 use crate::guard::step;
 use crate::hosts::HostResolver;
-use crate::sources::{Dangling, Settled, Source, SourceState};
+use crate::sources::{DanglingPolicy, OfferOutcome, Source, SourceState};
 
 /// A source, its compiled state, and the sink.
-pub struct Live<S> {
+pub struct ControlLoop<S> {
     source: Box<dyn Source>,
     compiler: Compiler,
     sink: S,
@@ -38,7 +38,7 @@ pub struct Turn<N> {
     /// `true`: a state was settled for the first time.
     pub first: bool,
     /// Changes for proxies.
-    pub changes: Vec<Change>,
+    pub changes: Vec<ProxyChange>,
     /// Parts of the source that changed, if a state was adopted.
     pub changed: BTreeSet<Arc<str>>,
     /// Problems that are new since the last turn.
@@ -73,7 +73,7 @@ struct Adoption {
     changed: BTreeSet<Arc<str>>,
 }
 
-impl<S: Sink> Live<S> {
+impl<S: Sink> ControlLoop<S> {
     /// Creates the state over a source of which nothing was read yet.
     pub fn new(source: Box<dyn Source>, compiler: Compiler, sink: S) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl<S: Sink> Live<S> {
                 let nothing = self.compiler.nothing();
                 let before = before.as_deref().filter(|_| !owed).unwrap_or(&nothing);
                 let (revision, epoch) = (self.source.revision(), self.source.epoch());
-                let accepted = Accepted { before, compiled, ledger, revision, epoch };
+                let accepted = AcceptedState { before, compiled, ledger, revision, epoch };
                 Some(self.sink.adopt(accepted, now))
             }
             None => self.sink.attend(now),
@@ -222,7 +222,7 @@ impl<S: Sink> Live<S> {
         });
         let mut problems = source.problems();
         match (settled, adoption) {
-            (Settled::Adopted, Some(Adoption { ledger, compiled, warnings, changed })) => {
+            (OfferOutcome::Adopted, Some(Adoption { ledger, compiled, warnings, changed })) => {
                 self.metrics.adopted(&compiled, began.elapsed());
                 problems.append(warnings);
                 let nothing = compiler.nothing();
@@ -231,7 +231,7 @@ impl<S: Sink> Live<S> {
                 *adopted = Some((ledger, Arc::new(compiled)));
             }
             // warnings about the state in force stay as they are
-            (Settled::Refused, _) | (Settled::Adopted, None) => {
+            (OfferOutcome::Refused, _) | (OfferOutcome::Adopted, None) => {
                 self.metrics.refused();
                 problems.append(self.problems.only(Severity::Warning));
             }
@@ -241,7 +241,7 @@ impl<S: Sink> Live<S> {
 
     /// Plans again if inputs other than resources have changed: announced features, certified services, secrets for
     /// services outside the mesh, and addresses of host names. `None`: they are unchanged.
-    fn look_around(&mut self) -> Option<(Vec<Change>, Problems)> {
+    fn look_around(&mut self) -> Option<(Vec<ProxyChange>, Problems)> {
         let (ledger, compiled) = self.adopted.as_ref()?;
         let context = &mut self.compiler.context;
         let announced = self.sink.announced().filter(|now| *now != context.proxies);
@@ -309,7 +309,7 @@ fn accept(
     compiler: &Compiler,
     before: Option<&Compiled>,
     candidate: &Candidate,
-    references: Dangling,
+    references: DanglingPolicy,
     sink: &mut impl Sink,
 ) -> Result<Adoption, Vec<Problem>> {
     let Candidate { ledger, changed } = candidate;
@@ -319,8 +319,8 @@ fn accept(
     };
     let nowhere = dangling(&compiled.snapshot, ledger);
     let mut objections = match (before, references) {
-        (Some(before), Dangling::HeldBack) => newly_dangling(before, &nowhere),
-        (None, _) | (_, Dangling::Told) => Vec::new(),
+        (Some(before), DanglingPolicy::HeldBack) => newly_dangling(before, &nowhere),
+        (None, _) | (_, DanglingPolicy::Told) => Vec::new(),
     };
     if objections.is_empty() {
         objections = sink.examine(&compiled, candidate);
@@ -335,7 +335,7 @@ fn accept(
 /// Returns the warnings about an accepted state.
 fn doubts(
     compiled: &Compiled,
-    nowhere: &[change::compile::Dangling],
+    nowhere: &[change::compile::DanglingReference],
     ledger: &Ledger,
     sink: &impl Sink,
 ) -> Problems {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::traffic::{Bounds, STEP, Way};
+use crate::traffic::{Bounds, FlowDirection, STEP};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
@@ -10,7 +10,7 @@ fn flow(backend: &str) -> Flow {
         mesh: "shop".into(),
         route: None,
         destination: "redis".into(),
-        direction: Way::Outbound,
+        direction: FlowDirection::Outbound,
         backend: Some(backend.into()),
     }
 }
@@ -19,7 +19,7 @@ fn flow(backend: &str) -> Flow {
 struct Plane {
     name: Arc<str>,
     own: Traffic,
-    everywhere: Option<Everywhere>,
+    everywhere: Option<GlobalTraffic>,
 }
 
 impl Plane {
@@ -44,11 +44,11 @@ impl Plane {
             let text = serde_json::to_string(&other.own.told()).unwrap();
             (Arc::clone(&other.name), serde_json::from_str(&text).unwrap())
         };
-        let everywhere = self.everywhere.get_or_insert_with(|| Everywhere::beginning_with(&self.own));
+        let everywhere = self.everywhere.get_or_insert_with(|| GlobalTraffic::beginning_with(&self.own));
         everywhere.hear(&self.own, others.iter().map(told).collect(), at(second));
     }
 
-    fn page(&mut self, by: By, second: i64) -> TrafficPage {
+    fn page(&mut self, by: GroupBy, second: i64) -> TrafficPage {
         let question = TrafficQuestion { by, size: 10, ..TrafficQuestion::default() };
         self.own.step(at(second));
         self.everywhere.as_mut().unwrap().page(&self.own, &question, at(second))
@@ -75,13 +75,13 @@ fn whoever_is_asked_says_the_same() {
     }
     let last = step * 7;
     tell_each_other(&mut a, &mut b, last);
-    for by in [By::Flow, By::Proxy] {
+    for by in [GroupBy::Flow, GroupBy::Proxy] {
         let (of_a, of_b) = (a.page(by, last), b.page(by, last));
         assert_eq!(of_a.items, of_b.items, "{by:?}");
         assert_eq!((of_a.total, of_a.reporting, of_a.control_planes), (2, 2, 2));
         assert_eq!((of_b.total, of_b.reporting, of_b.control_planes), (2, 2, 2));
     }
-    let rows = a.page(By::Flow, last).items;
+    let rows = a.page(GroupBy::Flow, last).items;
     let seen: Vec<_> = rows.iter().map(|row| (row.counts.opened, row.counts.active, row.proxies)).collect();
     assert_eq!(seen, [(240, 2, 2), (120, 2, 2)]);
     assert_eq!(rows[0].seen, Some(2.0 / 3.0), "40 of 60 in each step");
@@ -93,15 +93,15 @@ fn what_lived_at_one_that_is_gone_is_gone_and_what_it_counted_stays() {
     a.report("web-1", 1, [5, 0]);
     b.report("web-2", 1, [7, 0]);
     tell_each_other(&mut a, &mut b, 10);
-    assert_eq!(a.page(By::Flow, 11).items[0].counts.active, 2);
+    assert_eq!(a.page(GroupBy::Flow, 11).items[0].counts.active, 2);
     a.hear(&[], 20);
-    let page = a.page(By::Flow, 21);
+    let page = a.page(GroupBy::Flow, 21);
     let row = &page.items[0];
     assert_eq!((row.counts.opened, row.counts.active, row.proxies), (12, 1, 1));
     assert_eq!((page.reporting, page.control_planes), (1, 1));
     // it was only delayed
     a.hear(&[&b], 30);
-    assert_eq!(a.page(By::Flow, 31).items[0].counts.opened, 12, "nothing is counted twice");
+    assert_eq!(a.page(GroupBy::Flow, 31).items[0].counts.opened, 12, "nothing is counted twice");
 }
 
 #[test]
@@ -110,11 +110,11 @@ fn what_was_counted_before_somebody_came_is_no_burst() {
     a.report("web-1", 1, [1_000_000, 0]);
     let mut late = Plane::new("cp-2", 100);
     late.hear(&[&a], 101);
-    late.page(By::Flow, 110);
-    let row = &late.page(By::Flow, 120).items[0];
+    late.page(GroupBy::Flow, 110);
+    let row = &late.page(GroupBy::Flow, 120).items[0];
     assert_eq!((row.counts.opened, row.counts.active), (0, 1), "sums begin with who is asked");
     a.report("web-1", 121, [1_000_050, 0]);
     late.hear(&[&a], 122);
-    let row = late.page(By::Flow, 130).items.remove(0);
+    let row = late.page(GroupBy::Flow, 130).items.remove(0);
     assert_eq!((row.counts.opened, row.pace.unwrap().opened > 0.0), (50, true));
 }

@@ -43,7 +43,7 @@ type Resources = BTreeMap<TypeUrl, BTreeMap<String, Received>>;
 
 /// Client side of discovery, over any number of streams one after the other.
 #[derive(Debug)]
-pub struct Mirror {
+pub struct DiscoveryClient {
     node: Node,
     /// Resources that the consumer has accepted.
     accepted: Resources,
@@ -82,7 +82,7 @@ struct Unanswered {
 
 /// Resource that the consumer cannot run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RejectedResource {
     /// Type of the resource.
     pub type_url: TypeUrl,
     /// Name of the resource.
@@ -91,7 +91,7 @@ pub struct Refusal {
     pub reason: String,
 }
 
-impl Mirror {
+impl DiscoveryClient {
     /// Creates a mirror without resources. `node` is the identity that every stream sends.
     pub fn new(node: Node) -> Self {
         Self {
@@ -186,7 +186,7 @@ impl Mirror {
     pub fn offer(
         &mut self,
         now: Duration,
-        mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<Refusal>>,
+        mut consumer: impl FnMut(&Arc<ResourceSet>) -> Result<(), Vec<RejectedResource>>,
     ) {
         let Some(first) = self.unanswered.first() else { return };
         let mut withheld = Withheld::new();
@@ -260,9 +260,9 @@ impl Mirror {
         }
     }
 
-    fn take_back(&mut self, refusals: &[Refusal]) {
+    fn take_back(&mut self, refusals: &[RejectedResource]) {
         let mut took_back = false;
-        for Refusal { type_url, name, reason } in refusals {
+        for RejectedResource { type_url, name, reason } in refusals {
             let id = (type_url.clone(), name.clone());
             let arrived = self.unanswered.iter_mut().rev().find(|response| {
                 response.type_url == *type_url

@@ -11,7 +11,7 @@ const REST: Duration = Duration::from_secs(1);
 
 /// Slots by content.
 #[derive(Debug)]
-pub(crate) struct Shelf<T> {
+pub(crate) struct SlotTable<T> {
     taken: BTreeMap<T, Taken>,
     free: Vec<u32>,
     next: u32,
@@ -31,14 +31,14 @@ struct Taken {
 
 /// Slot of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Put {
+pub(crate) enum Slot {
     /// The slot has the content already.
     There(u32),
     /// The content has to be written to the slot.
     New(u32),
 }
 
-impl Put {
+impl Slot {
     pub(crate) fn place(self) -> u32 {
         match self {
             Self::There(place) | Self::New(place) => place,
@@ -46,7 +46,7 @@ impl Put {
     }
 }
 
-impl<T: Ord> Shelf<T> {
+impl<T: Ord> SlotTable<T> {
     /// Makes a shelf of `places`, the first `used` of which an earlier process gave away.
     pub(crate) fn of(places: u32, used: u32) -> Self {
         Self {
@@ -66,15 +66,15 @@ impl<T: Ord> Shelf<T> {
     }
 
     /// Place of something that is wanted in this round; `None`: there is no room. `before`: its place in an earlier process.
-    pub(crate) fn put(&mut self, content: T, before: Option<&u32>) -> Option<Put> {
+    pub(crate) fn put(&mut self, content: T, before: Option<&u32>) -> Option<Slot> {
         let round = self.round;
         if let Some(taken) = self.taken.get_mut(&content) {
             taken.wanted = round;
-            return Some(Put::There(taken.place));
+            return Some(Slot::There(taken.place));
         }
         if let Some(place) = before.and_then(|place| self.inherited.take(place)) {
             self.taken.insert(content, Taken { place, wanted: round });
-            return Some(Put::There(place));
+            return Some(Slot::There(place));
         }
         let place = self.free.pop().or_else(|| {
             let fresh = (self.next < self.places).then_some(self.next)?;
@@ -82,7 +82,7 @@ impl<T: Ord> Shelf<T> {
             Some(fresh)
         })?;
         self.taken.insert(content, Taken { place, wanted: round });
-        Some(Put::New(place))
+        Some(Slot::New(place))
     }
 
     /// Ends a round: slots of contents that were not wanted in it start to rest.
@@ -124,32 +124,32 @@ mod tests {
 
     #[test]
     fn a_place_rests_before_it_is_something_elses() {
-        let mut shelf = Shelf::of(2, 0);
+        let mut table = SlotTable::of(2, 0);
         let now = Instant::now();
-        assert_eq!(shelf.put("a", None), Some(Put::New(0)));
-        assert_eq!(shelf.put("b", None), Some(Put::New(1)));
-        assert_eq!(shelf.put("c", None), None, "full");
-        shelf.begin();
-        assert_eq!(shelf.put("b", None), Some(Put::There(1)));
-        shelf.end(now);
-        assert_eq!(shelf.put("c", None), None, "programs may still read the other");
-        assert_eq!(shelf.reclaim(now, |_| true), []);
-        assert_eq!(shelf.reclaim(now + REST, |_| false), [], "a connection of it lives");
-        assert_eq!(shelf.reclaim(now + REST, |_| true), [0]);
-        assert_eq!(shelf.put("c", None), Some(Put::New(0)));
+        assert_eq!(table.put("a", None), Some(Slot::New(0)));
+        assert_eq!(table.put("b", None), Some(Slot::New(1)));
+        assert_eq!(table.put("c", None), None, "full");
+        table.begin();
+        assert_eq!(table.put("b", None), Some(Slot::There(1)));
+        table.end(now);
+        assert_eq!(table.put("c", None), None, "programs may still read the other");
+        assert_eq!(table.reclaim(now, |_| true), []);
+        assert_eq!(table.reclaim(now + REST, |_| false), [], "a connection of it lives");
+        assert_eq!(table.reclaim(now + REST, |_| true), [0]);
+        assert_eq!(table.put("c", None), Some(Slot::New(0)));
     }
     #[test]
     fn what_somebody_before_gave_away_is_kept_or_rests() {
-        let mut shelf = Shelf::of(4, 3);
+        let mut table = SlotTable::of(4, 3);
         let now = Instant::now();
-        shelf.begin();
-        assert_eq!(shelf.put("b", Some(&1)), Some(Put::There(1)));
-        assert_eq!(shelf.put("c", Some(&1)), Some(Put::New(3)), "it is another's");
-        assert_eq!(shelf.put("d", None), None, "the others are not free before they have rested");
-        shelf.end(now);
-        assert_eq!(shelf.reclaim(now + REST, |_| true), [0, 2]);
-        shelf.begin();
-        assert_eq!(shelf.put("b", Some(&0)), Some(Put::There(1)));
-        assert_eq!(shelf.put("d", Some(&0)), Some(Put::New(2)), "nothing is inherited any more");
+        table.begin();
+        assert_eq!(table.put("b", Some(&1)), Some(Slot::There(1)));
+        assert_eq!(table.put("c", Some(&1)), Some(Slot::New(3)), "it is another's");
+        assert_eq!(table.put("d", None), None, "the others are not free before they have rested");
+        table.end(now);
+        assert_eq!(table.reclaim(now + REST, |_| true), [0, 2]);
+        table.begin();
+        assert_eq!(table.put("b", Some(&0)), Some(Slot::There(1)));
+        assert_eq!(table.put("d", Some(&0)), Some(Slot::New(2)), "nothing is inherited any more");
     }
 }

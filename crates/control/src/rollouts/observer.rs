@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use change::Entry;
 use change::compile::{Applied, applied};
-use change::ramp::{Counted, Seen, Sides};
+use change::ramp::{ConnectionCounts, ObservedCounts, SideCounts};
 use change::traffic::{ConnectTimes, Counts};
 use model::{ResourceKey, Spec};
 use tokio::sync::watch;
@@ -18,22 +18,22 @@ use crate::telemetry::Telemetry;
 
 /// Observer of rollouts. Shared by the job that advances them and the exchange with other control planes.
 #[derive(Debug)]
-pub struct Seer {
+pub struct RolloutObserver {
     current: watch::Receiver<Arc<Current>>,
     telemetry: Telemetry,
     statuses: Arc<Statuses>,
     // held while plans are searched, once for each state
-    looked_at: Mutex<Option<Arc<Looked>>>,
+    looked_at: Mutex<Option<Arc<Observation>>>,
 }
 
 /// Rollouts of one state, each with the proxies and destinations where it applies.
 #[derive(Debug)]
-pub(super) struct Looked {
+pub(super) struct Observation {
     current: Arc<Current>,
     pub(super) rollouts: BTreeMap<ResourceKey, (Arc<Entry>, Applied)>,
 }
 
-impl Seer {
+impl RolloutObserver {
     /// Creates an observer of the configuration in force, and of the reports of proxies.
     pub fn new(
         current: watch::Receiver<Arc<Current>>,
@@ -44,7 +44,7 @@ impl Seer {
     }
 
     /// Returns the rollouts that are in force now.
-    pub(super) fn look(&self) -> Arc<Looked> {
+    pub(super) fn look(&self) -> Arc<Observation> {
         let current = Arc::clone(&self.current.borrow());
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
         match &*looked_at {
@@ -53,7 +53,7 @@ impl Seer {
                 let adopted = current.adopted.as_ref();
                 let rollouts =
                     adopted.map(|(ledger, compiled)| applied(ledger, compiled)).unwrap_or_default();
-                let looked = Arc::new(Looked { current, rollouts });
+                let looked = Arc::new(Observation { current, rollouts });
                 *looked_at = Some(Arc::clone(&looked));
                 looked
             }
@@ -61,17 +61,17 @@ impl Seer {
     }
 
     /// Returns the observations of each rollout here, for the others on the store, by its key in words.
-    pub fn all_seen(&self) -> BTreeMap<String, Seen> {
+    pub fn all_seen(&self) -> BTreeMap<String, ObservedCounts> {
         let looked = self.look();
         looked.rollouts.keys().map(|key| (key.to_string(), self.seen(key, &looked))).collect()
     }
 
     /// Returns the counts of this control plane's proxies for a rollout.
-    pub(super) fn seen(&self, key: &ResourceKey, looked: &Looked) -> Seen {
-        let Some((entry, applied)) = looked.rollouts.get(key) else { return Seen::default() };
-        let Spec::Rollout(rollout) = entry.resource.spec() else { return Seen::default() };
+    pub(super) fn seen(&self, key: &ResourceKey, looked: &Observation) -> ObservedCounts {
+        let Some((entry, applied)) = looked.rollouts.get(key) else { return ObservedCounts::default() };
+        let Spec::Rollout(rollout) = entry.resource.spec() else { return ObservedCounts::default() };
         let mesh = key.mesh_or_empty();
-        let mut sides = Sides::default();
+        let mut sides = SideCounts::default();
         for (flow, counts) in self.telemetry.of_route(mesh, &format!("MeshTCPRoute {mesh}/{}", rollout.route))
         {
             let Some(backend) = flow.backend.as_deref() else { continue };
@@ -87,7 +87,7 @@ impl Seer {
             let connection = self.statuses.get(proxy).and_then(|status| status.connection);
             connection.is_some_and(|it| it.dialect != Family::L4 || !self.telemetry.is_reporting(proxy))
         };
-        Seen { sides, unseen: applied.proxies.iter().filter(is_unseen).count() }
+        ObservedCounts { sides, unseen: applied.proxies.iter().filter(is_unseen).count() }
     }
 
     /// Returns the bucket bounds of the connect times that proxies report.
@@ -96,8 +96,8 @@ impl Seer {
     }
 }
 
-fn counted(counts: &Counts) -> Counted {
-    Counted {
+fn counted(counts: &Counts) -> ConnectionCounts {
+    ConnectionCounts {
         opened: counts.opened,
         connect_failures: counts.connect_failures.total(),
         refused: counts.refused.total(),

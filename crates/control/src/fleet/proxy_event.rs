@@ -8,16 +8,16 @@ use xds::Foreign;
 
 /// Event of a proxy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Happening {
+pub struct ProxyEvent {
     /// Affected proxy.
     pub proxy: ProxyId,
     /// Event, with its details.
-    pub what: Did,
+    pub what: ProxyEventKind,
 }
 
 /// Sort of event.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Did {
+pub enum ProxyEventKind {
     /// It opened a stream; or a new one, in place of the last.
     Attached(Connection),
     /// Its stream ended.
@@ -29,40 +29,40 @@ pub enum Did {
 }
 
 /// Returns the events of a proxy between two copies of its status; `before`: `None` if it was not known.
-pub(super) fn of(proxy: &ProxyId, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<Happening> {
+pub(super) fn of(proxy: &ProxyId, before: Option<&ProxyStatus>, now: &ProxyStatus) -> Vec<ProxyEvent> {
     let nothing = ProxyStatus::default();
     let then = before.unwrap_or(&nothing);
     let mut found = Vec::new();
-    let mut did = |what| found.push(Happening { proxy: proxy.clone(), what });
+    let mut did = |what| found.push(ProxyEvent { proxy: proxy.clone(), what });
     match &now.connection {
-        Some(connection) if then.streams != now.streams => did(Did::Attached(connection.clone())),
-        None if then.connection.is_some() || then.streams != now.streams => did(Did::Left),
+        Some(connection) if then.streams != now.streams => did(ProxyEventKind::Attached(connection.clone())),
+        None if then.connection.is_some() || then.streams != now.streams => did(ProxyEventKind::Left),
         Some(_) | None => {}
     }
     for rejection in now.rejections.iter().filter(|it| !then.rejections.contains(it)) {
-        did(Did::Refused(rejection.clone()));
+        did(ProxyEventKind::Refused(rejection.clone()));
     }
     if now.is_in_sync() && now.accepted != then.accepted {
-        did(Did::Accepted);
+        did(ProxyEventKind::Accepted);
     }
     found
 }
 
-impl fmt::Display for Happening {
+impl fmt::Display for ProxyEvent {
     /// Writes `default/web-1 attached: envoy 1.40.0, delta, from 127.0.0.1:40112`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { proxy, what } = self;
         let proxy = Foreign::name(proxy);
         match what {
-            Did::Attached(connection) => {
+            ProxyEventKind::Attached(connection) => {
                 let Connection { protocol, peer, .. } = connection;
                 let program = connection.program();
                 write!(f, "{proxy} attached: {}, {}", Foreign::name(&program), protocol.as_str())?;
                 peer.map_or(Ok(()), |peer| write!(f, ", from {peer}"))
             }
-            Did::Left => write!(f, "{proxy} left"),
-            Did::Accepted => write!(f, "{proxy} runs what it should"),
-            Did::Refused(Rejection { type_url, name, message, at: _ }) => {
+            ProxyEventKind::Left => write!(f, "{proxy} left"),
+            ProxyEventKind::Accepted => write!(f, "{proxy} runs what it should"),
+            ProxyEventKind::Refused(Rejection { type_url, name, message, at: _ }) => {
                 let sort = type_url.as_str().rsplit('.').next().unwrap_or_default();
                 let (sort, name) = (Foreign::name(sort), Foreign::name(name));
                 let message = Foreign::message(message.trim_end());
