@@ -359,3 +359,34 @@ impl ByteObserver for Tap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_sent_together_and_large_ones_at_once() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut pipes = Pipes::default();
+        let mut tap = Tap::new(ours.into(), Vec::new(), 1 << 20);
+        tap.note_writable();
+        tap.open(&mut pipes);
+        let mut seen = vec![0; 2 * GATHERED];
+        tap.note(b"one");
+        tap.note(b"two");
+        assert!(tap.gathers());
+        assert_eq!(theirs.read(&mut seen).unwrap_err().kind(), ErrorKind::WouldBlock);
+        tap.push(&mut pipes);
+        assert_eq!(theirs.read(&mut seen).unwrap(), 6);
+        assert_eq!(&seen[..6], b"onetwo");
+        tap.note(b"x");
+        tap.note(&vec![b'y'; GATHERED]);
+        assert!(!tap.gathers());
+        assert_eq!(theirs.read(&mut seen).unwrap(), GATHERED + 1);
+        assert_eq!(seen[..2], *b"xy");
+    }
+}
