@@ -478,15 +478,16 @@ fn what_may_stand_where_is_told_to_people_and_to_editors() {
 
 #[test]
 fn every_command_has_a_page_of_the_manual() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = did(&mut meshtcp(["man", folder.path().to_str().unwrap()]));
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("man/man1");
+    let made = did(&mut meshtcp(["man", folder.to_str().unwrap()]));
     assert_eq!(made.code, 0, "{}", made.err);
     for page in ["meshtcp.1", "meshtcp-get.1", "meshtcp-config-view.1", "meshtcp-token-create-user.1"] {
-        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        let text = std::fs::read_to_string(folder.join(page)).unwrap();
         assert!(text.contains(".TH meshtcp") && text.contains(".SH SYNOPSIS"), "{page}: {text}");
     }
-    let get = std::fs::read_to_string(folder.path().join("meshtcp-get.1")).unwrap();
+    let get = std::fs::read_to_string(folder.join("meshtcp-get.1")).unwrap();
     assert!(get.contains("custom\\-columns") && get.contains("Examples"), "{get}");
-    let nowhere = did(&mut meshtcp(["man", "/nonexistent/folder"]));
-    assert!(nowhere.code == 3 && nowhere.err.contains("/nonexistent/folder"), "{}", nowhere.err);
+    let nowhere = did(&mut meshtcp(["man", "/dev/null/folder"]));
+    assert!(nowhere.code == 3 && nowhere.err.contains("/dev/null/folder"), "{}", nowhere.err);
 }
