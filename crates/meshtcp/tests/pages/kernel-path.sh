@@ -7,19 +7,12 @@ name: default
 ---
 type: Dataplane
 mesh: default
-name: web-1
-networking:
-  address: 127.0.0.1
-  inbound: [{ port: 18080, tags: { kuma.io/service: web } }]
-  outbound: [{ port: 13306, tags: { kuma.io/service: redis } }]
----
-type: Dataplane
-mesh: default
 name: redis-1
 networking:
   address: 10.9.0.1
   inbound: [{ port: 16379, tags: { kuma.io/service: redis } }]
 YAML
+put which-connections.1 mesh/web-1.yaml
 python3 -c '
 import socket
 listener = socket.create_server(("10.9.0.1", 16379))
