@@ -198,6 +198,10 @@ impl Mirrors {
         if in_order {
             self.finish(place, buffers);
         } else {
+            // it gets what the backend got
+            if let Some(up) = self.up(place) {
+                up.tap.push(&mut buffers.pipes);
+            }
             self.end(place, MirrorEnd::Cut);
         }
         let Some(Some(mirror)) = self.places.get_mut(place as usize) else {
