@@ -224,6 +224,10 @@ impl Mirrors {
 
     /// Returns the first deadline of a mirror; `None`: there is none.
     pub(super) fn next_due(&self) -> Option<Micros> {
+        // asked for before each wait, mostly by workers without mirrors
+        if self.living == 0 {
+            return None;
+        }
         first([self.deadlines.next(), self.gathered_at])
     }
 
