@@ -19,7 +19,7 @@ pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
         for end in MirrorEnd::ALL {
             let mut labels = labels(listener);
             labels.push(("ended", end.as_str()));
-            ended.push((labels, Sample::Count(mirrors.ended.get(end).copied().unwrap_or(0))));
+            ended.push((labels, Sample::Count(mirrors.ended.get(&end).copied().unwrap_or(0))));
         }
     }
     families! {
