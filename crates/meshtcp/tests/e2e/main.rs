@@ -18,6 +18,8 @@ mod contexts;
 mod database;
 mod fingers;
 mod fleet;
+#[path = "../../../l4/tests/support/hello.rs"]
+mod hello;
 mod identity;
 mod metrics;
 mod mirrors;
