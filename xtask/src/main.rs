@@ -11,6 +11,7 @@ mod conformance;
 mod deb;
 mod debian;
 mod envoy;
+mod failures;
 mod fanout;
 mod fuzz;
 mod house;

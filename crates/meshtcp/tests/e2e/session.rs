@@ -1,6 +1,7 @@
 //! The session in the README, command by command, in an empty directory: the output is that of the README except for
 //! times, revisions and ports.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use regex_lite::Regex;
+use regex_lite::{Captures, Regex};
 
 use crate::backend::free_ports;
 use crate::program::{PATIENCE, RUNTIME, eventually};
@@ -108,7 +109,7 @@ impl Shell {
 
     /// Runs a command, and returns its output with the ports of the README.
     fn run(&mut self, command: &str) -> String {
-        let here = self.ports.iter().fold(command.to_owned(), |text, (port, here)| text.replace(port, here));
+        let here = with_ports(command, self.ports.iter().map(|(port, here)| (&**port, &**here)));
         writeln!(self.input, "{here}\necho '{END}'").unwrap();
         let mut printed = String::new();
         loop {
@@ -125,7 +126,7 @@ impl Shell {
         if command.ends_with('&') {
             self.wait_for_those_named_in(command);
         }
-        self.ports.iter().fold(printed, |text, (port, here)| text.replace(here.as_str(), port))
+        with_ports(&printed, self.ports.iter().map(|(port, here)| (&**here, &**port)))
     }
 
     /// Waits until the ports that a command listens on accept connections: a reader types slower than a server starts.
@@ -144,6 +145,14 @@ impl Drop for Shell {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         let _ = self.child.wait();
     }
+}
+
+/// Replaces ports in a text, all at once: a port that takes the place of another may contain a third.
+fn with_ports<'a>(text: &str, ports: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let ports: BTreeMap<&str, &str> = ports.collect();
+    let any = ports.keys().copied().collect::<Vec<_>>().join("|");
+    let any = Regex::new(&format!(r"\b({any})\b")).unwrap();
+    any.replace_all(text, |found: &Captures<'_>| ports[&found[0]].to_owned()).into_owned()
 }
 
 /// Replaces everything that may differ between runs by fixed text.

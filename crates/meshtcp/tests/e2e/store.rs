@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::api::{ask, exchange, json};
+use crate::backend::free_ports;
 use crate::program::{PATIENCE, Program, eventually, meshtcp};
 
 const ROUTE: &str = "/meshes/shop/meshtcproutes/canary";
@@ -105,7 +106,8 @@ fn answer(port: u16) -> Option<u8> {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    let [port] = free_ports();
+    port
 }
 
 fn server(name: &str, port: u16) -> Value {

@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::deadlines::Micros;
 
 /// Silence after which memory is freed, and interval between two checks.
-pub(super) const SILENCE: Duration = Duration::from_secs(1);
+///
+/// Short, so that of connections that are opened one after another, as a pool is, the next ones get what the first ones
+/// gave back: what was allocated for all of them at once stays with the process.
+pub(super) const SILENCE: Duration = Duration::from_millis(100);
 
 /// Slots of connections that hold such memory.
 #[derive(Debug, Default)]
