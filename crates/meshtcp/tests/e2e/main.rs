@@ -27,6 +27,7 @@ mod mutation;
 mod otlp;
 mod page;
 mod panics;
+mod ports;
 mod program;
 mod redis;
 mod remote;
