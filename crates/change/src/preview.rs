@@ -28,7 +28,7 @@ use crate::compile::{Compiled, CompiledProxy, Compiler, PlanScope};
 pub use admission::NotLetIn;
 pub use difference::{Difference, differences};
 pub use document::{comparable, universal};
-pub use live::{Affected, ConnectionEffect, LiveConnection, LiveConnections, OpenConnections};
+pub use live::{Affected, LiveConnection, LiveConnections, OpenConnections};
 pub use proposal::{ResourceChange, Verb, overlay, resource_changes};
 pub use proxies::{ListenerChange, ProxyPreview};
 pub use remark::{Remark, RemarkKind, remarks};

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -29,9 +27,6 @@ use crate::guard::task_again;
 const SELDOM: Duration = Duration::from_secs(2);
 /// Limit on the duration of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// Certificate with its chain, and its key, in two files in PEM.
 ///
@@ -105,10 +100,7 @@ impl Certificate {
     pub(crate) fn signer(&self) -> Option<String> {
         let in_use = self.0.in_use.load();
         let last = in_use.cert.last()?;
-        let text = STANDARD.encode(last);
-        let lines = text.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line)));
-        let pem = format!("{BEGIN}\n{}{END}\n", lines.collect::<String>());
-        CertificateFacts::read(last)?.signs.then_some(pem)
+        CertificateFacts::read(last)?.signs.then(|| trust::pem("CERTIFICATE", last))
     }
 
     /// Creates an acceptor of TLS connections with one of these protocols by ALPN, or without ALPN. The files are

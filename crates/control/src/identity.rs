@@ -19,7 +19,7 @@ mod key;
 mod memory;
 pub(crate) mod mesh_secrets;
 mod outside;
-mod pem;
+mod rsa;
 pub(crate) mod secret;
 mod sources;
 mod tokens;

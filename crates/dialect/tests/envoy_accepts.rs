@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a case that cannot be read is a failed test")]
 
+#[path = "../../l4/tests/support/hello.rs"]
+mod hello;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use hello::client_hello;
 use meshtcp_dialect::envoy::{self, EnvoyOptions, EnvoyResources, SplitLayout};
 use model::draft::{parse_unchecked, read};
 use model::{Profile, ProxyKey};
@@ -161,17 +165,6 @@ fn server(letter: u8) -> SocketAddr {
     address
 }
 
-/// Shortest client hello with a server name.
-fn hello(name: &str) -> Vec<u8> {
-    let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
-    let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
-    let extensions = [&[0, 0][..], &vector16(&names)].concat();
-    let body = [&[3, 3][..], &[9; 32], &[0], &vector16(&[0x13, 1]), &[1, 0], &vector16(&extensions)].concat();
-    let length = (body.len() as u32).to_be_bytes();
-    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
-    [&[22, 3, 1][..], &vector16(&message)].concat()
-}
-
 /// Letter of the server that a client reaches that sends these bytes, or none.
 fn reached(at: SocketAddr, says: &[u8]) -> char {
     let mut client = TcpStream::connect(at).unwrap();
@@ -251,9 +244,9 @@ fn a_real_envoy_carries_connections_by_matches() {
             std::thread::sleep(Duration::from_millis(50));
         }
         // the rule of the exact name does not fit: the wildcard's does
-        assert_eq!(reached(by_name, &hello("db.example.com")), 'w');
-        assert_eq!(reached(by_name, &hello("www.example.com")), 'm');
-        assert_eq!(reached(by_name, &hello("example.org")), 'r');
+        assert_eq!(reached(by_name, &client_hello("db.example.com")), 'w');
+        assert_eq!(reached(by_name, &client_hello("www.example.com")), 'm');
+        assert_eq!(reached(by_name, &client_hello("example.org")), 'r');
         assert_eq!(reached(by_name, b"PING\r\n"), 'r');
         let begun = Instant::now();
         assert_eq!(reached(by_name, b""), 'r');

@@ -41,6 +41,7 @@ pub mod hello;
 pub mod permit;
 pub mod proxy_protocol;
 pub mod traffic;
+mod words;
 
 pub use config::{Config, Problem, Problems, ProxyName};
 pub use decide::{Decision, decide};

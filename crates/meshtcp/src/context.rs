@@ -88,6 +88,15 @@ impl Server {
             Exit::Environment
         })
     }
+
+    /// Creates a client of that control plane; with it the mesh that a command speaks about.
+    ///
+    /// # Errors
+    /// Exit status, after the reason was reported.
+    pub(crate) fn client_in(&self, mesh: &InMesh) -> Result<(Client, String), Exit> {
+        let mesh = mesh.or_of(&self.resolved()?);
+        Ok((self.client()?, mesh))
+    }
 }
 
 /// Names of contexts that begin with the typed text.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::apply::answer;
 use crate::apply::wait::{Wait, waited};
+use crate::client::Client;
 use crate::completion;
 use crate::context::{InMesh, Server};
 use crate::exit::Exit;
@@ -64,63 +65,59 @@ struct Deleted {
 }
 
 pub(crate) fn run(arguments: Args) -> Exit {
-    let Args {
-        kind,
-        names,
-        all,
-        selector,
-        dry_run,
-        file,
-        mesh,
-        ignore_not_found,
-        wait,
-        server,
-        rules,
-        output: format,
-    } = arguments;
-    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
-    let (client, mesh) = match resolved {
+    let (client, mesh) = match arguments.server.client_in(&arguments.mesh) {
         Ok(both) => both,
         Err(exit) => return exit,
     };
+    match meant(&arguments, &client, &mesh) {
+        Ok((meant, exit)) => delete(&arguments, &client, meant, exit),
+        Err(exit) => exit,
+    }
+}
+
+/// Resources that are to be deleted, in this order, and the exit status so far.
+///
+/// # Errors
+/// Exit status: there is nothing to delete, or it is not known what.
+fn meant(arguments: &Args, client: &Client, mesh: &str) -> Result<(Vec<ResourceKey>, Exit), Exit> {
+    let Args { kind, names, all, selector, file, rules, .. } = arguments;
     let mut exit = Exit::Ok;
     let meant: Vec<ResourceKey> = match kind {
-        Some(WrittenKind { kind, name: None }) if all || (names.is_empty() && !selector.is_empty()) => {
-            match client.list(&collection(kind, &mesh)) {
-                Ok(there) => {
-                    let meant = there.iter().filter(|it| selector.admits(it));
-                    let meant: Vec<_> = meant.map(|it| key(kind, &mesh, text(it, "name"))).collect();
-                    if meant.is_empty() {
-                        complain(&format!("no {kind} is there that fits\n"));
-                        return Exit::Ok;
-                    }
-                    meant
-                }
-                Err(failed) => return failed.said(),
+        Some(WrittenKind { kind, name: None }) if *all || (names.is_empty() && !selector.is_empty()) => {
+            let there = client.list(&collection(*kind, mesh)).map_err(|failed| failed.said())?;
+            let meant = there.iter().filter(|it| selector.admits(it));
+            let meant: Vec<_> = meant.map(|it| key(*kind, mesh, text(it, "name"))).collect();
+            if meant.is_empty() {
+                complain(&format!("no {kind} is there that fits\n"));
+                return Err(Exit::Ok);
             }
+            meant
         }
-        Some(_) if all || !selector.is_empty() => {
+        Some(_) if *all || !selector.is_empty() => {
             complain("error: --all and -l choose by themselves: no name can stand beside them\n");
-            return Exit::Usage;
+            return Err(Exit::Usage);
         }
         Some(WrittenKind { kind, name }) => {
-            name.into_iter().chain(names).map(|name| key(kind, &mesh, &name)).collect()
+            name.iter().chain(names).map(|name| key(*kind, mesh, name)).collect()
         }
-        None => match (Files { file }).read(&rules, &mesh) {
+        None => {
             // policies before the resources that they name, dataplanes before their mesh
-            Ok(Proposed { entries, exit: left_out }) => {
-                exit = left_out;
-                entries.iter().rev().map(|entry| entry.resource.key()).collect()
-            }
-            Err(exit) => return exit,
-        },
+            let Proposed { entries, exit: left_out } = Files { file: file.clone() }.read(rules, mesh)?;
+            exit = left_out;
+            entries.iter().rev().map(|entry| entry.resource.key()).collect()
+        }
     };
     if meant.is_empty() {
         complain(
             "error: nothing is named\n  help: meshtcp delete KIND NAME, KIND --all, KIND -l KEY=VALUE, or -f FILE\n",
         );
-        return Exit::Usage;
+        return Err(Exit::Usage);
     }
+    Ok((meant, exit))
+}
+
+fn delete(arguments: &Args, client: &Client, meant: Vec<ResourceKey>, mut exit: Exit) -> Exit {
+    let Args { dry_run, ignore_not_found, wait, output: format, .. } = arguments;
     let (mut revision, mut deleted) = (None, Vec::new());
     for key in meant {
         // a dry run reports an absent resource in the same way
@@ -131,14 +128,14 @@ pub(crate) fn run(arguments: Args) -> Exit {
         let outcome = match did {
             Ok(Some(now)) => {
                 revision = now.or(revision);
-                if format == Format::Table {
-                    print(&format!("{key} deleted{}\n", if dry_run { " (dry run)" } else { "" }));
+                if *format == Format::Table {
+                    print(&format!("{key} deleted{}\n", if *dry_run { " (dry run)" } else { "" }));
                 }
                 "deleted"
             }
-            Ok(None) if ignore_not_found => "absent",
+            Ok(None) if *ignore_not_found => "absent",
             Ok(None) => {
-                complain(&absent(&client, &key));
+                complain(&absent(client, &key));
                 exit = Exit::Problems;
                 "absent"
             }
@@ -151,11 +148,13 @@ pub(crate) fn run(arguments: Args) -> Exit {
         deleted.push(Deleted { kind, mesh, name: key.name.to_string(), outcome });
     }
     let (rollout, exit) = match exit {
-        Exit::Ok if !dry_run => waited(&client, revision, &wait),
+        Exit::Ok if !dry_run => waited(client, revision, wait),
         exit => (None, exit),
     };
-    if format != Format::Table {
-        print(&output::structured(format, &answer(&deleted, revision, rollout.as_ref())).unwrap_or_default());
+    if *format != Format::Table {
+        print(
+            &output::structured(*format, &answer(&deleted, revision, rollout.as_ref())).unwrap_or_default(),
+        );
     }
     exit
 }

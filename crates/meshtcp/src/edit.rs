@@ -57,8 +57,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
         complain("error: nothing is named\n  help: meshtcp edit KIND NAME\n");
         return Exit::Usage;
     };
-    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
-    let (client, mesh) = match resolved {
+    let (client, mesh) = match server.client_in(&mesh) {
         Ok(both) => both,
         Err(exit) => return exit,
     };

@@ -64,8 +64,8 @@ impl One {
             complain(&format!("error: which {kind}?\n  help: write KIND NAME, or KIND/NAME\n"));
             return Err(Exit::Usage);
         };
-        let mesh = mesh.or_of(&server.resolved()?);
-        Ok((server.client()?, key(*kind, &mesh, name)))
+        let (client, mesh) = server.client_in(mesh)?;
+        Ok((client, key(*kind, &mesh, name)))
     }
 }
 

@@ -10,6 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use anstream::{AutoStream, ColorChoice};
+use control::sources::{Source, SourceState};
 use excerpt::Excerpt;
 use model::problems::{SHOWN, Shown};
 use model::violation::Position;
@@ -72,6 +73,21 @@ impl Reporter {
     /// the others.
     pub(crate) fn tell(&self, problems: &Problems, text: impl Fn(&str) -> Option<Arc<str>>) {
         self.tell_as(&problems.shown(SHOWN), text);
+    }
+
+    /// Prints new problems of a source, and what is in force of each of its parts that has some.
+    pub(crate) fn tell_of(&self, source: &dyn Source, problems: &Problems) {
+        self.tell(problems, |part| source.text(part));
+        for (part, state) in source.states() {
+            let said = match state {
+                SourceState::LastGood => "its last good content stays in force",
+                SourceState::Nothing => "nothing of it is in force until it is repaired",
+                SourceState::Current => continue,
+            };
+            if problems.iter().any(|problem| *problem.source == *part) {
+                complain(&format!("{part}: {said}\n"));
+            }
+        }
     }
 
     /// Prints a selection of problems.

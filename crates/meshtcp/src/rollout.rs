@@ -57,8 +57,8 @@ struct Named {
 impl Named {
     /// Client and resource key that the arguments select.
     fn resolved(&self) -> Result<(Client, ResourceKey), Exit> {
-        let mesh = self.mesh.or_of(&self.server.resolved()?);
-        Ok((self.server.client()?, crate::kind::key(Kind::MeshTCPRollout, &mesh, &self.name)))
+        let (client, mesh) = self.server.client_in(&self.mesh)?;
+        Ok((client, crate::kind::key(Kind::MeshTCPRollout, &mesh, &self.name)))
     }
 }
 

@@ -92,8 +92,7 @@ pub(crate) fn run(arguments: Args) -> Exit {
 
 fn set_weights(arguments: &WeightArgs) -> Exit {
     let Options { server, mesh, .. } = &arguments.options;
-    let resolved = server.resolved().and_then(|context| Ok((server.client()?, mesh.or_of(&context))));
-    match resolved {
+    match server.client_in(mesh) {
         Ok((client, mesh)) => set(arguments, &client, &mesh).unwrap_or_else(|exit| exit),
         Err(exit) => exit,
     }

@@ -170,11 +170,17 @@ fn the_guide_lists_exactly_the_metrics_and_the_keys_of_the_log() {
     assert_eq!(endings, cells(&guide("connection-log.md"), "value of `ended`"));
 }
 
+/// Text of a source file, or of all files in a folder.
+fn source(path: &Path) -> String {
+    let Ok(files) = std::fs::read_dir(path) else { return std::fs::read_to_string(path).unwrap() };
+    files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+}
+
 #[test]
 fn every_row_of_the_version_matrix_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let files = ["model/tests/versions.rs", "plan/tests/versions_of_rules.rs", "plan/tests/versions.rs"];
-    let tests = files.map(|file| std::fs::read_to_string(root.join("crates").join(file)).unwrap());
+    let files = ["model/tests/versions.rs", "plan/tests/versions_of_rules.rs", "plan/tests/versions"];
+    let tests = files.map(|file| source(&root.join("crates").join(file)));
     let exists = |name: &str| tests.iter().any(|text| text.contains(&format!("#[test]\nfn {name}()")));
     let guide = guide("versions.md");
     let named: BTreeSet<&str> = guide
@@ -205,7 +211,7 @@ fn every_row_of_the_version_matrix_names_tests_that_exist() {
 fn every_rule_of_discovery_names_tests_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = [
-        ("d", "xds/tests/delta.rs"),
+        ("d", "xds/tests/delta"),
         ("s", "xds/tests/state_of_the_world.rs"),
         ("p", "xds/tests/stepper.rs"),
         ("r", "xds/tests/refusals.rs"),
@@ -216,7 +222,7 @@ fn every_rule_of_discovery_names_tests_that_exist() {
         ("l", "meshtcp/tests/l4_discovery.rs"),
         ("e", "meshtcp/tests/e2e/attach/strangers.rs"),
     ];
-    let text = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let text = |file: &str| source(&root.join(file));
     let guide = guide("discovery.md");
     let rows: Vec<&str> = guide.lines().filter(|line| line.starts_with("| ") && line.contains("_")).collect();
     assert!(rows.len() > 12, "{rows:?}");

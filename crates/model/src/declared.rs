@@ -12,6 +12,9 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::kind::Kind;
 use crate::policy::parse_duration;
 use crate::reference::Labels;
@@ -76,16 +79,16 @@ const FLAG: Values = Values::Words(&["true", "false"]);
 
 /// Declarations of all labels of ours.
 pub const DECLARATIONS: &[Declaration] = &[
-    Declaration { label: ON_UNAVAILABLE, values: Values::Words(OnUnavailable::WORDS), on: ROUTES_AND_MESH },
-    Declaration { label: STICKY, values: Values::Words(Sticky::WORDS), on: ROUTES },
-    Declaration { label: EXISTING, values: Values::Words(OnWeightChange::WORDS), on: ROUTES },
+    Declaration { label: ON_UNAVAILABLE, values: Values::Words(&OnUnavailable::WORDS), on: ROUTES_AND_MESH },
+    Declaration { label: STICKY, values: Values::Words(&Sticky::WORDS), on: ROUTES },
+    Declaration { label: EXISTING, values: Values::Words(&OnWeightChange::WORDS), on: ROUTES },
     Declaration { label: RETRY_OTHER_SIDE, values: FLAG, on: ROUTES },
     Declaration { label: DRAIN_GRACE, values: ANY_DURATION, on: ROUTES },
     Declaration { label: MAX_CONNECTION_AGE, values: ANY_DURATION, on: ROUTES_AND_MESH },
     Declaration { label: ACCEPT_PROXY_PROTOCOL, values: FLAG, on: &[Kind::Dataplane] },
     Declaration {
         label: PROXY_PROTOCOL,
-        values: Values::Words(ProxyProtocol::WORDS),
+        values: Values::Words(&ProxyProtocol::WORDS),
         on: &[
             Kind::MeshService,
             Kind::MeshMultiZoneService,
@@ -101,12 +104,12 @@ pub const DECLARATIONS: &[Declaration] = &[
     Declaration { label: SLOW_START, values: ANY_DURATION, on: &[Kind::MeshLoadBalancingStrategy] },
     Declaration {
         label: DATA_PATH,
-        values: Values::Words(DataPath::WORDS),
+        values: Values::Words(&DataPath::WORDS),
         on: &[Kind::MeshTCPRoute, Kind::MeshHTTPRoute, Kind::TrafficRoute, Kind::Dataplane, Kind::Mesh],
     },
     Declaration {
         label: DATA_PATH_OF_OUTBOUND,
-        values: Values::Words(DataPath::WORDS),
+        values: Values::Words(&DataPath::WORDS),
         on: &[Kind::Dataplane],
     },
 ];
@@ -150,13 +153,15 @@ pub enum Sticky {
     SourceIp,
 }
 
-/// Effect of a change of weights on live connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Effect of a change of a split on open connections (label `meshtcp.io/existing`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "ConnectionEffect")]
 pub enum OnWeightChange {
-    /// None: they are kept.
+    /// Connections stay where they are.
     #[default]
     Keep,
-    /// Connections of a backend in excess of its new share are closed.
+    /// Connections above the new share of their backend are closed, idle ones first.
     DrainExcess,
     /// Connections that would go to another backend by their own draw are closed.
     Close,
@@ -187,28 +192,16 @@ pub enum DataPath {
     Kernel,
 }
 
-/// Implements the words of values in labels.
-macro_rules! words {
-    ($($type:ident { $($value:ident: $word:literal),+ $(,)? })+) => {
-        $(impl $type {
-            const ALL: &'static [Self] = &[$($type::$value),+];
-            const WORDS: &'static [&'static str] = &[$($word),+];
-
-            /// Returns the word of the value in labels.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $($type::$value => $word,)+
-                }
-            }
-        })+
-    };
-}
-
-words! {
+crate::words! {
+    /// Word in labels.
     OnUnavailable { Reference: "reference", Spill: "spill", Refuse: "refuse" }
+    /// Word in labels.
     Sticky { None: "none", SourceIp: "source-ip" }
+    /// Word in labels.
     OnWeightChange { Keep: "keep", DrainExcess: "drain-excess", Close: "close" }
+    /// Word in labels.
     ProxyProtocol { None: "none", V1: "v1", V2: "v2" }
+    /// Word in labels.
     DataPath { Auto: "auto", Relay: "relay", Kernel: "kernel" }
 }
 
@@ -225,17 +218,17 @@ impl<'l> Declared<'l> {
 
     /// `meshtcp.io/on-unavailable`, on a route or the Mesh.
     pub fn on_unavailable(self) -> Option<OnUnavailable> {
-        self.word(ON_UNAVAILABLE, OnUnavailable::ALL)
+        self.word(ON_UNAVAILABLE, &OnUnavailable::ALL)
     }
 
     /// `meshtcp.io/sticky`, on a route.
     pub fn sticky(self) -> Option<Sticky> {
-        self.word(STICKY, Sticky::ALL)
+        self.word(STICKY, &Sticky::ALL)
     }
 
     /// `meshtcp.io/existing`, on a route.
     pub fn existing(self) -> Option<OnWeightChange> {
-        self.word(EXISTING, OnWeightChange::ALL)
+        self.word(EXISTING, &OnWeightChange::ALL)
     }
 
     /// `meshtcp.io/retry-other-side`, on a route; `true`: a connect that failed may be retried at another backend.
@@ -261,7 +254,7 @@ impl<'l> Declared<'l> {
 
     /// `meshtcp.io/proxy-protocol`, on a destination or a route.
     pub fn proxy_protocol(self) -> Option<ProxyProtocol> {
-        self.word(PROXY_PROTOCOL, ProxyProtocol::ALL)
+        self.word(PROXY_PROTOCOL, &ProxyProtocol::ALL)
     }
 
     /// `meshtcp.io/tcp-keepalive`, on a route or the Mesh: idle time before the first TCP keepalive probe; zero:
@@ -288,12 +281,12 @@ impl<'l> Declared<'l> {
 
     /// `meshtcp.io/data-path`, on a route, a Dataplane or the Mesh.
     pub fn data_path(self) -> Option<DataPath> {
-        self.word(DATA_PATH, DataPath::ALL)
+        self.word(DATA_PATH, &DataPath::ALL)
     }
 
     /// `meshtcp.io/data-path.PORT`, on a Dataplane: for its outbounds with this port.
     pub fn data_path_at(self, port: u16) -> Option<DataPath> {
-        self.word(&DATA_PATH_OF_OUTBOUND.replace(PORT, &port.to_string()), DataPath::ALL)
+        self.word(&DATA_PATH_OF_OUTBOUND.replace(PORT, &port.to_string()), &DataPath::ALL)
     }
 
     /// Ports of outbounds for which [`Declared::data_path_at`] has a value.

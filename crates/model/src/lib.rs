@@ -33,6 +33,7 @@ pub mod reference;
 pub mod resource;
 pub mod topology;
 pub mod violation;
+mod words;
 
 pub use address_range::{AddressRange, InvalidRange};
 pub use key::{NoKey, ResourceKey};

@@ -125,35 +125,22 @@ pub enum RefKind {
     MeshHTTPRoute,
 }
 
-impl RefKind {
-    /// All kinds.
-    pub const ALL: [RefKind; 9] = [
-        RefKind::Mesh,
-        RefKind::Dataplane,
-        RefKind::MeshSubset,
-        RefKind::MeshGateway,
-        RefKind::MeshService,
-        RefKind::MeshExternalService,
-        RefKind::MeshMultiZoneService,
-        RefKind::MeshServiceSubset,
-        RefKind::MeshHTTPRoute,
-    ];
-
+crate::words! {
     /// Name of the kind.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RefKind::Mesh => "Mesh",
-            RefKind::Dataplane => "Dataplane",
-            RefKind::MeshSubset => "MeshSubset",
-            RefKind::MeshGateway => "MeshGateway",
-            RefKind::MeshService => "MeshService",
-            RefKind::MeshExternalService => "MeshExternalService",
-            RefKind::MeshMultiZoneService => "MeshMultiZoneService",
-            RefKind::MeshServiceSubset => "MeshServiceSubset",
-            RefKind::MeshHTTPRoute => "MeshHTTPRoute",
-        }
+    RefKind {
+        Mesh: "Mesh",
+        Dataplane: "Dataplane",
+        MeshSubset: "MeshSubset",
+        MeshGateway: "MeshGateway",
+        MeshService: "MeshService",
+        MeshExternalService: "MeshExternalService",
+        MeshMultiZoneService: "MeshMultiZoneService",
+        MeshServiceSubset: "MeshServiceSubset",
+        MeshHTTPRoute: "MeshHTTPRoute",
     }
+}
 
+impl RefKind {
     /// Parses a kind; case-sensitive.
     pub fn from_text(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)

@@ -50,16 +50,9 @@ pub enum PolicyRole {
     WorkloadOwner,
 }
 
-impl PolicyRole {
+crate::words! {
     /// Name of the role in the label.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PolicyRole::System => "system",
-            PolicyRole::Producer => "producer",
-            PolicyRole::Consumer => "consumer",
-            PolicyRole::WorkloadOwner => "workload-owner",
-        }
-    }
+    PolicyRole { System: "system", Producer: "producer", Consumer: "consumer", WorkloadOwner: "workload-owner" }
 }
 
 /// Metadata of a resource: everything besides its body.

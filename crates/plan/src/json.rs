@@ -44,7 +44,6 @@
 mod destination;
 mod listener;
 mod permissions;
-mod policy;
 
 use model::policy::{PassthroughMatch, PassthroughTo};
 use serde_json::{Map, Value, json};
@@ -89,7 +88,7 @@ pub fn plan_json(plan: &Plan) -> Value {
         "outbounds": outbounds,
         "gatewayListeners": gateways,
         "clusters": destinations,
-        "routes": routes.iter().map(|route| policy::route(route)).collect::<Vec<_>>(),
+        "routes": routes,
         "warnings": warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     if !names.is_empty() {

@@ -2,13 +2,11 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Write as _};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use model::topology::{Dataplane, Mesh};
 use model::{AddressRange, Kind, Labels, Profile, ProxyKey, Resource, ResourceId, Spec, Tags};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::dialled::{Dialled, TagAddresses};
 use crate::features::ProxyFeatures;
@@ -121,7 +119,6 @@ pub struct Snapshot {
     labels: PairIndex,
     tags: PairIndex,
     targets: PairIndex,
-    hash: OnceLock<u64>,
     pub(crate) memo: Memo,
     pub(crate) pools: Arc<Pools>,
 }
@@ -154,8 +151,8 @@ impl Snapshot {
         labels.finish();
         tags.finish();
         targets.finish();
-        let (hash, memo, pools) = (OnceLock::new(), Memo::default(), Arc::default());
-        Self { context, resources, ids, labels, tags, targets, hash, memo, pools }
+        let (memo, pools) = (Memo::default(), Arc::default());
+        Self { context, resources, ids, labels, tags, targets, memo, pools }
     }
 
     /// As [`Snapshot::new`]; its plans share their equal parts with those of an earlier snapshot.
@@ -303,19 +300,6 @@ impl Snapshot {
         })
     }
 
-    /// Hash of the whole content, the same for the same content on every machine. Computed on first use.
-    pub fn content_hash(&self) -> u64 {
-        *self.hash.get_or_init(|| {
-            let mut hash = HashWriter(Xxh3::new());
-            // Hashing takes any text: writing cannot fail.
-            let _ = write!(hash, "{:?}", self.context);
-            for resource in &self.resources {
-                let _ = write!(hash, "{resource:?}");
-            }
-            hash.0.digest()
-        })
-    }
-
     /// Returns the policies of a kind in a mesh that were indexed under a condition on proxies, with their
     /// positions, ascending.
     pub(crate) fn policies_with<'a>(
@@ -356,13 +340,4 @@ fn store_key(resource: &Resource) -> (Kind, &str, &str) {
 fn arrival_free_order(a: &Resource, b: &Resource) -> Ordering {
     let key = |resource: &Resource| (Arc::clone(&resource.meta().source), format!("{resource:?}"));
     key(a).cmp(&key(b))
-}
-
-struct HashWriter(Xxh3);
-
-impl fmt::Write for HashWriter {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.update(text.as_bytes());
-        Ok(())
-    }
 }

@@ -11,8 +11,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::net::UnixStream;
@@ -23,6 +21,7 @@ use tonic::metadata::MetadataValue;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
+use trust::{pem, pem_of_certificates};
 use xds::proto::l4::{
     AGENT_TRUST, Certificate, Cluster, Listener, Secret, TlsTerms, Trust, TrustDomain, agent_certificate,
     id_of,
@@ -40,8 +39,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Limit for the first answer of a stream: an agent that knows the process has it at hand.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Length of a line of PEM.
-const LINE: usize = 64;
 
 #[derive(Clone, PartialEq, Message)]
 struct Asked {}
@@ -217,34 +214,8 @@ fn domain(id: &str) -> String {
 }
 
 /// Certificates in DER, one after another, as PEM.
-fn certificates(mut der: &[u8]) -> Result<String, String> {
-    let mut text = String::new();
-    while !der.is_empty() {
-        let length = length_of(der).filter(|length| *length <= der.len());
-        let Some(length) = length else { return Err("the agent sent a certificate that is none".to_owned()) };
-        let (one, rest) = der.split_at(length);
-        text += &pem("CERTIFICATE", one);
-        der = rest;
-    }
-    Ok(text)
-}
-
-/// Length of the DER sequence at the beginning, header included; `None`: there is none.
-fn length_of(der: &[u8]) -> Option<usize> {
-    match *der {
-        [0x30, short @ 0..=0x7f, ..] => Some(2 + usize::from(short)),
-        [0x30, 0x81, length, ..] => Some(3 + usize::from(length)),
-        [0x30, 0x82, high, low, ..] => Some(4 + usize::from(u16::from_be_bytes([high, low]))),
-        [0x30, 0x83, high, middle, low, ..] => Some(5 + u32::from_be_bytes([0, high, middle, low]) as usize),
-        _ => None,
-    }
-}
-
-fn pem(word: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> =
-        (0..text.len()).step_by(LINE).map(|at| &text[at..text.len().min(at + LINE)]).collect();
-    format!("-----BEGIN {word}-----\n{}\n-----END {word}-----\n", lines.join("\n"))
+fn certificates(der: &[u8]) -> Result<String, String> {
+    pem_of_certificates(der).ok_or_else(|| "the agent sent a certificate that is none".to_owned())
 }
 
 #[cfg(test)]
@@ -275,7 +246,7 @@ mod tests {
             certificate.chain_pem.starts_with("-----BEGIN CERTIFICATE-----\nMAMBAgM=\n"),
             "{certificate:?}"
         );
-        assert!(certificate.key_pem.lines().all(|line| line.len() <= 64));
+        assert!(certificate.key_pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
         let domains: Vec<_> = read(AGENT_TRUST).trust.unwrap().domains;
         let names: Vec<&str> = domains.iter().map(|it| it.domain.as_str()).collect();
         assert_eq!(names, ["other.example", "own.example"]);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use meshtcp_proxy::Proxy;
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use support::hello::client_hello;
 use support::{Mesh, Server, free_address, options, patient, wait_until};
 use xds::proto::l4;
 
@@ -61,17 +62,6 @@ fn letter(mut client: &TcpStream) -> char {
     char::from(letter[0])
 }
 
-/// Shortest client hello with a server name.
-fn hello(name: &str) -> Vec<u8> {
-    let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
-    let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
-    let extensions = [&[0, 0][..], &vector16(&names)].concat();
-    let body = [&[3, 3][..], &[9; 32], &[0], &vector16(&[0x13, 1]), &[1, 0], &vector16(&extensions)].concat();
-    let length = (body.len() as u32).to_be_bytes();
-    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
-    [&[22, 3, 1][..], &vector16(&message)].concat()
-}
-
 #[test]
 fn where_a_client_comes_from_decides_before_it_says_a_word() {
     let address = free_address();
@@ -94,10 +84,10 @@ fn a_server_name_decides_and_the_rest_goes_on_without_one() {
         [("s", "*.example.com", "127.5.0.0/16"), ("n", "db.example.com", ""), ("w", "*.example.com", "")];
     let (proxy, _servers) = started(address, &rules);
     for (source, bytes, wanted) in [
-        ([127, 5, 0, 1], hello("db.example.com"), 's'),
-        ([127, 0, 0, 1], hello("DB.example.com"), 'n'),
-        ([127, 0, 0, 1], hello("www.example.com"), 'w'),
-        ([127, 0, 0, 1], hello("example.org"), 'r'),
+        ([127, 5, 0, 1], client_hello("db.example.com"), 's'),
+        ([127, 0, 0, 1], client_hello("DB.example.com"), 'n'),
+        ([127, 0, 0, 1], client_hello("www.example.com"), 'w'),
+        ([127, 0, 0, 1], client_hello("example.org"), 'r'),
         ([127, 5, 0, 1], b"PING\r\n".to_vec(), 'r'),
     ] {
         let mut client = dial_from(source, address);
@@ -113,7 +103,7 @@ fn a_server_name_decides_and_the_rest_goes_on_without_one() {
     assert!(begun.elapsed() >= SILENCE);
     // one that began a hello is waited for: it has more to send
     let mut client = dial_from([127, 0, 0, 1], address);
-    let bytes = hello("db.example.com");
+    let bytes = client_hello("db.example.com");
     client.write_all(&bytes[..20]).unwrap();
     std::thread::sleep(SILENCE * 2);
     client.write_all(&bytes[20..]).unwrap();

@@ -11,6 +11,7 @@ use ::l4::Ending;
 use ::l4::health::EndpointState;
 use ::l4::proxy_protocol::{Ends, Header, HeaderVersion, read_header, write_header};
 use meshtcp_proxy::{Options, Proxy};
+use support::hello::client_hello;
 use support::{
     Mesh, Server, before, counters, dial, echo, free_address, options, proxy, read_until_reset, wait_until,
 };
@@ -182,16 +183,6 @@ fn an_incomplete_header_is_waited_for_no_longer_than_the_timeout() {
     slow.write_all(b"PROXY TCP4").unwrap();
     read_until_reset(&slow);
     wait_until("it is counted", || ended(&proxy, Ending::ProxyHeaderTimeout) == 1);
-}
-
-/// TLS client hello with a server name and nothing else of interest.
-fn client_hello(server_name: &str) -> Vec<u8> {
-    let sized = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
-    let names = sized(&[&[0][..], &sized(server_name.as_bytes())].concat());
-    let extensions = sized(&[&[0, 0][..], &sized(&names)].concat());
-    let body = [&[3, 3][..], &[7; 32], &[0], &sized(&[0x13, 0x01]), &[1, 0], &extensions].concat();
-    let handshake = [&[1, 0][..], &sized(&body)].concat();
-    [&[22, 3, 1][..], &sized(&handshake)].concat()
 }
 
 #[test]

@@ -10,30 +10,9 @@ use std::time::Duration;
 
 use ::l4::Ending;
 use meshtcp_proxy::{Options, Proxy};
+use support::hello::client_hello;
 use support::{Mesh, Server, counters, dial, echo, free_address, options, read_until_reset, wait_until};
 use xds::proto::l4;
-
-fn vector16(body: &[u8]) -> Vec<u8> {
-    [&(body.len() as u16).to_be_bytes()[..], body].concat()
-}
-
-/// Client hello with a server name, or without one.
-fn hello(name: Option<&str>) -> Vec<u8> {
-    let mut extensions = Vec::new();
-    if let Some(name) = name {
-        let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
-        extensions.extend([&[0, 0][..], &vector16(&names)].concat());
-    }
-    let mut body = vec![3, 3];
-    body.extend([9; 32]);
-    body.push(0);
-    body.extend(vector16(&[0x13, 0x01]));
-    body.extend([1, 0]);
-    body.extend(vector16(&extensions));
-    let length = (body.len() as u32).to_be_bytes();
-    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
-    [&[22, 3, 1][..], &vector16(&message)].concat()
-}
 
 /// Gateway whose patterns lead to a server each, which sends the pattern's letter and echoes.
 fn gateway(address: SocketAddr, hello_timeout: Duration) -> (Proxy, Vec<Server>) {
@@ -75,7 +54,7 @@ fn the_most_exact_name_wins_and_every_byte_passes() {
         ("web.eu.example.com", b'l'),
     ] {
         let mut client = dial(address);
-        let bytes = [hello(Some(name)), b"early data".to_vec()].concat();
+        let bytes = [client_hello(name), b"early data".to_vec()].concat();
         client.write_all(&bytes).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         let mut back = Vec::new();
@@ -90,7 +69,7 @@ fn a_hello_in_single_bytes_is_awaited() {
     let address = free_address();
     let (_proxy, _servers) = gateway(address, support::PATIENCE);
     let mut client = dial(address);
-    let bytes = hello(Some("db.example.com"));
+    let bytes = client_hello("db.example.com");
     for byte in &bytes {
         client.write_all(&[*byte]).unwrap();
     }
@@ -104,8 +83,8 @@ fn what_nobody_asked_for_is_refused() {
     let address = free_address();
     let (proxy, servers) = gateway(address, support::PATIENCE);
     for (bytes, ending) in [
-        (hello(Some("example.com")), Ending::NoServerName),
-        (hello(None), Ending::NoServerName),
+        (client_hello("example.com"), Ending::NoServerName),
+        (client_hello(None::<&str>), Ending::NoServerName),
         (b"GET / HTTP/1.1\r\n\r\n".to_vec(), Ending::BadHello),
     ] {
         let mut client = dial(address);
@@ -118,7 +97,7 @@ fn what_nobody_asked_for_is_refused() {
 
 /// Sends every kind of part of a hello, and expects a reset and no other byte for each.
 fn send_parts(address: SocketAddr, then: impl Fn(&TcpStream) + Sync) {
-    let bytes = hello(Some("db.example.com"));
+    let bytes = client_hello("db.example.com");
     thread::scope(|scope| {
         for cut in [0, 1, 5, 40, bytes.len() - 1] {
             let (part, then) = (&bytes[..cut], &then);
@@ -168,7 +147,7 @@ fn a_default_route_takes_what_no_name_claims() {
     set.insert_message("named", &route.clusters[0].1);
     let proxy = Proxy::start(options()).unwrap();
     proxy.apply(::l4::Config::parse(&[("web".into(), &set)]).unwrap());
-    let bytes = hello(Some("else.example.com"));
+    let bytes = client_hello("else.example.com");
     let mut client = dial(address);
     client.write_all(&bytes).unwrap();
     let mut back = vec![0; bytes.len()];

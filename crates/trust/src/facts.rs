@@ -3,19 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-
-use crate::der::{BOOLEAN, Element, Elements, OBJECT, OCTETS, SEQUENCE, TIME, UTC_TIME};
-
-const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-/// Tag `[3]` of the extensions.
-const EXTENSIONS: u8 = 0xa3;
-/// Tag `[0]` of the version.
-const VERSION: u8 = 0xa0;
-const DNS_NAME: u8 = 0x82;
-const ADDRESS: u8 = 0x87;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
 
 /// Facts about a certificate, from its own content. They prove nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,32 +21,18 @@ pub struct CertificateFacts {
 impl CertificateFacts {
     /// Parses a certificate in DER; `None`: it is not one.
     pub fn read(certificate: &[u8]) -> Option<Self> {
-        let mut signed = Elements(certificate).next_if(SEQUENCE)?.elements().next_if(SEQUENCE)?.elements();
-        signed.next_if(VERSION);
-        // serial number, algorithm, issuer
-        let _ = (signed.next()?, signed.next()?, signed.next()?);
-        let mut validity = signed.next_if(SEQUENCE)?.elements();
-        let valid = seconds(validity.next()?)?..=seconds(validity.next()?)?;
-        let extensions = signed.find(|element| element.tag == EXTENSIONS);
-        let mut facts = Self { names: Vec::new(), signs: false, valid };
-        let list = extensions.and_then(|it| it.elements().next_if(SEQUENCE));
-        for extension in list.into_iter().flat_map(Element::elements) {
-            let mut parts = extension.elements();
-            let name = parts.next_if(OBJECT)?.content;
-            // critical flag
-            parts.next_if(BOOLEAN);
-            let inside = parts.next_if(OCTETS)?.elements().next_if(SEQUENCE);
-            match name {
-                ALTERNATIVE_NAMES => facts.names = inside?.elements().filter_map(name_in).collect(),
-                BASIC_CONSTRAINTS => {
-                    let signs = inside?.elements().next_if(BOOLEAN);
-                    facts.signs = signs.is_some_and(|signs| signs.content != [0]);
-                }
-                _ => {}
-            }
-        }
-        facts.names.sort();
-        Some(facts)
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let names = certificate.subject_alternative_name().ok()?;
+        let names = names.into_iter().flat_map(|extension| &extension.value.general_names);
+        let mut names: Vec<String> = names.filter_map(name).collect();
+        names.sort();
+        let constraints = certificate.basic_constraints().ok()?;
+        let (from, to) = (certificate.validity().not_before, certificate.validity().not_after);
+        Some(Self {
+            names,
+            signs: constraints.is_some_and(|extension| extension.value.ca),
+            valid: from.timestamp()..=to.timestamp(),
+        })
     }
 
     /// Returns `true` if it is for a host: a DNS name, where `*` stands for one label, or an IP address.
@@ -70,37 +46,17 @@ impl CertificateFacts {
     }
 }
 
-fn name_in(Element { tag, content }: Element<'_>) -> Option<String> {
-    match (tag, content.len()) {
-        (DNS_NAME, _) => String::from_utf8(content.to_vec()).ok(),
-        (ADDRESS, 4) => {
-            <[u8; 4]>::try_from(content).ok().map(|it| IpAddr::from(Ipv4Addr::from(it)).to_string())
-        }
-        (ADDRESS, 16) => {
-            <[u8; 16]>::try_from(content).ok().map(|it| IpAddr::from(Ipv6Addr::from(it)).to_string())
+/// DNS name or IP address as text; `None`: another sort of name, or an address of another length.
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(|it| IpAddr::from(Ipv4Addr::from(it)));
+            let v6 = || <[u8; 16]>::try_from(*bytes).map(|it| IpAddr::from(Ipv6Addr::from(it)));
+            Some(v4.or_else(|_| v6()).ok()?.to_string())
         }
         _ => None,
     }
-}
-
-/// Parses `YYMMDDHHMMSSZ` until 2049, `YYYYMMDDHHMMSSZ` later (RFC 5280 §4.1.2.5).
-fn seconds(Element { tag, content }: Element<'_>) -> Option<i64> {
-    let digits = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
-    let (year, rest) = match tag {
-        UTC_TIME => {
-            let (year, rest) = digits.split_at_checked(2)?;
-            let year: i16 = year.parse().ok()?;
-            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
-        }
-        TIME => {
-            let (year, rest) = digits.split_at_checked(4)?;
-            (year.parse().ok()?, rest)
-        }
-        _ => return None,
-    };
-    let pair = |at: usize| rest.get(at..at + 2)?.parse::<i8>().ok();
-    let time = DateTime::new(year, pair(0)?, pair(2)?, pair(4)?, pair(6)?, pair(8)?, 0).ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second())
 }
 
 #[cfg(test)]

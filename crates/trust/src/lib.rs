@@ -3,6 +3,7 @@
 //! ```text
 //!  certificates in PEM ─▶ Trust ─▶ rustls::ClientConfig: commands, proxies, databases
 //!  one certificate     ─▶ CertificateFacts: names, dates, whether it may sign others
+//!  DER                 ─▶ PEM
 //! ```
 //!
 //! A peer is trusted if its certificate is for the dialled name, is valid now, and is either signed by one of the
@@ -12,11 +13,12 @@
 //! Nothing is read from files or from a clock: the time comes with each handshake.
 #![forbid(unsafe_code)]
 
-mod der;
 mod facts;
 mod help;
+mod pem;
 mod verifier;
 
 pub use facts::CertificateFacts;
 pub use help::{distrust, help};
+pub use pem::{pem, pem_of_certificates};
 pub use verifier::{Trust, TrustError};

@@ -1,12 +1,15 @@
 //! Seeded run of every entry point, in every test run. A failure prints the input that violated an invariant.
 
+#[path = "../../../crates/l4/tests/support/hello.rs"]
+mod support;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use meshtcp_doors::{
     Mutations, certificate, discovery, dns, draft, files_below, hello, plan, proxy_header, report,
 };
-
 use prost::Message;
+use support::client_hello;
 use xds::proto::l4::{TrafficReport, TrafficRow};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
@@ -85,16 +88,6 @@ fn reports_mutated() {
     let all = [&[0][..], &first, &[1], &anew, &[6], &second].concat();
     report(&all);
     knock(report, Mutations::new(9, vec![all]).take(3000));
-}
-
-/// TLS 1.3 client hello with one extension.
-fn client_hello(server_name: &str) -> Vec<u8> {
-    let sized = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
-    let names = sized(&[&[0][..], &sized(server_name.as_bytes())].concat());
-    let extensions = sized(&[&[0, 0][..], &sized(&names)].concat());
-    let body = [&[3, 3][..], &[7; 32], &[0], &sized(&[0x13, 0x01]), &[1, 0], &extensions].concat();
-    let handshake = [&[1, 0][..], &sized(&body)].concat();
-    [&[22, 3, 1][..], &sized(&handshake)].concat()
 }
 
 #[test]

@@ -13,7 +13,7 @@ use model::resource::NAMESPACE_LABEL;
 use serde_json::{Value, json};
 
 use super::Made;
-use super::note::{Note, Origin};
+use super::note::{Import, Origin};
 use super::route::{Item, LISTENER_TAG, Route, Target, reference};
 
 const GROUP: &str = "gateway.networking.k8s.io";
@@ -25,8 +25,7 @@ pub(super) fn import(documents: &[Document]) -> Made<'_> {
         let origin = Origin::of(document);
         match (origin.kind(), origin.group()) {
             ("TCPRoute", GROUP) => {
-                let mut import =
-                    Import { origin, gateways: &gateways, notes: &mut made.notes, refused: false };
+                let mut import = Import::new(origin, &gateways, &mut made.notes);
                 let routes = import.routes();
                 if !import.refused {
                     made.routes.extend(routes);
@@ -41,27 +40,10 @@ pub(super) fn import(documents: &[Document]) -> Made<'_> {
     made
 }
 
-struct Import<'a, 'n> {
-    origin: Origin<'a>,
-    gateways: &'n Gateways,
-    notes: &'n mut Vec<Note>,
-    /// `true`: something prevents any route from being made.
-    refused: bool,
-}
-
-impl<'a> Import<'a, '_> {
-    fn note(&mut self, field: &str, text: impl Into<String>) {
-        self.notes.push(self.origin.note(field, text));
-    }
-
-    fn refuse(&mut self, field: &str, text: impl Into<String>) {
-        self.notes.push(self.origin.refusal(field, text));
-        self.refused = true;
-    }
-
+impl<'a> Import<'a, '_, Gateways> {
     fn routes(&mut self) -> Vec<Route<'a>> {
         let spec = self.origin.spec();
-        unknown(&self.origin, spec, "spec", &["parentRefs", "rules"], self.notes);
+        self.unknown(spec, "spec", &["parentRefs", "rules"]);
         let Some(backends) = self.rules(spec) else { return Vec::new() };
         let mut of_services: BTreeMap<Target, Vec<Item>> = BTreeMap::new();
         let mut of_gateways = Vec::new();
@@ -69,7 +51,7 @@ impl<'a> Import<'a, '_> {
         for (at, parent) in parents.iter().enumerate() {
             let field = format!("spec.parentRefs[{at}]");
             let known = ["group", "kind", "name", "namespace", "sectionName", "port"];
-            unknown(&self.origin, parent, &field, &known, self.notes);
+            self.unknown(parent, &field, &known);
             let (kind, name) =
                 (text(parent, "kind").unwrap_or("Gateway"), text(parent, "name").unwrap_or_default());
             match (kind, text(parent, "group").unwrap_or(if kind == "Service" { "" } else { GROUP })) {
@@ -126,7 +108,7 @@ impl<'a> Import<'a, '_> {
         let namespace = text(parent, "namespace").unwrap_or(&self.origin.namespace).to_owned();
         let (section, port) = (text(parent, "sectionName"), parent.get("port").and_then(Value::as_u64));
         let target = |listener| Target::Gateway { name: gateway.to_owned(), listener };
-        if let Some(known) = self.gateways.get(&namespace, gateway) {
+        if let Some(known) = self.known.get(&namespace, gateway) {
             let attached = known.attached(&self.origin.namespace, section, port);
             if attached.is_empty() {
                 self.note(field, "no TCP listener of the Gateway takes this route: left out");
@@ -174,7 +156,7 @@ impl<'a> Import<'a, '_> {
             self.note("spec.rules", "without a rule nothing is routed: left out");
             return None;
         };
-        unknown(&self.origin, rule, "spec.rules[0]", &["name", "backendRefs"], self.notes);
+        self.unknown(rule, "spec.rules[0]", &["name", "backendRefs"]);
         let refs = list(rule, "backendRefs");
         if refs.is_empty() {
             let text = "a rule without backends refuses every connection, which no route here can say";
@@ -188,7 +170,7 @@ impl<'a> Import<'a, '_> {
 
     fn backend(&mut self, field: &str, backend: &Value) -> Option<Value> {
         let known = ["group", "kind", "name", "namespace", "port", "weight"];
-        unknown(&self.origin, backend, field, &known, self.notes);
+        self.unknown(backend, field, &known);
         let name = text(backend, "name").unwrap_or_default();
         let kind = match text(backend, "kind").unwrap_or("Service") {
             "Service" => "MeshService",
@@ -215,15 +197,6 @@ impl<'a> Import<'a, '_> {
         }
         Some(made.into())
     }
-}
-
-/// Adds notes about unknown members of an object.
-fn unknown(origin: &Origin<'_>, value: &Value, field: &str, known: &[&str], notes: &mut Vec<Note>) {
-    let members = value.as_object().into_iter().flatten();
-    let others = members.filter(|(key, _)| !known.contains(&key.as_str()));
-    notes.extend(
-        others.map(|(key, _)| origin.note(&format!("{field}.{key}"), "has no counterpart: left out")),
-    );
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> Option<&'v str> {

@@ -15,7 +15,7 @@ use model::resource::NAMESPACE_LABEL;
 use serde_json::{Value, json};
 
 use super::Made;
-use super::note::{Note, Origin};
+use super::note::Origin;
 use super::route::{Item, LISTENER_TAG, Route, Target};
 
 pub(super) fn import(documents: &[Document]) -> Made<'_> {
@@ -25,7 +25,7 @@ pub(super) fn import(documents: &[Document]) -> Made<'_> {
         let origin = Origin::of(document);
         match origin.kind() {
             "VirtualService" => {
-                let mut import = Import { origin, subsets: &subsets, notes: &mut made.notes, refused: false };
+                let mut import = Import::new(origin, &subsets, &mut made.notes);
                 let routes = import.routes();
                 if !import.refused {
                     made.routes.extend(routes);
@@ -41,32 +41,9 @@ pub(super) fn import(documents: &[Document]) -> Made<'_> {
 }
 
 /// Import of one VirtualService.
-struct Import<'a, 'n> {
-    origin: Origin<'a>,
-    subsets: &'n Subsets,
-    notes: &'n mut Vec<Note>,
-    /// `true`: something prevents any route from being made.
-    refused: bool,
-}
+type Import<'a, 'n> = super::note::Import<'a, 'n, Subsets>;
 
 impl<'a> Import<'a, '_> {
-    fn note(&mut self, field: &str, text: impl Into<String>) {
-        self.notes.push(self.origin.note(field, text));
-    }
-
-    fn refuse(&mut self, field: &str, text: impl Into<String>) {
-        self.notes.push(self.origin.refusal(field, text));
-        self.refused = true;
-    }
-
-    /// Adds notes about unknown members of an object.
-    fn unknown(&mut self, value: &Value, field: &str, known: &[&str]) {
-        let members = value.as_object().into_iter().flatten();
-        for (key, _) in members.filter(|(key, _)| !known.contains(&key.as_str())) {
-            self.note(&format!("{field}.{key}"), "has no counterpart: left out");
-        }
-    }
-
     fn routes(&mut self) -> Vec<Route<'a>> {
         let spec = self.origin.spec();
         let entries = list(spec.get("tcp"));

@@ -86,6 +86,43 @@ impl<'a> Origin<'a> {
     pub(super) fn refusal(&self, field: &str, text: impl Into<String>) -> Note {
         Note { refused: true, ..self.note(field, text) }
     }
+
+    /// Notes about the members of an object that are not known.
+    pub(super) fn unknown(&self, value: &Value, field: &str, known: &[&str]) -> Vec<Note> {
+        let members = value.as_object().into_iter().flatten();
+        let others = members.filter(|(key, _)| !known.contains(&key.as_str()));
+        others.map(|(key, _)| self.note(&format!("{field}.{key}"), "has no counterpart: left out")).collect()
+    }
+}
+
+/// Import of one document.
+pub(super) struct Import<'a, 'n, K> {
+    pub(super) origin: Origin<'a>,
+    /// What other documents say.
+    pub(super) known: &'n K,
+    pub(super) notes: &'n mut Vec<Note>,
+    /// `true`: something prevents any route from being made.
+    pub(super) refused: bool,
+}
+
+impl<'a, 'n, K> Import<'a, 'n, K> {
+    pub(super) fn new(origin: Origin<'a>, known: &'n K, notes: &'n mut Vec<Note>) -> Self {
+        Self { origin, known, notes, refused: false }
+    }
+
+    pub(super) fn note(&mut self, field: &str, text: impl Into<String>) {
+        self.notes.push(self.origin.note(field, text));
+    }
+
+    pub(super) fn refuse(&mut self, field: &str, text: impl Into<String>) {
+        self.notes.push(self.origin.refusal(field, text));
+        self.refused = true;
+    }
+
+    /// Adds notes about unknown members of an object.
+    pub(super) fn unknown(&mut self, value: &Value, field: &str, known: &[&str]) {
+        self.notes.extend(self.origin.unknown(value, field, known));
+    }
 }
 
 /// Parses a field path from our own code.

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use l4::balance::Draw;
-use l4::config::{self, Listener, Route};
+use l4::config::{Existing, Listener, Route};
 use l4::decide::{Addresses, AllWell, Facts, RouteIndex};
 use l4::existing::{ClosableConnection, Drain, Established, Fate, Shares, fate};
-use plan::ProxyId;
+use plan::{OnWeightChange, ProxyId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,46 +44,12 @@ pub struct LiveConnection {
     pub draw: Option<u64>,
 }
 
-/// Effect of a change of a split on open connections (label `meshtcp.io/existing`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ConnectionEffect {
-    /// Connections stay where they are.
-    #[default]
-    Keep,
-    /// Connections above the new share of their backend are closed, idle ones first.
-    DrainExcess,
-    /// Connections that would go to another backend by their own draw are closed.
-    Close,
-}
-
-impl ConnectionEffect {
-    /// Value of the label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ConnectionEffect::Keep => "keep",
-            ConnectionEffect::DrainExcess => "drain-excess",
-            ConnectionEffect::Close => "close",
-        }
-    }
-}
-
-impl From<config::Existing> for ConnectionEffect {
-    fn from(existing: config::Existing) -> Self {
-        match existing {
-            config::Existing::Keep => ConnectionEffect::Keep,
-            config::Existing::DrainExcess => ConnectionEffect::DrainExcess,
-            config::Existing::Close => ConnectionEffect::Close,
-        }
-    }
-}
-
 /// Effect of a change on the open connections of one listener.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Affected {
     /// Setting that decides.
-    pub existing: ConnectionEffect,
+    pub existing: OnWeightChange,
     /// Number of open connections.
     pub open: u64,
     /// Number of connections above the share that their backend would have.
@@ -103,7 +69,7 @@ impl Affected {
     pub(super) fn of(before: Option<&Listener>, after: Option<&Listener>, live: &LiveConnections) -> Self {
         let LiveConnections { open, age_seconds } = live;
         let mut affected = Self {
-            existing: ConnectionEffect::Keep,
+            existing: OnWeightChange::Keep,
             open: open.len() as u64,
             above_share: 0,
             closed: 0,
@@ -126,7 +92,7 @@ impl Affected {
             let established =
                 Established { facts, draw: connection.draw.map(Draw), cluster: &cluster, drawn: &drawn };
             let (shares, shares_before) = (Shares::of(&route), was.as_deref().map(Shares::of));
-            affected.existing = route.existing.into();
+            affected.existing = setting(route.existing);
             let fate =
                 fate(&established, shares_before.as_ref(), after, &route, &shares, (&standings, &addresses));
             match fate {
@@ -139,6 +105,15 @@ impl Affected {
         affected.above_share = excess(&all);
         affected.closed += excess(&draining);
         affected
+    }
+}
+
+/// Setting of a route, as its label says it.
+fn setting(existing: Existing) -> OnWeightChange {
+    match existing {
+        Existing::Keep => OnWeightChange::Keep,
+        Existing::DrainExcess => OnWeightChange::DrainExcess,
+        Existing::Close => OnWeightChange::Close,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use plan::ProxyId;
+use plan::{OnWeightChange, ProxyId};
 
-use super::{Affected, ConnectionEffect, Preview, ProxyPreview, ResourceChange, Verb};
+use super::{Affected, Preview, ProxyPreview, ResourceChange, Verb};
 
 impl fmt::Display for Preview {
     /// Resources with their fields, then changes of proxies and open connections, then remarks.
@@ -60,7 +60,7 @@ fn names(who: &[&ProxyId]) -> String {
 }
 
 fn connections<'a>(f: &mut fmt::Formatter<'_>, affected: impl Iterator<Item = &'a Affected>) -> fmt::Result {
-    let mut sums: BTreeMap<&'static str, (ConnectionEffect, u64, u64, u64, f64)> = BTreeMap::new();
+    let mut sums: BTreeMap<&'static str, (OnWeightChange, u64, u64, u64, f64)> = BTreeMap::new();
     for Affected { existing, open, above_share, closed, age_seconds } in affected {
         let sum = sums.entry(existing.as_str()).or_insert((*existing, 0, 0, 0, 0.0));
         sum.1 += open;
@@ -75,11 +75,11 @@ fn connections<'a>(f: &mut fmt::Formatter<'_>, affected: impl Iterator<Item = &'
             "\n{open} open connection{plural} under `meshtcp.io/existing: {word}` (counted {age:.0} s ago): "
         )?;
         match existing {
-            ConnectionEffect::Keep if closed == 0 => {
+            OnWeightChange::Keep if closed == 0 => {
                 let (are, their) = if above == 1 { ("is", "its") } else { ("are", "their") };
                 writeln!(f, "all stay; {above} {are} above the new share of {their} backend")?
             }
-            ConnectionEffect::Keep | ConnectionEffect::DrainExcess | ConnectionEffect::Close => {
+            OnWeightChange::Keep | OnWeightChange::DrainExcess | OnWeightChange::Close => {
                 writeln!(f, "{closed} would be closed, {} stay", open - closed.min(open))?;
             }
         }

@@ -107,35 +107,24 @@ pub struct RampEvent {
     pub what: String,
 }
 
+model::words! {
+    /// Name in a status.
+    Phase {
+        Progressing: "Progressing",
+        AwaitingApproval: "AwaitingApproval",
+        Paused: "Paused",
+        Held: "Held",
+        Aborted: "Aborted",
+        Finished: "Finished",
+        Adopted: "Adopted",
+    }
+}
+
 impl Phase {
     /// Returns `true` if the ramp does nothing more by itself.
     pub const fn is_over(self) -> bool {
         matches!(self, Phase::Aborted | Phase::Finished | Phase::Adopted)
     }
-
-    /// Name in a status.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Phase::Progressing => "Progressing",
-            Phase::AwaitingApproval => "AwaitingApproval",
-            Phase::Paused => "Paused",
-            Phase::Held => "Held",
-            Phase::Aborted => "Aborted",
-            Phase::Finished => "Finished",
-            Phase::Adopted => "Adopted",
-        }
-    }
-
-    /// All phases.
-    pub const ALL: [Phase; 7] = [
-        Phase::Progressing,
-        Phase::AwaitingApproval,
-        Phase::Paused,
-        Phase::Held,
-        Phase::Aborted,
-        Phase::Finished,
-        Phase::Adopted,
-    ];
 }
 
 impl Ramp {

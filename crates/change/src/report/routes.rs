@@ -67,27 +67,18 @@ pub enum RouteState {
     WithoutEffect,
 }
 
-impl RouteState {
-    /// All values, the best first.
-    pub const ALL: [RouteState; 5] = [
-        RouteState::Live,
-        RouteState::Pending,
-        RouteState::Refused,
-        RouteState::Detached,
-        RouteState::WithoutEffect,
-    ];
-
-    /// Name: `live`, `pending`, `refused`, `detached` or `without-effect`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RouteState::Live => "live",
-            RouteState::Pending => "pending",
-            RouteState::Refused => "refused",
-            RouteState::Detached => "detached",
-            RouteState::WithoutEffect => "without-effect",
-        }
+model::words! {
+    /// Name of the reach; the best is the first.
+    RouteState {
+        Live: "live",
+        Pending: "pending",
+        Refused: "refused",
+        Detached: "detached",
+        WithoutEffect: "without-effect",
     }
+}
 
+impl RouteState {
     /// Sort key: values that may need action come first.
     fn urgency(self) -> u8 {
         match self {

@@ -54,7 +54,7 @@ pub struct Traffic {
 }
 
 /// Counters of one proxy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct OfProxy {
     started: Timestamp,
     /// Time when it stopped reporting; `None`: it reports.
@@ -114,17 +114,7 @@ impl Traffic {
         for merged in sums.flows.values_mut() {
             (merged.proxies, merged.unused) = (1, None);
         }
-        let known = OfProxy {
-            started: self.since,
-            left: None,
-            is_new: false,
-            left_out: 0,
-            rows,
-            sum: Counts::default(),
-            before: Counts::default(),
-            pace: Pace::default(),
-        };
-        sums.proxies.insert(who, known);
+        sums.proxies.insert(who, OfProxy { started: self.since, rows, ..OfProxy::default() });
         sums
     }
 
@@ -160,16 +150,8 @@ impl Traffic {
     /// A limit is exceeded. What fits is taken.
     pub fn take(&mut self, proxy: &ProxyId, report: Report, now: Timestamp) -> Result<(), UnfitReport> {
         let Report { started, is_first, rows, left_out } = report;
-        if !self.proxies.contains_key(proxy) && self.proxies.len() >= self.bounds.proxies {
-            let left = self.proxies.iter().filter(|(_, known)| known.left.is_some());
-            let left: Vec<ProxyId> = left.map(|(proxy, _)| proxy.clone()).collect();
-            for proxy in left {
-                self.forget_rows(&proxy, now);
-                self.proxies.remove(&proxy);
-            }
-            if self.proxies.len() >= self.bounds.proxies {
-                return Err(UnfitReport::Full(self.bounds.proxies));
-            }
+        if !self.proxies.contains_key(proxy) {
+            self.make_room(now)?;
         }
         if self.proxies.get(proxy).is_some_and(|known| known.started != started) {
             // it was restarted: all of its counts are new
@@ -177,16 +159,8 @@ impl Traffic {
         }
         // when an older proxy counted its first report is unknown here
         let is_older = started < self.since;
-        let known = self.proxies.entry(proxy.clone()).or_insert_with(|| OfProxy {
-            started,
-            left: None,
-            is_new: is_older,
-            left_out: 0,
-            rows: BTreeMap::new(),
-            sum: Counts::default(),
-            before: Counts::default(),
-            pace: Pace::default(),
-        });
+        let new = || OfProxy { started, is_new: is_older, ..OfProxy::default() };
+        let known = self.proxies.entry(proxy.clone()).or_insert_with(new);
         if known.started != started {
             (known.started, known.is_new) = (started, false);
         }
@@ -232,6 +206,21 @@ impl Traffic {
             known.rows.insert(flow, row);
         }
         outcome
+    }
+
+    /// Makes room for one more proxy: without it all those are forgotten that stopped reporting.
+    fn make_room(&mut self, now: Timestamp) -> Result<(), UnfitReport> {
+        if self.proxies.len() < self.bounds.proxies {
+            return Ok(());
+        }
+        let left = self.proxies.iter().filter(|(_, known)| known.left.is_some());
+        let left: Vec<ProxyId> = left.map(|(proxy, _)| proxy.clone()).collect();
+        for proxy in left {
+            self.forget_rows(&proxy, now);
+            self.proxies.remove(&proxy);
+        }
+        let bound = self.bounds.proxies;
+        if self.proxies.len() < bound { Ok(()) } else { Err(UnfitReport::Full(bound)) }
     }
 
     /// Records that a proxy stopped reporting. Its counters are kept for a while: it may come back.

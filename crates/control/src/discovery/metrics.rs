@@ -131,9 +131,4 @@ impl DiscoveryMetrics {
     pub fn bytes_of(&self, type_url: &TypeUrl) -> u64 {
         self.response_bytes.get_or_create(&TypeLabels::of(type_url)).get()
     }
-
-    /// Returns the number of responses of one type sent so far.
-    pub fn responses_of(&self, type_url: &TypeUrl) -> u64 {
-        self.responses.get_or_create(&TypeLabels::of(type_url)).get()
-    }
 }

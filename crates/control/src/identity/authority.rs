@@ -12,7 +12,7 @@ use rcgen::{
 use serde_json::Value;
 
 use super::issue::{BACKDATED, after, before, lives};
-use super::pem;
+use super::rsa::{pkcs1, rsa};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -94,7 +94,7 @@ pub(super) fn make(
     CaParameters { size, lifetime }: CaParameters,
     now: Timestamp,
 ) -> Result<Made, String> {
-    let key = pem::rsa(size).ok_or("the system gives no random numbers")?;
+    let key = rsa(size).ok_or("the system gives no random numbers")?;
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, "Kuma");
     subject.push(DnType::OrganizationalUnitName, "Mesh");
@@ -108,8 +108,8 @@ pub(super) fn make(
     wanted.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = wanted.self_signed(&key).map_err(|error| error.to_string())?;
-    let key = pem::pkcs1(&key).ok_or("the key has no form that can be stored")?;
-    Ok(Made { certificate: pem::pem("CERTIFICATE", certificate.der()), key })
+    let key = pkcs1(&key).ok_or("the key has no form that can be stored")?;
+    Ok(Made { certificate: certificate.pem(), key })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use ring::signature::{
     UnparsedPublicKey,
 };
 
-use super::pem;
+use super::rsa::{pkcs1, rsa};
 
 /// Key that signs and verifies tokens.
 pub(super) enum SigningKey {
@@ -29,7 +29,7 @@ impl fmt::Debug for SigningKey {
 impl SigningKey {
     /// Generates a key, in PEM: RSA, which the zones of a Global verify too. `None`: the system has no randomness.
     pub(super) async fn generate() -> Option<String> {
-        tokio::task::spawn_blocking(|| pem::pkcs1(&pem::rsa(RsaKeySize::_2048)?)).await.ok()?
+        tokio::task::spawn_blocking(|| pkcs1(&rsa(RsaKeySize::_2048)?)).await.ok()?
     }
 
     /// Parses a private key in PEM: PKCS #8 of Ed25519 or RSA, or PKCS #1 of RSA.
@@ -96,7 +96,7 @@ mod tests {
         let rsa = SigningKey::read(pem.as_bytes()).unwrap();
         // as keys were made before
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        let ed25519 = SigningKey::read(pem::pem("PRIVATE KEY", der.as_ref()).as_bytes()).unwrap();
+        let ed25519 = SigningKey::read(trust::pem("PRIVATE KEY", der.as_ref()).as_bytes()).unwrap();
         for (key, other) in [(&rsa, &ed25519), (&ed25519, &rsa)] {
             let signature = key.sign(b"message").unwrap();
             assert!(key.verifies(b"message", &signature));

@@ -11,7 +11,6 @@ use serde_json::Value;
 use xds::{Family, ResourceSet};
 
 use super::issue::{ders, end_of, pair, parsed};
-use super::pem::pem;
 use super::sources::{Data, from_secret, provided, typed};
 use model::{Kind, ResourceKey, Spec};
 
@@ -112,7 +111,7 @@ pub(super) fn load(part: ExternalPart, bytes: &[Vec<u8>]) -> Result<Loaded, Stri
     let ends = ders.iter().enumerate().map(|(index, der)| Ok(end_of(&parsed(der, index)?)));
     let ends = ends.collect::<Result<Vec<_>, String>>()?.into_iter().min().unwrap_or_default();
     // text between the certificates is left out
-    let chain: Arc<str> = ders.iter().map(|der| pem("CERTIFICATE", der)).collect::<String>().into();
+    let chain: Arc<str> = ders.iter().map(|der| trust::pem("CERTIFICATE", der)).collect::<String>().into();
     let secret = match part {
         ExternalPart::Authority => OutsideSecret::Authority(chain),
         ExternalPart::Client => {

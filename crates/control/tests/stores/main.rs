@@ -5,9 +5,13 @@
 #[path = "../../../meshtcp/tests/e2e/certificates.rs"]
 mod certificates;
 mod child;
+#[path = "../../../meshtcp/tests/e2e/database.rs"]
+mod database;
 mod embedded;
 mod history;
 mod plain;
+#[path = "../../../meshtcp/tests/e2e/ports.rs"]
+mod ports;
 mod postgres;
 mod promises;
 
@@ -80,7 +84,7 @@ keeps_every_promise!(in_plain_files, in_a_folder());
 /// All promises on one server, each in a database of its own: a server takes long to start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_postgresql_every_promise_is_kept() {
-    let server = postgres::Server::start().await;
+    let server = postgres::Server::start();
     promises::what_is_put_can_be_read(server.store("p0").await).await;
     promises::a_listing_is_sorted_and_selected(server.store("p1").await).await;
     promises::a_change_is_made_only_on_what_was_expected(server.store("p2").await).await;

@@ -1,10 +1,8 @@
 //! Tests of the PostgreSQL store, on a real server of the test's own, which is restarted during tests.
 
 use std::fs::Permissions;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,90 +11,25 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::NoTls;
 
 use super::certificates::{Authority, Pair};
+use super::database::{Database, command};
 use super::history::{self, Work, check, collector};
 use super::promises::{document, put, route};
 
-/// Limit on the start of a server, for the most loaded machine.
+/// Limit on what a test waits for, for the most loaded machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Server with a folder and a port of its own. Dropping it stops it.
-pub(crate) struct Server {
-    folder: tempfile::TempDir,
-    port: u16,
-    running: Option<Child>,
-}
-
-/// Folder of the programs of Debian's newest server.
-fn programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
-    let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
-    folders.sort();
-    folders.pop().expect("`cargo xtask test` installs PostgreSQL")
-}
-
-/// Creates a command of the server, which does not run as root.
-fn command(program: &str) -> Command {
-    let program = programs().join(program);
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--"]).arg(program);
-    command
-}
+/// Server of one test. Dropping it stops it.
+pub(crate) struct Server(Database);
 
 impl Server {
-    pub(crate) async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-        let made = command("initdb")
-            .args(["--auth=trust", "--username=mesh", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
-            .arg(data(folder.path()))
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { folder, port, running: None };
-        server.run().await;
-        server
-    }
-
-    async fn run(&mut self) {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
-        let port = self.port.to_string();
-        let child = command("postgres")
-            .args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-D"])
-            .arg(data(self.folder.path()))
-            .current_dir(self.folder.path())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.running = Some(child);
-        let answers = async {
-            while tokio_postgres::connect(&self.address("postgres"), NoTls).await.is_err() {
-                sleep(Duration::from_millis(100)).await;
-            }
-        };
-        timeout(PATIENCE, answers).await.unwrap_or_else(|_| {
-            panic!("{}", std::fs::read_to_string(self.folder.path().join("log")).unwrap())
-        });
-    }
-
-    /// Ends the server as a crash does: nothing is written any more, and the next start has to recover.
-    fn crash(&mut self) {
-        if let Some(mut child) = self.running.take() {
-            let pid = rustix::process::Pid::from_child(&child);
-            rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
-            child.wait().unwrap();
-        }
+    pub(crate) fn start() -> Self {
+        Self(Database::start())
     }
 
     /// Requires TLS from now on for all databases except the one that the server was made with.
-    async fn insists_on_tls(&mut self, Pair { certificate, key }: &Pair) {
-        self.crash();
-        let data = data(self.folder.path());
+    fn insists_on_tls(&mut self, Pair { certificate, key }: &Pair) {
+        self.0.crashes();
+        let data = self.0.data();
         let owner = std::fs::metadata(&data).unwrap().uid();
         for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
             let file = data.join(name);
@@ -109,19 +42,15 @@ impl Server {
         std::fs::write(&settings, format!("{text}\nssl = on\n")).unwrap();
         let rules = "host postgres all 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 trust\n";
         std::fs::write(data.join("pg_hba.conf"), rules).unwrap();
-        self.run().await;
-    }
-
-    fn address(&self, database: &str) -> String {
-        format!("postgres://mesh:hunter2@127.0.0.1:{}/{database}", self.port)
+        self.0.comes_back();
     }
 
     /// Creates a database, and returns its address.
     async fn database(&self, name: &str) -> String {
-        let (client, connection) = tokio_postgres::connect(&self.address("postgres"), NoTls).await.unwrap();
+        let (client, connection) = tokio_postgres::connect(&self.0.address("postgres"), NoTls).await.unwrap();
         tokio::spawn(connection);
         client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
-        self.address(name)
+        self.0.address(name)
     }
 
     pub(crate) async fn store(&self, name: &str) -> Arc<dyn Store> {
@@ -129,19 +58,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.crash();
-    }
-}
-
-fn data(folder: &Path) -> PathBuf {
-    folder.join("data")
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_stores_of_one_database_are_one_while_it_crashes_and_comes_back() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     let address = server.database("mesh").await;
     let open = async || PostgresStore::open(&address).await.unwrap();
     let stores: [Arc<dyn Store>; 2] = [Arc::new(open().await), Arc::new(open().await)];
@@ -155,11 +74,11 @@ async fn two_stores_of_one_database_are_one_while_it_crashes_and_comes_back() {
             }
         };
         timeout(PATIENCE, something_happens).await.expect("it goes on after a crash");
-        server.crash();
+        server.0.crashes();
         let lost = stores[0].get(&route("a")).await.unwrap_err();
         assert!(matches!(lost, StoreError::Lost { .. }), "{lost}");
         assert_eq!((lost.fault(), lost.retry_helps()), (Fault::Operator, true));
-        server.run().await;
+        server.0.comes_back();
     }
     work.end(&*stores[0], || events.lock().unwrap().clone()).await;
     let end = stores[1].list(&Selection::default()).await.unwrap();
@@ -168,7 +87,7 @@ async fn two_stores_of_one_database_are_one_while_it_crashes_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_leads_and_another_takes_over() {
-    let server = Server::start().await;
+    let server = Server::start();
     let address = server.database("mesh").await;
     let first = PostgresStore::open(&address).await.unwrap();
     timeout(PATIENCE, first.leads().wait_for(|leads| *leads)).await.unwrap().unwrap();
@@ -181,11 +100,11 @@ async fn one_leads_and_another_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_used_says_why_and_keeps_the_password() {
-    let server = Server::start().await;
+    let server = Server::start();
     let refused = async |address: &str| PostgresStore::open(address).await.unwrap_err();
     for (address, why) in [
-        (server.address("nowhere"), "\"nowhere\" does not exist"),
-        (format!("{}?sslmode=require", server.address("postgres")), "needs sslrootcert=FILE"),
+        (server.0.address("nowhere"), "\"nowhere\" does not exist"),
+        (format!("{}?sslmode=require", server.0.address("postgres")), "needs sslrootcert=FILE"),
         ("postgres://mesh:hunter2@host:port/".into(), "cannot be read"),
     ] {
         let error = refused(&address).await;
@@ -216,10 +135,10 @@ async fn what_cannot_be_used_says_why_and_keeps_the_password() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_tls_it_talks_only_to_a_database_that_proves_its_name() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     let address = server.database("mesh").await;
     let (authority, stranger) = (Authority::new(), Authority::new());
-    server.insists_on_tls(&authority.signs("127.0.0.1")).await;
+    server.insists_on_tls(&authority.signs("127.0.0.1"));
     let verified_by =
         |authority: &Authority| format!("{address}?sslmode=require&sslrootcert={}", authority.file());
 
@@ -244,19 +163,19 @@ async fn over_tls_it_talks_only_to_a_database_that_proves_its_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_whose_certificate_signs_itself_is_believed_by_who_has_it() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     let address = server.database("mesh").await;
     let authority = Authority::new();
     let pair = authority.alone("127.0.0.1");
     let trusted = format!("{address}?sslmode=require&sslrootcert={}", pair.certificate);
-    server.insists_on_tls(&pair).await;
+    server.insists_on_tls(&pair);
     let store = PostgresStore::open(&trusted).await.unwrap();
     put(&store, &route("a"), 1).await;
 }
 
 #[tokio::test]
 async fn a_row_that_cannot_be_read_costs_itself() {
-    let server = Server::start().await;
+    let server = Server::start();
     let address = server.database("rows").await;
     let store = PostgresStore::open(&address).await.unwrap();
     let first = put(&store, &route("good"), 1).await;
@@ -310,7 +229,7 @@ async fn a_row_that_cannot_be_read_costs_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn control_planes_that_start_at_once_on_a_new_database_all_start() {
-    let server = Server::start().await;
+    let server = Server::start();
     for round in 0..5 {
         let address = server.database(&format!("new{round}")).await;
         let starting: Vec<_> = (0..8)
@@ -327,8 +246,8 @@ async fn control_planes_that_start_at_once_on_a_new_database_all_start() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn notes_are_seen_by_others_until_who_left_them_goes() {
-    let server = Server::start().await;
-    let (one, other) = (server.store("mesh").await.board().unwrap(), server.address("mesh"));
+    let server = Server::start();
+    let (one, other) = (server.store("mesh").await.board().unwrap(), server.0.address("mesh"));
     let other = PostgresStore::open(&other).await.unwrap().board().unwrap();
     let note = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     let left = |name: &str, value: Option<&str>| ("a".to_owned(), name.to_owned(), value.map(str::to_owned));
@@ -352,14 +271,14 @@ async fn notes_are_seen_by_others_until_who_left_them_goes() {
 /// A standby without the last changes is promoted: the same revision is another state there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_failover_revisions_are_of_another_life() {
-    let mut server = Server::start().await;
+    let mut server = Server::start();
     let store = server.store("mesh").await;
     let kept = put(&*store, &route("kept"), 1).await;
-    server.crash();
-    let (data, standby) = (data(server.folder.path()), server.folder.path().join("standby"));
+    server.0.crashes();
+    let (data, standby) = (server.0.data(), server.0.data().with_file_name("standby"));
     let copied = Command::new("cp").arg("-a").args([&data, &standby]).status().unwrap();
     assert!(copied.success());
-    server.run().await;
+    server.0.comes_back();
     let lost = put(&*store, &route("lost"), 1).await;
     let before = store.list(&Selection::default()).await.unwrap();
     assert!(before.epoch.is_some());
@@ -367,14 +286,14 @@ async fn after_a_failover_revisions_are_of_another_life() {
     assert_eq!(watch.epoch(), before.epoch.as_ref());
 
     // the standby has the changes up to `kept`, and is promoted
-    server.crash();
-    std::fs::rename(&data, server.folder.path().join("dead")).unwrap();
+    server.0.crashes();
+    std::fs::rename(&data, data.with_file_name("dead")).unwrap();
     std::fs::rename(&standby, &data).unwrap();
     let signal = data.join("standby.signal");
     std::fs::write(&signal, "").unwrap();
     let owner = std::fs::metadata(&data).unwrap().uid();
     chown(&signal, Some(owner), None).unwrap();
-    server.run().await;
+    server.0.comes_back();
     let promoted = command("pg_ctl").args(["promote", "-w", "-s", "-D"]).arg(&data).status().unwrap();
     assert!(promoted.success());
     let other = eventually_put(&store, "other").await;

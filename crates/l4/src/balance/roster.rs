@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::hash::{mix, position};
 use super::{BalancingPolicy, Draw, Maglev, Ring, Rotation, Split, least};
 use crate::config::Cluster;
+use crate::words::words;
 
 /// State of an endpoint, as far as choosing it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,28 +25,15 @@ impl Default for Fitness {
     }
 }
 
-/// Condition of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Usable endpoints take connections.
-    Calm,
-    /// Panic: so few endpoints are usable that health is ignored, and all take connections.
-    Panic,
-    /// No endpoint takes connections.
-    Down,
-}
-
-impl Condition {
-    /// All conditions.
-    pub const ALL: [Self; 3] = [Self::Calm, Self::Panic, Self::Down];
-
-    /// Name in metrics and the admin server.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Calm => "calm",
-            Self::Panic => "panic",
-            Self::Down => "down",
-        }
+words! {
+    /// Condition of a cluster.
+    Condition {
+        /// Usable endpoints take connections.
+        Calm = "calm";
+        /// Panic: so few endpoints are usable that health is ignored, and all take connections.
+        Panic = "panic";
+        /// No endpoint takes connections.
+        Down = "down";
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod outside;
+mod route;
 mod server_name;
 mod tls;
 
@@ -16,11 +17,9 @@ use xds::proto::l4;
 use xds::{ResourceSet, TypeUrl};
 
 use super::{
-    AccessLog, AccessLogFormat, Arrival, Backend, Cluster, Config, DataPath, Destinations, Direction,
-    Endpoint, Existing, Host, HostNames, Listener, LogSink, Match, Mirror, Problem, Problems, ProxyName,
-    Route, Target, WhenDown,
+    AccessLog, AccessLogFormat, Arrival, Cluster, Config, DataPath, Destinations, Direction, Endpoint, Host,
+    HostNames, Listener, LogSink, Match, Problem, Problems, ProxyName, Route,
 };
-use crate::balance::{Rendezvous, Split};
 use crate::permit::Permissions;
 use crate::proxy_protocol::HeaderVersion;
 use tls::Secrets;
@@ -159,109 +158,6 @@ impl Parser<'_> {
         clusters
     }
 
-    fn routes(
-        &mut self,
-        set: &ResourceSet,
-        clusters: &BTreeMap<String, Arc<Cluster>>,
-    ) -> BTreeMap<String, Arc<Route>> {
-        let mut routes = BTreeMap::new();
-        for (what, message) in self.decode(set) {
-            let l4::Route {
-                name,
-                origin,
-                backends,
-                refusal,
-                sticky,
-                existing,
-                retry_other_side,
-                drain_grace_ms,
-            } = message;
-            let backends: Vec<Backend> = backends
-                .into_iter()
-                .enumerate()
-                .map(|(index, backend)| self.backend(&what, index, backend, clusters))
-                .collect();
-            let split = Split::new(backends.iter().map(|backend| backend.weight));
-            let refusal = or_else(refusal, "the route has no backend with a weight above 0");
-            let sticky = match l4::Sticky::try_from(sticky) {
-                Ok(l4::Sticky::None) => None,
-                Ok(l4::Sticky::SourceIp) => Some(Rendezvous::new(
-                    backends.iter().map(|backend| (&*backend.reference, backend.weight)),
-                )),
-                Err(_) => {
-                    self.problem(&what, "sticky", "is neither none nor source-ip");
-                    None
-                }
-            };
-            let route = Route {
-                name: name.as_str().into(),
-                origin,
-                backends,
-                split,
-                sticky,
-                retry_other_side,
-                refusal,
-                existing: self.existing(&what, existing),
-                drain_grace: duration(drain_grace_ms),
-            };
-            if routes.insert(name.clone(), Arc::new(route)).is_some() {
-                self.problem(&what, "name", format!("{name:?} is used twice"));
-            }
-        }
-        routes
-    }
-
-    fn backend(
-        &mut self,
-        what: &str,
-        index: usize,
-        backend: l4::Backend,
-        clusters: &BTreeMap<String, Arc<Cluster>>,
-    ) -> Backend {
-        let l4::Backend { reference, weight, cluster, unavailable, when_down } = backend;
-        let field = format!("backends[{index}].cluster");
-        let target = self.target(what, &field, (&cluster, unavailable), clusters);
-        let when_down = match l4::WhenDown::try_from(when_down) {
-            Ok(l4::WhenDown::Refuse) => WhenDown::Refuse,
-            Ok(l4::WhenDown::Spill) => WhenDown::Spill,
-            Err(_) => {
-                self.problem(what, &format!("backends[{index}].when_down"), "is neither refuse nor spill");
-                WhenDown::Refuse
-            }
-        };
-        Backend { reference: reference.into(), weight, target, when_down }
-    }
-
-    fn target(
-        &mut self,
-        what: &str,
-        field: &str,
-        (cluster, unavailable): (&str, String),
-        clusters: &BTreeMap<String, Arc<Cluster>>,
-    ) -> Target {
-        match clusters.get(cluster) {
-            Some(cluster) => Target::Cluster(Arc::clone(cluster)),
-            None if cluster.is_empty() => {
-                Target::Unavailable(or_else(unavailable, "the backendRef leads to no cluster"))
-            }
-            None => {
-                self.problem(what, field, format!("there is no cluster {cluster:?}"));
-                Target::Unavailable("".into())
-            }
-        }
-    }
-
-    fn mirror(
-        &mut self,
-        what: &str,
-        mirror: l4::Mirror,
-        clusters: &BTreeMap<String, Arc<Cluster>>,
-    ) -> Mirror {
-        let l4::Mirror { reference, cluster, unavailable, of_10_000, buffer, origin } = mirror;
-        let target = self.target(what, "mirror.cluster", (&cluster, unavailable), clusters);
-        Mirror { reference: reference.into(), target, of_10_000, buffer: buffer as usize, origin }
-    }
-
     fn listener(
         &mut self,
         what: &str,
@@ -385,20 +281,6 @@ impl Parser<'_> {
         })
     }
 
-    fn route(
-        &mut self,
-        what: &str,
-        field: &str,
-        name: &str,
-        routes: &BTreeMap<String, Arc<Route>>,
-    ) -> Option<Arc<Route>> {
-        let route = routes.get(name).cloned();
-        if route.is_none() && !name.is_empty() {
-            self.problem(what, field, format!("there is no route {name:?}"));
-        }
-        route
-    }
-
     fn access_log(&mut self, what: &str, index: usize, log: l4::AccessLog) -> Option<AccessLog> {
         let l4::AccessLog { file, tcp_address, plain_format, json_format, origin } = log;
         let sink = match (file.is_empty(), tcp_address.is_empty()) {
@@ -433,13 +315,6 @@ impl Parser<'_> {
         }
     }
 
-    fn existing(&mut self, what: &str, number: i32) -> Existing {
-        Existing::try_from(number).unwrap_or_else(|_| {
-            self.problem(what, "existing", "is none of keep, drain-excess, close");
-            Existing::Keep
-        })
-    }
-
     fn port(&mut self, what: &str, field: &str, port: u32) -> Option<u16> {
         let parsed = u16::try_from(port).ok().filter(|port| *port > 0);
         if parsed.is_none() {
@@ -467,8 +342,4 @@ fn is_host_name(name: &str) -> bool {
 
 fn duration(milliseconds: u64) -> Option<Duration> {
     (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
-}
-
-fn or_else(text: String, default: &str) -> Arc<str> {
-    if text.is_empty() { default.into() } else { text.into() }
 }

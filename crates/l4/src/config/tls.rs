@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::permit::Permissions;
+use crate::words::words;
 
 /// TLS termination of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,22 +116,13 @@ impl NamePattern {
     }
 }
 
-/// TLS version that this proxy speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TlsVersion {
-    /// TLS 1.2.
-    Tls12,
-    /// TLS 1.3.
-    Tls13,
-}
-
-impl TlsVersion {
-    /// Name in logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tls12 => "1.2",
-            Self::Tls13 => "1.3",
-        }
+words! {
+    /// TLS version that this proxy speaks.
+    TlsVersion {
+        /// TLS 1.2.
+        Tls12 = "1.2";
+        /// TLS 1.3.
+        Tls13 = "1.3";
     }
 }
 
@@ -151,36 +143,22 @@ impl Default for TlsLimits {
     }
 }
 
-macro_rules! ciphers {
-    ($($variant:ident = $text:literal;)*) => {
-        /// Cipher suite of TLS 1.2.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Cipher { $(#[doc = concat!("`", $text, "`")] $variant,)* }
-
-        impl Cipher {
-            /// All cipher suites.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Name in OpenSSL and MeshTLS.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-        }
-    };
-}
-
-ciphers! {
-    EcdsaAes128 = "ECDHE-ECDSA-AES128-GCM-SHA256";
-    EcdsaAes256 = "ECDHE-ECDSA-AES256-GCM-SHA384";
-    EcdsaChacha20 = "ECDHE-ECDSA-CHACHA20-POLY1305";
-    RsaAes128 = "ECDHE-RSA-AES128-GCM-SHA256";
-    RsaAes256 = "ECDHE-RSA-AES256-GCM-SHA384";
-    RsaChacha20 = "ECDHE-RSA-CHACHA20-POLY1305";
+words! {
+    /// Cipher suite of TLS 1.2, by its name in OpenSSL and MeshTLS.
+    #[allow(missing_docs)] // the words are the suites' names
+    Cipher {
+        EcdsaAes128 = "ECDHE-ECDSA-AES128-GCM-SHA256";
+        EcdsaAes256 = "ECDHE-ECDSA-AES256-GCM-SHA384";
+        EcdsaChacha20 = "ECDHE-ECDSA-CHACHA20-POLY1305";
+        RsaAes128 = "ECDHE-RSA-AES128-GCM-SHA256";
+        RsaAes256 = "ECDHE-RSA-AES256-GCM-SHA384";
+        RsaChacha20 = "ECDHE-RSA-CHACHA20-POLY1305";
+    }
 }
 
 impl Cipher {
     /// Returns the cipher suite with this name; `None`: unknown name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|cipher| cipher.as_str() == name)
+        Self::ALL.into_iter().find(|cipher| cipher.as_str() == name)
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::balance::Condition;
 use crate::config::ProxyName;
+use crate::words::words;
 
 /// Health of a cluster with active checks, outlier detection, slow starts or limits.
 #[derive(Clone, Debug)]
@@ -62,33 +63,21 @@ pub struct EndpointHealth {
     pub ejections: u64,
 }
 
-/// State of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EndpointState {
-    /// Takes connections: its checks succeed.
-    Up,
-    /// Takes connections: no check has ended so far, or there are no checks.
-    Unchecked,
-    /// Down by its checks.
-    Down,
-    /// Ejected for a while, because connections to it failed.
-    Ejected,
+words! {
+    /// State of an endpoint.
+    EndpointState {
+        /// Takes connections: its checks succeed.
+        Up = "up";
+        /// Takes connections: no check has ended so far, or there are no checks.
+        Unchecked = "unchecked";
+        /// Down by its checks.
+        Down = "down";
+        /// Ejected for a while, because connections to it failed.
+        Ejected = "ejected";
+    }
 }
 
 impl EndpointState {
-    /// All states.
-    pub const ALL: [Self; 4] = [Self::Up, Self::Unchecked, Self::Down, Self::Ejected];
-
-    /// Name in metrics and the admin server.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Up => "up",
-            Self::Unchecked => "unchecked",
-            Self::Down => "down",
-            Self::Ejected => "ejected",
-        }
-    }
-
     /// Returns `true` if it takes connections.
     pub fn takes_connections(self) -> bool {
         matches!(self, Self::Up | Self::Unchecked)

@@ -10,14 +10,13 @@ use change::report::{FleetReport, RouteReport, RouteState};
 use change::status::TurnedAway;
 use control::fleet::{ProxyEvent, ProxyEventKind, PublishOutcome};
 use control::run::{ControlLoop, FleetNews, FleetSink, Turn};
-use control::sources::SourceState;
 use model::policy::format_duration;
 use plan::ProxyId;
 use xds::Foreign;
 
 use super::Split;
 use super::service::{Addresses, Secure};
-use crate::output::{complain, complain_drawn, print};
+use crate::output::{complain_drawn, print};
 use crate::report::Reporter;
 use crate::said::{self, Event, Level};
 use crate::up::{tell_change, tell_listing};
@@ -60,7 +59,7 @@ impl Screen {
 
     /// Prints the outcome of a turn over the files.
     pub(super) fn turn(&self, live: &ControlLoop<FleetSink>, turn: &Turn<FleetNews>, revision: Revision) {
-        self.problems(live, turn);
+        self.reporter.tell_of(live.source(), &turn.new_problems);
         let runs = live.compiled().filter(|_| turn.first);
         if let Some(compiled) = runs {
             match compiled.proxies.len() {
@@ -81,22 +80,6 @@ impl Screen {
         }
         turn.back.iter().for_each(|store| print(&format!("{store}: reached again\n")));
         turn.repaired.iter().for_each(|file| print(&format!("{file}: repaired, and in force\n")));
-    }
-
-    fn problems(&self, live: &ControlLoop<FleetSink>, turn: &Turn<FleetNews>) {
-        self.reporter.tell(&turn.new_problems, |file| live.source().text(file));
-        for (file, state) in live.source().states() {
-            let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
-            match state {
-                SourceState::LastGood if concerned => {
-                    complain(&format!("{file}: its last good content stays in force\n"));
-                }
-                SourceState::Nothing if concerned => {
-                    complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
-                }
-                SourceState::LastGood | SourceState::Nothing | SourceState::Current => {}
-            }
-        }
     }
 
     /// Prints news about attached proxies.

@@ -97,95 +97,103 @@ pub(crate) fn ago(seconds: i64) -> String {
 
 /// Content of a resource in a few words; empty for kinds that need more.
 pub(crate) fn summary(kind: Kind, resource: &Value) -> String {
-    let list =
-        |pointer: &str| resource.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let each = |pointer: &str, words: &dyn Fn(&Value) -> String, between: &str| {
+        list(resource, pointer).iter().map(words).collect::<Vec<_>>().join(between)
+    };
     match kind {
-        Kind::MeshTCPRoute | Kind::MeshHTTPRoute => {
-            let item = |it: &Value| {
-                let to = it.get("targetRef").map(reference).unwrap_or_default();
-                let rules = it.get("rules").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-                let is_for_all = |rule: &&Value| rule.get("matches").is_none();
-                let for_all = rules.iter().find(is_for_all).filter(|_| kind == Kind::MeshTCPRoute);
-                let rule = for_all.or(rules.first());
-                let backends =
-                    rule.and_then(|rule| rule.pointer("/default/backendRefs")).and_then(Value::as_array);
-                let for_some = match rules.iter().filter(|rule| !is_for_all(rule)).count() {
-                    0 => String::new(),
-                    _ if kind == Kind::MeshHTTPRoute => String::new(),
-                    1 => " (and a rule for some)".to_owned(),
-                    count => format!(" (and {count} rules for some)"),
-                };
-                let backend = |it: &Value| match it.get("weight") {
-                    Some(weight) => format!("{} {weight}", reference(it)),
-                    None => reference(it),
-                };
-                let backends: Vec<String> = backends.into_iter().flatten().map(backend).collect();
-                format!("{to} → {}{for_some}", backends.join(", "))
-            };
-            list("/spec/to").iter().map(item).collect::<Vec<_>>().join("; ")
-        }
-        Kind::MeshTCPMirror => {
-            let item = |it: &Value| {
-                let to = it.get("targetRef").map(reference).unwrap_or_default();
-                let copies = it.pointer("/default/backendRef").map(reference).unwrap_or_default();
-                let percent = it.pointer("/default/percent").map_or("100".to_owned(), Value::to_string);
-                format!("{to} ⇉ {copies}, {percent} %")
-            };
-            list("/spec/to").iter().map(item).collect::<Vec<_>>().join("; ")
-        }
-        Kind::Dataplane => {
-            let address = resource.pointer("/networking/address").and_then(Value::as_str).unwrap_or_default();
-            let ports = list("/networking/inbound");
-            let inbound = |it: &Value| {
-                let port = it.get("port").map(Value::to_string).unwrap_or_default();
-                match it.pointer("/tags/kuma.io~1service").and_then(Value::as_str) {
-                    Some(service) => format!("{service}:{port}"),
-                    None => port,
-                }
-            };
-            let inbounds: Vec<String> = ports.iter().map(inbound).collect();
-            let dials = list("/networking/outbound").len();
-            format!(
-                "{address}, offers {}, dials {dials}",
-                if inbounds.is_empty() { "nothing".to_owned() } else { inbounds.join(", ") }
-            )
-        }
-        Kind::MeshService => {
-            let port = |it: &Value| it.get("port").map(Value::to_string).unwrap_or_default();
-            format!("ports {}", list("/spec/ports").iter().map(port).collect::<Vec<_>>().join(", "))
-        }
-        Kind::MeshExternalService => {
-            let endpoint = |it: &Value| {
-                let address = it.get("address").and_then(Value::as_str).unwrap_or_default();
-                it.get("port").map_or_else(|| address.to_owned(), |port| format!("{address}:{port}"))
-            };
-            list("/spec/endpoints").iter().map(endpoint).collect::<Vec<_>>().join(", ")
-        }
-        Kind::ZoneIngress => {
-            let at = |port: &str, address: &str| {
-                let port = resource.pointer(&format!("/networking/{port}")).filter(|port| **port != 0)?;
-                let address = resource.pointer(&format!("/networking/{address}"))?.as_str()?;
-                Some(format!("{address}:{port}"))
-            };
-            let public = at("advertisedPort", "advertisedAddress");
-            let public =
-                public.map_or_else(|| "not public".to_owned(), |public| format!("public at {public}"));
-            let offers = list("/availableServices");
-            let instances: u64 = offers.iter().filter_map(|it| it.get("instances")?.as_u64()).sum();
-            format!(
-                "{}{}, {public}, offers {instances} instances by {} sets of tags",
-                at("port", "address").unwrap_or_default(),
-                of_zone(resource),
-                offers.len()
-            )
-        }
+        Kind::MeshTCPRoute | Kind::MeshHTTPRoute => each("/spec/to", &|item| route(kind, item), "; "),
+        Kind::MeshTCPMirror => each("/spec/to", &mirror, "; "),
+        Kind::Dataplane => dataplane(resource),
+        Kind::MeshService => format!("ports {}", each("/spec/ports", &|it| number(it, "/port"), ", ")),
+        Kind::MeshExternalService => each("/spec/endpoints", &endpoint, ", "),
+        Kind::ZoneIngress => zone_ingress(resource),
         Kind::ZoneEgress => {
-            let address = resource.pointer("/networking/address").and_then(Value::as_str).unwrap_or_default();
-            let port = resource.pointer("/networking/port").map(Value::to_string).unwrap_or_default();
-            format!("{address}:{port}{}", of_zone(resource))
+            let at = word(resource, "/networking/address");
+            format!("{at}:{}{}", number(resource, "/networking/port"), of_zone(resource))
         }
         _ => resource.pointer("/spec/targetRef").map(reference).unwrap_or_default(),
     }
+}
+
+/// Items of a list; empty if it is absent.
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Text at a pointer; empty if it is absent.
+fn word<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Number at a pointer; empty if it is absent.
+fn number(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).map(Value::to_string).unwrap_or_default()
+}
+
+/// Item of a route: its destination, and the backends of the rule for all connections.
+fn route(kind: Kind, item: &Value) -> String {
+    let to = item.get("targetRef").map(reference).unwrap_or_default();
+    let rules = list(item, "/rules");
+    let is_for_all = |rule: &&Value| rule.get("matches").is_none();
+    let for_all = rules.iter().find(is_for_all).filter(|_| kind == Kind::MeshTCPRoute);
+    let rule = for_all.or(rules.first());
+    let for_some = match rules.iter().filter(|rule| !is_for_all(rule)).count() {
+        0 => String::new(),
+        _ if kind == Kind::MeshHTTPRoute => String::new(),
+        1 => " (and a rule for some)".to_owned(),
+        count => format!(" (and {count} rules for some)"),
+    };
+    let backend = |it: &Value| match it.get("weight") {
+        Some(weight) => format!("{} {weight}", reference(it)),
+        None => reference(it),
+    };
+    let backends = rule.map(|rule| list(rule, "/default/backendRefs")).unwrap_or_default();
+    let backends: Vec<String> = backends.iter().map(backend).collect();
+    format!("{to} → {}{for_some}", backends.join(", "))
+}
+
+fn mirror(item: &Value) -> String {
+    let to = item.get("targetRef").map(reference).unwrap_or_default();
+    let copies = item.pointer("/default/backendRef").map(reference).unwrap_or_default();
+    let percent = item.pointer("/default/percent").map_or("100".to_owned(), Value::to_string);
+    format!("{to} ⇉ {copies}, {percent} %")
+}
+
+fn dataplane(resource: &Value) -> String {
+    let inbound = |it: &Value| match word(it, "/tags/kuma.io~1service") {
+        "" => number(it, "/port"),
+        service => format!("{service}:{}", number(it, "/port")),
+    };
+    let inbounds: Vec<String> = list(resource, "/networking/inbound").iter().map(inbound).collect();
+    format!(
+        "{}, offers {}, dials {}",
+        word(resource, "/networking/address"),
+        if inbounds.is_empty() { "nothing".to_owned() } else { inbounds.join(", ") },
+        list(resource, "/networking/outbound").len()
+    )
+}
+
+fn endpoint(item: &Value) -> String {
+    let address = word(item, "/address");
+    item.get("port").map_or_else(|| address.to_owned(), |port| format!("{address}:{port}"))
+}
+
+fn zone_ingress(resource: &Value) -> String {
+    let at = |port: &str, address: &str| {
+        let port = resource.pointer(&format!("/networking/{port}")).filter(|port| **port != 0)?;
+        let address = resource.pointer(&format!("/networking/{address}"))?.as_str()?;
+        Some(format!("{address}:{port}"))
+    };
+    let public = at("advertisedPort", "advertisedAddress");
+    let public = public.map_or_else(|| "not public".to_owned(), |public| format!("public at {public}"));
+    let offers = list(resource, "/availableServices");
+    let instances: u64 = offers.iter().filter_map(|it| it.get("instances")?.as_u64()).sum();
+    format!(
+        "{}{}, {public}, offers {instances} instances by {} sets of tags",
+        at("port", "address").unwrap_or_default(),
+        of_zone(resource),
+        offers.len()
+    )
 }
 
 /// Zone of the resource, according to itself.

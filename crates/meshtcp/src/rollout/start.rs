@@ -74,8 +74,7 @@ fn step(text: &str) -> Result<Step, String> {
 }
 
 pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
-    let mesh = arguments.mesh.or_of(&arguments.server.resolved()?);
-    let client = arguments.server.client()?;
+    let (client, mesh) = arguments.server.client_in(&arguments.mesh)?;
     let Some(to) = &arguments.to else {
         let key = crate::kind::key(Kind::MeshTCPRollout, &mesh, &arguments.route);
         return ask(&client, &key, RampAction::Start, arguments.output);

@@ -36,8 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(Args { name, watch, server, mesh, output: format }: &Args) -> Result<Exit, Exit> {
-    let mesh = mesh.or_of(&server.resolved()?);
-    let client = server.client()?;
+    let (client, mesh) = server.client_in(mesh)?;
     let Some(name) = name else {
         let path = collection(Kind::MeshTCPRollout, &mesh);
         let found = client.list(&path).map_err(|failed| failed.said())?;

@@ -25,8 +25,7 @@ pub(super) fn run(arguments: &Args) -> Result<Exit, Exit> {
         Exit::Usage
     })?;
     let Some(WrittenKind { kind, .. }) = kind else { return Err(Exit::Usage) };
-    let mesh = mesh.or_of(&server.resolved()?);
-    let client = server.client()?;
+    let (client, mesh) = server.client_in(mesh)?;
     let key = key(*kind, &mesh, name);
     for _ in 0..ATTEMPTS {
         let Some((stored, tag)) = client.get_tagged(&path(&key)).map_err(|failed| failed.said())? else {

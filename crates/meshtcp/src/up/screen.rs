@@ -7,7 +7,6 @@ use std::time::Duration;
 use change::Revision;
 use change::compile::{Compiled, ProxyChange, ProxySelection, Row, carried};
 use control::run::{ControlLoop, Turn};
-use control::sources::SourceState;
 use model::policy::format_duration;
 use model::{Kind, Spec};
 use proxy::DrainReport;
@@ -39,7 +38,7 @@ impl Screen {
 
     /// Prints the outcome of a turn.
     pub(crate) fn turn(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
-        self.problems(live, turn);
+        self.reporter.tell_of(live.source(), &turn.new_problems);
         if let Some(compiled) = live.compiled().filter(|_| turn.first) {
             for name in live.compiler().scope.unknown(&compiled.snapshot) {
                 complain(&format!("warning: --dataplane {name}: there is no such Dataplane yet\n"));
@@ -106,25 +105,6 @@ impl Screen {
         let told = turn.news.as_ref().is_none_or(|news| news.told);
         for file in turn.changed.iter().filter(|file| !told && !turn.repaired.contains(file)) {
             print(&format!("{file}: read, and nothing changes for the proxies here\n"));
-        }
-    }
-
-    fn problems(&self, live: &ControlLoop<OwnProxy>, turn: &Turn<OwnNews>) {
-        if turn.new_problems.is_empty() {
-            return;
-        }
-        self.reporter.tell(&turn.new_problems, |file| live.source().text(file));
-        for (file, state) in live.source().states() {
-            let concerned = turn.new_problems.iter().any(|problem| *problem.source == *file);
-            match state {
-                SourceState::LastGood if concerned => {
-                    complain(&format!("{file}: its last good content stays in force\n"));
-                }
-                SourceState::Nothing if concerned => {
-                    complain(&format!("{file}: nothing of it is in force until it is repaired\n"));
-                }
-                SourceState::LastGood | SourceState::Nothing | SourceState::Current => {}
-            }
         }
     }
 

@@ -1,18 +1,10 @@
 //! Commands that ask a control plane as users type them, and their messages when it cannot be asked.
 
-use std::process::Command;
-
 use crate::api::ask;
 use crate::backend::free_ports;
 use crate::certificates::Authority;
-use crate::program::{Program, meshtcp};
+use crate::program::{Program, answer, meshtcp};
 use crate::store::ControlPlane;
-
-fn answer(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 const ROUTE: &str = "type: MeshTCPRoute\nname: moves\nspec:\n  targetRef: {kind: Mesh}\n  to:\n    - targetRef: {kind: \
                      MeshService, name: db}\n      rules:\n        - default: {backendRefs: [{kind: MeshService, name: db}]}\n";

@@ -6,17 +6,10 @@ use serde_json::{Value, json};
 
 use crate::api::json;
 use crate::database::{Database, PASSWORD};
-use crate::program::meshtcp;
+use crate::program::{meshtcp, run};
 use crate::store::ControlPlane;
 
 const TOKEN: &str = "/global-secrets/admin-user-token";
-
-/// Runs a command to its end: returns its exit code, and its output on both streams.
-fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = meshtcp(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
-}
 
 fn done(arguments: &[&str]) -> String {
     let (code, out, err) = run(arguments);

@@ -1,14 +1,8 @@
 //! Commands that preview a change, against files that stand for the resources in force.
 
-use crate::program::meshtcp;
+use crate::program::run;
 use crate::store::ControlPlane;
 use crate::town::{Town, route};
-
-fn answer(arguments: &[&str]) -> (i32, String, String) {
-    let output = meshtcp(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
 
 /// Mesh in force, and a folder with a proposed route beside it.
 fn proposed(weights: &[(&str, u32)]) -> (Town, tempfile::TempDir, String) {
@@ -23,7 +17,7 @@ fn proposed(weights: &[(&str, u32)]) -> (Town, tempfile::TempDir, String) {
 #[test]
 fn a_preview_tells_the_old_and_the_new_split_and_changes_nothing() {
     let (town, _folder, file) = proposed(&[("v1", 50), ("v2", 50)]);
-    let (code, out, err) = answer(&["preview", "-f", &file, "--against", &town.path()]);
+    let (code, out, err) = run(&["preview", "-f", &file, "--against", &town.path()]);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     for part in [
         "~ MeshTCPRoute default/canary",
@@ -34,7 +28,7 @@ fn a_preview_tells_the_old_and_the_new_split_and_changes_nothing() {
     ] {
         assert!(out.contains(part), "{part} is not in\n{out}");
     }
-    let (code, out, _) = answer(&["preview", "-o", "json", "-f", &file, "--against", &town.path()]);
+    let (code, out, _) = run(&["preview", "-o", "json", "-f", &file, "--against", &town.path()]);
     let tree: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(code, 0);
     assert_eq!(tree["proxies"][0]["listeners"][0]["after"]["split"][0]["percent"], 50.0);
@@ -44,7 +38,7 @@ fn a_preview_tells_the_old_and_the_new_split_and_changes_nothing() {
 #[test]
 fn a_diff_tells_lines_and_fields_and_says_by_its_exit_code_whether_there_are_any() {
     let (town, _folder, file) = proposed(&[("v1", 90), ("v2", 11)]);
-    let (code, out, _) = answer(&["diff", "-f", &file, "--against", &town.path()]);
+    let (code, out, _) = run(&["diff", "-f", &file, "--against", &town.path()]);
     assert_eq!(code, 1);
     for part in [
         "backendRefs[redis version=v2].weight: 10 → 11",
@@ -54,7 +48,7 @@ fn a_diff_tells_lines_and_fields_and_says_by_its_exit_code_whether_there_are_any
         assert!(out.contains(part), "{part} is not in\n{out}");
     }
     let (code, out, _) =
-        answer(&["diff", "-f", town.file("route.yaml").to_str().unwrap(), "--against", &town.path()]);
+        run(&["diff", "-f", town.file("route.yaml").to_str().unwrap(), "--against", &town.path()]);
     assert_eq!((code, out.as_str()), (0, ""));
 }
 
@@ -64,7 +58,7 @@ fn secrets_are_compared_with_those_that_are_stored() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret.yaml");
     let file = file.to_str().unwrap();
-    let ask = |command: &str| answer(&[command, "-f", file, "--server", &control_plane.api]);
+    let ask = |command: &str| run(&[command, "-f", file, "--server", &control_plane.api]);
     let write = |data: &str| {
         std::fs::write(file, format!("type: Secret\nmesh: default\nname: s\ndata: {data}\n")).unwrap();
     };
@@ -82,12 +76,11 @@ fn a_document_that_is_bad_stops_everything_and_a_url_is_no_document() {
     let (town, folder, file) = proposed(&[("v1", 90)]);
     std::fs::write(folder.path().join("bad.yaml"), "type: MeshTCPRoute\nname: x\nspec: {too: []}\n").unwrap();
     let folder = folder.path().to_str().unwrap();
-    let (code, out, err) = answer(&["preview", "-f", folder, "--against", &town.path()]);
+    let (code, out, err) = run(&["preview", "-f", folder, "--against", &town.path()]);
     assert!(code == 1 && out.is_empty() && err.contains("did you mean `to`"), "{err}");
-    let (code, _, err) =
-        answer(&["preview", "-f", "https://example.com/route.yaml", "--against", &town.path()]);
+    let (code, _, err) = run(&["preview", "-f", "https://example.com/route.yaml", "--against", &town.path()]);
     assert!(code == 2 && err.contains("curl"), "{err}");
-    let (code, _, err) = answer(&["preview", "-f", &file, "--against", "/no/such/folder"]);
+    let (code, _, err) = run(&["preview", "-f", &file, "--against", "/no/such/folder"]);
     assert!(code == 3 && err.contains("/no/such/folder"), "{err}");
 }
 
@@ -107,9 +100,9 @@ fn a_simulation_decides_as_the_proxy_does_and_again_the_same() {
         "-o",
         "json",
     ];
-    let (code, out, err) = answer(&arguments);
+    let (code, out, err) = run(&arguments);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert_eq!(answer(&arguments).1, out);
+    assert_eq!(run(&arguments).1, out);
     let tree: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(tree["connections"], 1000);
     let moved = tree["moved"].as_u64().unwrap();
@@ -126,7 +119,7 @@ fn a_simulation_decides_as_the_proxy_does_and_again_the_same() {
         [line(1, "0000000000000000"), line(2, "ffffffffffffffff"), line(3, "-"), "nonsense\n".to_owned()];
     std::fs::write(&log, lines.concat()).unwrap();
     let log = log.to_str().unwrap();
-    let (code, out, err) = answer(&["simulate", "-f", &file, "--against", &town.path(), "--log", log]);
+    let (code, out, err) = run(&["simulate", "-f", &file, "--against", &town.path(), "--log", log]);
     assert!(code == 0 && err.contains("1 lines are no lines"), "{err}");
     for part in
         ["2 connections decided twice, 1 of them would go elsewhere", "1 connections of the log have no draw"]
@@ -142,10 +135,10 @@ fn routes_are_imported_as_documents_that_can_be_applied() {
     let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: TCPRoute\nmetadata: {name: redis}\nspec:\n  \
         parentRefs: [{group: \"\", kind: Service, name: redis}]\n  rules: [{backendRefs: [{name: redis-next, port: 1}]}, {}]\n";
     std::fs::write(&file, text).unwrap();
-    let (code, out, err) = answer(&["import", "--from", "gateway-api", file.to_str().unwrap()]);
+    let (code, out, err) = run(&["import", "--from", "gateway-api", file.to_str().unwrap()]);
     assert!(code == 0 && err.contains("spec.rules[1]") && err.contains("1 route made, 1 note"), "{err}");
     std::fs::write(&file, &out).unwrap();
-    let (code, out, err) = answer(&["validate", file.to_str().unwrap()]);
+    let (code, out, err) = run(&["validate", file.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}{err}");
 }
 
@@ -153,7 +146,7 @@ fn routes_are_imported_as_documents_that_can_be_applied() {
 fn an_explanation_may_be_asked_for_by_from_and_to() {
     let (town, _folder, _) = proposed(&[]);
     for to in ["redis", "redis:6379", &town.outbound.to_string()] {
-        let (code, out, err) = answer(&["explain", &town.path(), "--from", "web-1", "--to", to]);
+        let (code, out, err) = run(&["explain", &town.path(), "--from", "web-1", "--to", to]);
         assert!(code == 0 && out.contains("canary"), "{to}: {out}{err}");
     }
 }

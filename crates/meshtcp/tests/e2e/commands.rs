@@ -1,17 +1,11 @@
 //! Commands that answer and exit.
 
 use std::io::Write;
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use crate::program::{Program, meshtcp};
+use crate::program::{Program, meshtcp, run};
 use crate::store::ControlPlane;
 use crate::town::{Town, route};
-
-fn answer(arguments: &[&str]) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = meshtcp(arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
 
 fn town() -> Town {
     let town = Town::new();
@@ -21,17 +15,17 @@ fn town() -> Town {
 
 #[test]
 fn help_names_every_exit_code() {
-    let (code, out, _) = answer(&["--help"]);
+    let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
     for line in ["0  ", "1  ", "2  ", "3  "] {
         assert!(out.lines().any(|it| it.trim_start().starts_with(line)), "{out}");
     }
-    assert_eq!(answer(&["no-such-command"]).0, 2);
+    assert_eq!(run(&["no-such-command"]).0, 2);
 }
 
 #[test]
 fn good_resources_are_good() {
-    let (code, out, err) = answer(&["validate", &town().path()]);
+    let (code, out, err) = run(&["validate", &town().path()]);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.contains("5 resources in 2 files: all good"), "{out}");
 }
@@ -67,13 +61,13 @@ fn all_problems_are_shown_at_once_in_their_text() {
         "route.yaml",
         &route(&[("v1", 90)]).replace("weight", "weigth").replace("name: canary", "name: Canary!"),
     );
-    let (code, _, err) = answer(&["validate", &town.path()]);
+    let (code, _, err) = run(&["validate", &town.path()]);
     assert_eq!(code, 1);
     assert!(err.matches("error:").count() >= 2, "{err}");
     for part in ["route.yaml:", "weigth", "weight", "help:"] {
         assert!(err.contains(part), "{part} is not in\n{err}");
     }
-    let (code, out, _) = answer(&["validate", "-o", "json", &town.path()]);
+    let (code, out, _) = run(&["validate", "-o", "json", &town.path()]);
     let problems: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(code, 1);
     assert!(
@@ -86,7 +80,7 @@ fn all_problems_are_shown_at_once_in_their_text() {
 fn a_broken_reference_is_a_warning_with_its_place() {
     let town = town();
     town.route(&[("v1", 90), ("v3", 10)]);
-    let (code, _, err) = answer(&["validate", &town.path()]);
+    let (code, _, err) = run(&["validate", &town.path()]);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("warning:") && err.contains("route.yaml:21:17"), "{err}");
 }
@@ -95,10 +89,10 @@ fn a_broken_reference_is_a_warning_with_its_place() {
 fn unknown_fields_may_be_let_through() {
     let town = town();
     town.save("route.yaml", &route(&[("v1", 1)]).replace("weight: 1", "colour: red"));
-    assert_eq!(answer(&["validate", &town.path()]).0, 1);
-    let (code, _, err) = answer(&["validate", "--unknown-fields", "warn", &town.path()]);
+    assert_eq!(run(&["validate", &town.path()]).0, 1);
+    let (code, _, err) = run(&["validate", "--unknown-fields", "warn", &town.path()]);
     assert!(code == 0 && err.contains("warning:"), "{err}");
-    assert_eq!(answer(&["validate", "--unknown-fields", "ignore", &town.path()]).0, 0);
+    assert_eq!(run(&["validate", "--unknown-fields", "ignore", &town.path()]).0, 0);
 }
 
 #[test]
@@ -106,7 +100,7 @@ fn a_plan_is_shown_as_table_yaml_and_json_and_in_the_words_of_proxies() {
     let path = town().path();
     let town = town();
     let ask = |rest: &[&str]| {
-        let (code, out, err) = answer(&[&["plan", &town.path(), "--proxy", "web-1"], rest].concat());
+        let (code, out, err) = run(&[&["plan", &town.path(), "--proxy", "web-1"], rest].concat());
         assert_eq!((code, err.as_str()), (0, ""), "{path}");
         out
     };
@@ -122,7 +116,7 @@ fn a_plan_is_shown_as_table_yaml_and_json_and_in_the_words_of_proxies() {
 #[test]
 fn a_proxy_that_is_not_there_is_said_with_those_that_are() {
     for command in ["plan", "explain"] {
-        let (code, _, err) = answer(&[command, &town().path(), "--proxy", "nobody"]);
+        let (code, _, err) = run(&[command, &town().path(), "--proxy", "nobody"]);
         assert_eq!(code, 1);
         assert!(err.contains("default/nobody") && err.contains("default/web-1"), "{err}");
     }
@@ -133,25 +127,25 @@ fn an_explanation_says_who_decided_and_the_split() {
     let town = town();
     for outbound in ["redis", &town.outbound.to_string()] {
         let arguments = ["explain", &town.path(), "--proxy", "web-1", "--outbound", outbound];
-        let (code, out, err) = answer(&arguments);
+        let (code, out, err) = run(&arguments);
         assert_eq!((code, err.as_str()), (0, ""));
         for part in ["canary", "90", "10", "redis"] {
             assert!(out.contains(part), "{part} is not in\n{out}");
         }
     }
-    let (code, _, err) = answer(&["explain", &town.path(), "--proxy", "web-1", "--outbound", "nowhere"]);
+    let (code, _, err) = run(&["explain", &town.path(), "--proxy", "web-1", "--outbound", "nowhere"]);
     assert!(code == 1 && err.contains("redis"), "{err}");
 }
 
 #[test]
 fn profiles_are_listed() {
-    let (code, out, _) = answer(&["profiles"]);
+    let (code, out, _) = run(&["profiles"]);
     assert!(code == 0 && out.contains("2.14") && out.contains("default"), "{out}");
 }
 
 #[test]
 fn the_demo_shows_a_split_that_is_as_wanted_and_cuts_nothing() {
-    let (code, out, err) = answer(&["demo", "--connections", "300"]);
+    let (code, out, err) = run(&["demo", "--connections", "300"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("connections opened 300") && out.contains("connections cut 0"), "{out}");
 }

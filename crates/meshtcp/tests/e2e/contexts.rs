@@ -1,15 +1,7 @@
 //! Contexts, and the messages when no control plane answers.
 
-use std::process::Command;
-
 use crate::backend::free_ports;
-use crate::program::meshtcp;
-
-fn answer(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
+use crate::program::{answer, meshtcp};
 
 #[test]
 fn contexts_are_kept_in_a_file_that_only_its_owner_reads() {

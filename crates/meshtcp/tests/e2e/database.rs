@@ -1,11 +1,16 @@
 //! Real PostgreSQL of one test, which can be killed and restarted.
 
+#![allow(dead_code, reason = "the tests of stores use another part of it")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::backend::free_ports;
-use crate::program::eventually;
+use super::ports::free_ports;
+
+/// Limit on the start of a server, for the most loaded machine.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Password that must appear in no message.
 pub(crate) const PASSWORD: &str = "hunter2";
@@ -18,7 +23,7 @@ pub(crate) struct Database {
 }
 
 /// Command of Debian's newest server, which does not run as root.
-fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").expect("`cargo xtask test` installs PostgreSQL");
     let mut folders: Vec<PathBuf> = versions.map(|version| version.unwrap().path().join("bin")).collect();
     folders.sort();
@@ -53,9 +58,19 @@ impl Database {
         self.port
     }
 
-    /// Address of its store, with a password that the server does not ask for.
+    /// Folder of its data, which has room beside it.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Address of a database, with a password that the server does not ask for.
+    pub(crate) fn address(&self, database: &str) -> String {
+        format!("postgres://mesh:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Address of its store.
     pub(crate) fn store(&self) -> String {
-        format!("postgres://mesh:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
+        self.address("postgres")
     }
 
     /// Kills it like a crash: the next start has to recover.
@@ -69,21 +84,24 @@ impl Database {
 
     /// Starts it, and waits until it answers.
     pub(crate) fn comes_back(&mut self) {
-        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let log = self.folder.path().join("log");
         let port = self.port.to_string();
         let child = command("postgres")
             .args(["-p", &port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-D"])
-            .arg(self.folder.path().join("data"))
+            .arg(self.data())
             .current_dir(self.folder.path())
             .stdout(Stdio::null())
-            .stderr(log)
+            .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
         self.running = Some(child);
-        eventually("PostgreSQL answers", || {
-            let asked = command("pg_isready").args(["-q", "-h", "127.0.0.1", "-p", &port]).status().unwrap();
-            asked.success()
-        });
+        let mut asks = command("pg_isready");
+        asks.args(["-q", "-h", "127.0.0.1", "-p", &port]);
+        let deadline = Instant::now() + PATIENCE;
+        while !asks.status().unwrap().success() {
+            assert!(Instant::now() < deadline, "{}", std::fs::read_to_string(&log).unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 

@@ -18,6 +18,8 @@ mod contexts;
 mod database;
 mod fingers;
 mod fleet;
+#[path = "../../../l4/tests/support/hello.rs"]
+mod hello;
 mod identity;
 mod metrics;
 mod mirrors;
@@ -25,6 +27,7 @@ mod mutation;
 mod otlp;
 mod page;
 mod panics;
+mod ports;
 mod program;
 mod redis;
 mod remote;

@@ -21,9 +21,19 @@ struct Printed {
     more: Condvar,
 }
 
+/// Child process; dropping it kills it.
+pub(crate) struct Killed(pub(crate) Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Running program; dropping it kills it.
 pub(crate) struct Program {
-    child: Child,
+    child: Killed,
     printed: Arc<Printed>,
 }
 
@@ -44,6 +54,18 @@ pub(crate) fn meshtcp<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<It
     command
 }
 
+/// Runs the binary with these arguments to its end, as [`answer`] does.
+pub(crate) fn run(arguments: &[&str]) -> (i32, String, String) {
+    answer(&mut meshtcp(arguments))
+}
+
+/// Runs a command to its end; returns its exit code, its output and its errors.
+pub(crate) fn answer(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
 impl Program {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -59,7 +81,7 @@ impl Program {
                 }
             });
         }
-        Self { child, printed }
+        Self { child: Killed(child), printed }
     }
 
     /// Number of lines printed so far: a position to wait from.
@@ -93,19 +115,19 @@ impl Program {
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
     pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Waits for the end and returns the exit code.
     pub(crate) fn ends(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
                 return status.code().unwrap_or(-1);
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.printed());
@@ -114,14 +136,7 @@ impl Program {
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.0.try_wait().unwrap().is_none()
     }
 }
 

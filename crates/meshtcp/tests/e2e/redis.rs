@@ -3,16 +3,18 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 use crate::connection::assert_split;
-use crate::program::{PATIENCE, Up, eventually};
+use crate::program::{Killed, PATIENCE, Up, eventually};
 use crate::town::Town;
 
 /// Redis server on loopback that knows its own name; dropping it ends it.
-pub(crate) struct Redis(Child);
+pub(crate) struct Redis {
+    _running: Killed,
+}
 
 impl Redis {
     pub(crate) fn start(port: u16, name: &str) -> Self {
@@ -30,19 +32,12 @@ impl Redis {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let redis = Self(child);
+        let redis = Self { _running: Killed(child) };
         eventually("redis answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         let mut client = Client::open(port);
         client.send(&["SET", "me", name]);
         assert_eq!(client.receive(), "OK");
         redis
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -4,14 +4,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::program::{PATIENCE, meshtcp};
+use crate::program::{self, PATIENCE, meshtcp};
 use crate::stand_in::StandIn;
 use crate::town::{Town, route};
 
 fn answer(server: &StandIn, arguments: &[&str]) -> (i32, String, String) {
-    let output = meshtcp(arguments).env("MESHTCP_SERVER", &server.server).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    program::answer(meshtcp(arguments).env("MESHTCP_SERVER", &server.server))
 }
 
 fn live(live: u64) -> serde_json::Value {

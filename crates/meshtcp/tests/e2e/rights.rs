@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::api::{ask, exchange};
-use crate::program::{Program, Up, eventually, meshtcp};
+use crate::program::{Program, Up, answer, eventually, meshtcp};
 use crate::town::Town;
 
 const SECRET: &str = "GET /global-secrets/admin-user-token";
@@ -38,10 +38,9 @@ impl ControlPlane {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> (i32, String) {
-        let output =
-            meshtcp(arguments).env("MESHTCP_SERVER", format!("http://{}", self.api)).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.code().unwrap(), said.into_owned())
+        let server = format!("http://{}", self.api);
+        let (code, out, err) = answer(meshtcp(arguments).env("MESHTCP_SERVER", server));
+        (code, out + &err)
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -15,7 +14,7 @@ use serde_json::{Value, json};
 use crate::api::json as asked;
 use crate::backend::free_ports;
 use crate::database::Database;
-use crate::program::{PATIENCE, Program, eventually, meshtcp};
+use crate::program::{PATIENCE, Program, answer, eventually, meshtcp};
 use crate::redis::Redis;
 use crate::store::ControlPlane;
 
@@ -102,9 +101,8 @@ fn who(port: u16) -> Option<String> {
 
 fn command(control_plane: &ControlPlane, arguments: &[&str]) -> (i32, String) {
     let server = format!("http://{}", control_plane.api);
-    let Output { status, stdout, stderr } = meshtcp(arguments).args(["--server", &server]).output().unwrap();
-    let text = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-    (status.code().unwrap(), text)
+    let (code, out, err) = answer(meshtcp(arguments).args(["--server", &server]));
+    (code, out + &err)
 }
 
 /// Two redis servers, of which the second one resets some of its connections, and a proxy with a route to them.

@@ -1,13 +1,11 @@
 //! Files of any size or strangeness: messages about them are short, and running processes keep serving.
 
-use std::process::Output;
-
 use serde_json::json;
 
 use crate::api::json;
 use crate::backend::{free_ports, serve};
 use crate::connection::{Connection, reaches};
-use crate::program::{Up, meshtcp};
+use crate::program::{Up, answer, meshtcp};
 use crate::store::ControlPlane;
 use crate::town::Town;
 
@@ -29,9 +27,7 @@ fn validated(text: &str, arguments: &[&str]) -> (i32, String, String) {
     let file = folder.path().join("f.yaml");
     std::fs::write(&file, text).unwrap();
     let all = ["validate"].iter().chain(arguments).copied().chain([file.to_str().unwrap()]);
-    let Output { status, stdout, stderr } = meshtcp(all).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
+    answer(&mut meshtcp(all))
 }
 
 #[test]

@@ -1,46 +1,37 @@
 //! Reader of the output that stops reading: lines are lost, and connections, changes and exit are unaffected.
 
 use std::io::Read as _;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::backend::{free_ports, serve};
+use crate::backend::free_ports;
 use crate::connection::{Connection, reaches};
-use crate::program::{Program, ask, eventually, meshtcp};
+use crate::program::{Killed, Program, ask, eventually, meshtcp};
 use crate::town::Town;
 
 /// Program whose output is no longer read from some moment on.
-struct Unread(Child);
+struct Unread(Killed);
 
 impl Unread {
     fn start<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
-        Self(meshtcp(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(Killed(meshtcp(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
     }
 
     /// Ends it by SIGTERM; panics if it takes too long.
     fn leaves(mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        kill_process(Pid::from_child(&self.0.0), Signal::TERM).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.0.try_wait().unwrap().is_none() {
+        while self.0.0.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "it waits for whoever reads");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
 
-impl Drop for Unread {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn served() -> Town {
-    let town = Town::new();
-    serve(town.applications[0], "v1");
-    serve(town.applications[1], "v2");
+    let town = Town::served();
     town.route(&[("v1", 1), ("v2", 0)]);
     town
 }
@@ -106,7 +97,7 @@ fn a_reader_that_comes_back_finds_whole_lines() {
     let mut up = Unread::start(["up", &town.path(), "--log", "-", "--drain-time", "100ms"]);
     reaches(town.outbound, &["v1"]);
     fill(town.outbound);
-    let mut output = up.0.stdout.take().unwrap();
+    let mut output = up.0.0.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
         let mut text = String::new();
         output.read_to_string(&mut text).unwrap();

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::backend::free_ports;
-use crate::program::{Program, eventually, meshtcp};
+use crate::program::{Program, answer, eventually, meshtcp};
 use crate::store::ControlPlane;
 
 fn mesh([port, db, other]: [u16; 3]) -> String {
@@ -113,12 +113,10 @@ fn lines_for_people_have_the_time_where_no_terminal_and_no_journal_shows_it() {
 
 /// Answer of a command: exit code, its one value, and its output on standard error.
 fn value(control_plane: &ControlPlane, arguments: &[&str], format: &str) -> (i32, Value, String) {
-    let mut command = meshtcp(arguments);
-    let output =
-        command.args(["-o", format, "--server", &format!("http://{}", control_plane.api)]).output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
+    let server = format!("http://{}", control_plane.api);
+    let (code, out, err) = answer(meshtcp(arguments).args(["-o", format, "--server", &server]));
     let value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {out}"));
-    (output.status.code().unwrap(), value, String::from_utf8(output.stderr).unwrap())
+    (code, value, err)
 }
 
 #[test]

@@ -7,17 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use rustix::process::Signal;
 
-use crate::backend::{free_ports, serve};
+use crate::backend::free_ports;
 use crate::connection::{Connection, reaches};
 use crate::program::{PATIENCE, Program, Up, eventually, meshtcp};
 use crate::town::Town;
-
-fn served() -> Town {
-    let town = Town::new();
-    serve(town.applications[0], "v1");
-    serve(town.applications[1], "v2");
-    town
-}
 
 /// Clients that connect, exchange data and leave without a pause; every failure is recorded.
 pub(crate) struct Crowd {
@@ -70,7 +63,7 @@ fn talk(port: u16) -> std::io::Result<()> {
 
 #[test]
 fn under_load_no_connection_is_refused_and_none_is_cut() {
-    let town = served();
+    let town = Town::served();
     let [admin] = free_ports();
     let (admin, path) = (format!("127.0.0.1:{admin}"), town.file("takeover"));
     let start = |workers: &str| {
@@ -115,7 +108,7 @@ fn under_load_no_connection_is_refused_and_none_is_cut() {
 
 #[test]
 fn a_successor_that_cannot_run_changes_nothing() {
-    let town = served();
+    let town = Town::served();
     let path = town.file("takeover");
     let path = path.to_str().unwrap();
     let mut up = Up::start(&["--takeover", path, &town.path()]);
@@ -159,7 +152,7 @@ pub(crate) fn who_leaves_is_followed(outbound: u16, path: &str, start: impl Fn(&
 
 #[test]
 fn who_leaves_answers_until_somebody_follows_and_then_the_one_that_follows_does() {
-    let town = served();
+    let town = Town::served();
     let [admin] = free_ports();
     let (admin, path) = (format!("127.0.0.1:{admin}"), town.file("takeover"));
     who_leaves_is_followed(town.outbound, path.to_str().unwrap(), |further| {
@@ -171,7 +164,7 @@ fn who_leaves_answers_until_somebody_follows_and_then_the_one_that_follows_does(
 
 #[test]
 fn a_process_that_does_not_leave_keeps_its_address() {
-    let town = served();
+    let town = Town::served();
     let up = Up::start(&[&town.path()]);
     up.is_ready();
     let mut second = Program::start(meshtcp(["up", "--admin", &up.admin, &town.path()]));
@@ -182,7 +175,7 @@ fn a_process_that_does_not_leave_keeps_its_address() {
 
 #[test]
 fn a_path_with_something_else_than_a_dead_socket_of_ours_is_left_alone() {
-    let town = served();
+    let town = Town::served();
     let (notes, link) = (town.file("notes"), town.file("link"));
     std::fs::write(&notes, "precious").unwrap();
     std::os::unix::fs::symlink(&notes, &link).unwrap();

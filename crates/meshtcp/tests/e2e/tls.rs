@@ -8,13 +8,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 
 use crate::certificates::{Authority, Pair};
-use crate::program::{Program, eventually, meshtcp};
-
-fn answer(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
+use crate::program::{Program, answer, eventually, meshtcp};
 
 /// Control plane that speaks nothing but TLS, and requires tokens.
 struct ControlPlane {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::backend::free_ports;
+use crate::backend::{free_ports, serve};
 
 /// Folder of the mesh, and its ports.
 pub(crate) struct Town {
@@ -35,6 +35,14 @@ impl Town {
             ));
         }
         town.save("mesh.yaml", &text);
+        town
+    }
+
+    /// Creates one whose applications are served, and send their version.
+    pub(crate) fn served() -> Self {
+        let town = Self::new();
+        serve(town.applications[0], "v1");
+        serve(town.applications[1], "v2");
         town
     }
 

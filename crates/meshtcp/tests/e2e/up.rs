@@ -10,16 +10,9 @@ use crate::connection::{Connection, assert_split, reaches, tally};
 use crate::program::{Program, Up, eventually, meshtcp};
 use crate::town::{Town, route};
 
-fn served() -> Town {
-    let town = Town::new();
-    serve(town.applications[0], "v1");
-    serve(town.applications[1], "v2");
-    town
-}
-
 #[test]
 fn connections_are_split_by_weight_and_the_table_says_so() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 90), ("v2", 10)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -32,7 +25,7 @@ fn connections_are_split_by_weight_and_the_table_says_so() {
 
 #[test]
 fn a_saved_weight_is_live_and_open_connections_stay_where_they_are() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 1), ("v2", 0)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -59,7 +52,7 @@ fn a_saved_weight_is_live_and_open_connections_stay_where_they_are() {
 
 #[test]
 fn a_mesh_that_requires_tls_takes_no_plaintext_and_one_that_allows_both_does() {
-    let town = served();
+    let town = Town::served();
     let in_plaintext = std::fs::read_to_string(town.file("mesh.yaml")).unwrap();
     let trusting_in = |mode: &str| {
         let backends = format!("[ {{ name: ca-1, type: builtin, mode: {mode} }} ]");
@@ -84,7 +77,7 @@ fn a_mesh_that_requires_tls_takes_no_plaintext_and_one_that_allows_both_does() {
 
 #[test]
 fn a_burst_of_saves_ends_at_the_last_one() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 1)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -100,7 +93,7 @@ fn a_burst_of_saves_ends_at_the_last_one() {
 
 #[test]
 fn a_reference_that_leads_nowhere_waits_for_its_target() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 1)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -125,7 +118,7 @@ fn a_reference_that_leads_nowhere_waits_for_its_target() {
 
 #[test]
 fn two_listeners_on_one_port_name_both_dataplanes_and_change_nothing() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 1)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -165,7 +158,7 @@ fn an_empty_folder_is_waited_for() {
 
 #[test]
 fn a_port_that_is_taken_is_taken_over_when_it_is_free() {
-    let town = served();
+    let town = Town::served();
     let squatter = TcpListener::bind(("127.0.0.1", town.outbound)).unwrap();
     let up = Up::start(&[&town.path()]);
     up.program.awaits_text(0, "cannot be bound");
@@ -177,7 +170,7 @@ fn a_port_that_is_taken_is_taken_over_when_it_is_free() {
 
 #[test]
 fn it_leaves_when_connections_ended() {
-    let town = served();
+    let town = Town::served();
     let mut up = Up::start(&[&town.path()]);
     up.is_ready();
     let mut open: Vec<Connection> = (0..3).map(|_| Connection::open(town.outbound).unwrap()).collect();
@@ -193,7 +186,7 @@ fn it_leaves_when_connections_ended() {
 
 #[test]
 fn a_second_signal_ends_open_connections_at_once() {
-    let town = served();
+    let town = Town::served();
     let mut up = Up::start(&[&town.path()]);
     up.is_ready();
     let open = Connection::open(town.outbound).unwrap();
@@ -207,7 +200,7 @@ fn a_second_signal_ends_open_connections_at_once() {
 
 #[test]
 fn the_drain_time_ends_open_connections() {
-    let town = served();
+    let town = Town::served();
     let mut up = Up::start(&["--drain-time", "100ms", &town.path()]);
     up.is_ready();
     let open = Connection::open(town.outbound).unwrap();
@@ -218,7 +211,7 @@ fn the_drain_time_ends_open_connections() {
 
 #[test]
 fn the_admin_server_tells_what_runs() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 3), ("v2", 1)]);
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -249,7 +242,7 @@ fn the_admin_server_tells_what_runs() {
 
 #[test]
 fn every_finished_connection_has_a_line_that_says_why() {
-    let town = served();
+    let town = Town::served();
     town.route(&[("v1", 1), ("v2", 1)]);
     let log = tempfile::tempdir().unwrap();
     let path = log.path().join("connections.log");
@@ -291,7 +284,7 @@ fn what_cannot_start_says_why_and_exits_with_its_code() {
 
 #[test]
 fn what_is_good_at_the_start_runs_and_the_rest_is_said() {
-    let town = served();
+    let town = Town::served();
     town.save("route.yaml", "type: MeshTCPRoute\nmesh: default\nname: canary\nspec: {to: 7}\n");
     let up = Up::start(&[&town.path()]);
     up.is_ready();
@@ -304,7 +297,7 @@ fn what_is_good_at_the_start_runs_and_the_rest_is_said() {
 
 #[test]
 fn half_a_file_is_never_in_force() {
-    let town = served();
+    let town = Town::served();
     let text = route(&[("v2", 1)]);
     town.save("route.yaml", &text);
     let up = Up::start(&[&town.path()]);
@@ -329,7 +322,7 @@ fn half_a_file_is_never_in_force() {
 
 #[test]
 fn proxies_are_chosen_by_mesh_and_by_name() {
-    let town = served();
+    let town = Town::served();
     let elsewhere = std::fs::read_to_string(town.file("mesh.yaml")).unwrap();
     let elsewhere = elsewhere.replacen("address: 127.0.0.1", "address: 192.0.2.7", 1);
     town.save("mesh.yaml", &elsewhere);
@@ -351,7 +344,7 @@ fn proxies_are_chosen_by_mesh_and_by_name() {
 
 #[test]
 fn the_health_of_endpoints_is_told_by_metrics_status_and_command() {
-    let town = served();
+    let town = Town::served();
     town.save(
         "health.yaml",
         "type: MeshHealthCheck\nmesh: default\nname: redis\nspec:\n  to:\n    - targetRef:\n        kind: MeshService\n        \
@@ -395,7 +388,7 @@ fn the_health_of_endpoints_is_told_by_metrics_status_and_command() {
 
 #[test]
 fn a_dataplane_that_nobody_wrote_is_told() {
-    let town = served();
+    let town = Town::served();
     let up = Up::start(&[&town.path(), "--dataplane", "nope"]);
     up.program.awaits_text(0, "--dataplane default/nope: there is no such Dataplane yet");
 }

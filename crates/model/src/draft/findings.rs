@@ -142,11 +142,6 @@ impl<'d> Findings<'d> {
         }
     }
 
-    /// Returns `true` if a rule of the reference is violated.
-    pub fn has_violations(&self) -> bool {
-        !self.violations.borrow().items.is_empty()
-    }
-
     /// Returns the violations of rules of the reference, and our own remarks: the first [`KEPT`] of each sort.
     pub fn into_parts(self) -> (Vec<Violation>, Vec<Note>) {
         let (violations, notes) = self.into_counted();

@@ -54,43 +54,16 @@ pub enum TlsCipher {
 
 replaced!(MtlsMode, TlsVersion);
 
-impl TlsVersion {
-    /// All versions, oldest first.
-    pub const ALL: [TlsVersion; 5] =
-        [TlsVersion::Auto, TlsVersion::V1_0, TlsVersion::V1_1, TlsVersion::V1_2, TlsVersion::V1_3];
-
-    /// Name of the version in a policy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            TlsVersion::Auto => "TLSAuto",
-            TlsVersion::V1_0 => "TLS10",
-            TlsVersion::V1_1 => "TLS11",
-            TlsVersion::V1_2 => "TLS12",
-            TlsVersion::V1_3 => "TLS13",
-        }
-    }
-}
-
-impl TlsCipher {
-    /// All ciphers, in the order in which messages list them.
-    pub const ALL: [TlsCipher; 6] = [
-        TlsCipher::EcdheEcdsaAes128GcmSha256,
-        TlsCipher::EcdheEcdsaAes256GcmSha384,
-        TlsCipher::EcdheEcdsaChacha20Poly1305,
-        TlsCipher::EcdheRsaAes128GcmSha256,
-        TlsCipher::EcdheRsaAes256GcmSha384,
-        TlsCipher::EcdheRsaChacha20Poly1305,
-    ];
-
-    /// Name of the cipher in OpenSSL, as in a policy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            TlsCipher::EcdheEcdsaAes128GcmSha256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-            TlsCipher::EcdheEcdsaAes256GcmSha384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-            TlsCipher::EcdheEcdsaChacha20Poly1305 => "ECDHE-ECDSA-CHACHA20-POLY1305",
-            TlsCipher::EcdheRsaAes128GcmSha256 => "ECDHE-RSA-AES128-GCM-SHA256",
-            TlsCipher::EcdheRsaAes256GcmSha384 => "ECDHE-RSA-AES256-GCM-SHA384",
-            TlsCipher::EcdheRsaChacha20Poly1305 => "ECDHE-RSA-CHACHA20-POLY1305",
-        }
+crate::words! {
+    /// Name of the version in a policy; versions are in their order, the oldest first.
+    TlsVersion { Auto: "TLSAuto", V1_0: "TLS10", V1_1: "TLS11", V1_2: "TLS12", V1_3: "TLS13" }
+    /// Name of the cipher in OpenSSL, as in a policy; ciphers are in the order in which messages list them.
+    TlsCipher {
+        EcdheEcdsaAes128GcmSha256: "ECDHE-ECDSA-AES128-GCM-SHA256",
+        EcdheEcdsaAes256GcmSha384: "ECDHE-ECDSA-AES256-GCM-SHA384",
+        EcdheEcdsaChacha20Poly1305: "ECDHE-ECDSA-CHACHA20-POLY1305",
+        EcdheRsaAes128GcmSha256: "ECDHE-RSA-AES128-GCM-SHA256",
+        EcdheRsaAes256GcmSha384: "ECDHE-RSA-AES256-GCM-SHA384",
+        EcdheRsaChacha20Poly1305: "ECDHE-RSA-CHACHA20-POLY1305",
     }
 }

@@ -86,26 +86,7 @@ impl Merge for PassthroughMatches {
     }
 }
 
-impl PassthroughProtocol {
-    /// All protocols.
-    pub const ALL: [PassthroughProtocol; 6] = [
-        PassthroughProtocol::Tcp,
-        PassthroughProtocol::Tls,
-        PassthroughProtocol::Grpc,
-        PassthroughProtocol::Http,
-        PassthroughProtocol::Http2,
-        PassthroughProtocol::Mysql,
-    ];
-
+crate::words! {
     /// Name of the protocol in a policy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PassthroughProtocol::Tcp => "tcp",
-            PassthroughProtocol::Tls => "tls",
-            PassthroughProtocol::Grpc => "grpc",
-            PassthroughProtocol::Http => "http",
-            PassthroughProtocol::Http2 => "http2",
-            PassthroughProtocol::Mysql => "mysql",
-        }
-    }
+    PassthroughProtocol { Tcp: "tcp", Tls: "tls", Grpc: "grpc", Http: "http", Http2: "http2", Mysql: "mysql" }
 }

@@ -72,20 +72,12 @@ impl fmt::Display for SpiffeIdMatch {
     }
 }
 
-impl PermissionAction {
-    /// All actions.
-    pub const ALL: [PermissionAction; 3] =
-        [PermissionAction::Allow, PermissionAction::Deny, PermissionAction::AllowWithShadowDeny];
-
+crate::words! {
     /// Name of the action in a policy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            PermissionAction::Allow => "Allow",
-            PermissionAction::Deny => "Deny",
-            PermissionAction::AllowWithShadowDeny => "AllowWithShadowDeny",
-        }
-    }
+    PermissionAction { Allow: "Allow", Deny: "Deny", AllowWithShadowDeny: "AllowWithShadowDeny" }
+}
 
+impl PermissionAction {
     /// Returns `true` if the connection is accepted.
     pub const fn allows(self) -> bool {
         matches!(self, PermissionAction::Allow | PermissionAction::AllowWithShadowDeny)

@@ -115,15 +115,9 @@ pub enum WhenUnseen {
     Proceed,
 }
 
-impl Share {
+crate::words! {
     /// Name of the signal in a rollout.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Share::ConnectFailures => "ConnectFailures",
-            Share::EarlyResets => "EarlyResets",
-            Share::Refused => "Refused",
-        }
-    }
+    Share { ConnectFailures: "ConnectFailures", EarlyResets: "EarlyResets", Refused: "Refused" }
 }
 
 impl Times {

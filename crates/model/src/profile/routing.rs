@@ -156,12 +156,6 @@ impl Profile {
         self >= Profile::V2_12
     }
 
-    /// `true`: SNIs of real services are readable instead of hashed, if proxies have workload identities (3, spec
-    /// 04 §8.3).
-    pub fn has_readable_snis(self) -> bool {
-        self == Profile::V3
-    }
-
     /// `true`: the CA of a mesh is one trust domain among those of MeshTrusts, as soon as there is one (2.13 and
     /// 2.14, spec 07 §13.3).
     pub fn mesh_ca_joins_domains(self) -> bool {

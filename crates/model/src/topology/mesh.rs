@@ -11,7 +11,7 @@ pub struct Mesh {
     pub mtls_backends: Vec<MtlsBackend>,
     /// `routing.localityAwareLoadBalancing`; default off.
     pub locality_aware: bool,
-    /// `routing.zoneEgress`; default off. In force only with mTLS: see [`Mesh::zone_egress_enabled`].
+    /// `routing.zoneEgress`; default off. In force only with mTLS.
     pub zone_egress: bool,
     /// `routing.defaultForbidMeshExternalServiceAccess`; `true`: a zone egress lets nobody out to
     /// MeshExternalServices by default; default off.
@@ -81,10 +81,5 @@ impl Mesh {
     pub fn mtls(&self) -> Option<&MtlsBackend> {
         let enabled = self.enabled_mtls_backend.as_ref()?;
         self.mtls_backends.iter().find(|backend| backend.name == *enabled)
-    }
-
-    /// Returns `true` if connections leave the zone through its egress: `routing.zoneEgress` and mTLS.
-    pub fn zone_egress_enabled(&self) -> bool {
-        self.zone_egress && self.mtls().is_some()
     }
 }

@@ -17,33 +17,19 @@ pub enum Protocol {
     Mysql,
 }
 
-impl Protocol {
+crate::words! {
     /// Name of the protocol; `<unknown>` for [`Protocol::Unknown`].
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Unknown => "<unknown>",
-            Protocol::Tcp => "tcp",
-            Protocol::Tls => "tls",
-            Protocol::Http => "http",
-            Protocol::Http2 => "http2",
-            Protocol::Grpc => "grpc",
-            Protocol::Kafka => "kafka",
-            Protocol::Mysql => "mysql",
-        }
+    Protocol {
+        Unknown: "<unknown>", Tcp: "tcp", Tls: "tls", Http: "http", Http2: "http2", Grpc: "grpc", Kafka: "kafka",
+        Mysql: "mysql",
     }
+}
 
+impl Protocol {
     /// Parses a protocol; case-insensitive; [`Protocol::Unknown`] for another word.
     pub fn from_text(text: &str) -> Self {
-        match text.to_ascii_lowercase().as_str() {
-            "tcp" => Protocol::Tcp,
-            "tls" => Protocol::Tls,
-            "http" => Protocol::Http,
-            "http2" => Protocol::Http2,
-            "grpc" => Protocol::Grpc,
-            "kafka" => Protocol::Kafka,
-            "mysql" => Protocol::Mysql,
-            _ => Protocol::Unknown,
-        }
+        let known = Self::ALL.into_iter().find(|known| text.eq_ignore_ascii_case(known.as_str()));
+        known.unwrap_or(Protocol::Unknown)
     }
 
     /// Returns `true` if MeshHTTPRoute owns destinations with this protocol.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{permissions, policy};
+use super::permissions;
 use crate::plan::{
     Backend, BackendFate, Bind, Cluster, Destination, Listener, ListenerTls, Match, Owner, Route,
     TlsTermination, shares,
@@ -86,7 +86,7 @@ fn route(route: &Route, tree: &mut Value) {
     tree["split"] = self::split(split);
     tree["refusal"] = json!(refusal);
     tree["declared"] = json!(declared);
-    tree["considered"] = considered.iter().map(policy::considered).collect();
+    tree["considered"] = json!(considered);
 }
 
 pub(super) fn gateway(listener: &Listener) -> Value {

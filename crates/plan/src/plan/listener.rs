@@ -112,11 +112,6 @@ impl Listener {
         for_all.into_iter().chain(by_name)
     }
 
-    /// Returns `true` if some of its routes match by source address.
-    pub fn matches_sources(&self) -> bool {
-        self.routes.iter().any(|(claimed, _)| claimed.source.is_some())
-    }
-
     /// Returns its routes, whatever they match.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.routes.iter().map(|(_, route)| route)

@@ -3,15 +3,20 @@
 use std::fmt;
 
 use model::Kind;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::{PolicyOrigin, PolicyPlace, Unusable};
 
 /// Outcome of one route policy on one listener.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Considered {
     /// Policy and its item.
+    #[serde(rename = "policy")]
     pub origin: PolicyOrigin,
     /// Outcome on the listener.
+    #[serde(flatten)]
     pub outcome: Outcome,
 }
 
@@ -69,18 +74,42 @@ pub enum IgnoredBecause {
 }
 
 /// Outcome of one route policy for one proxy.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct RouteStatus {
     /// Route policy.
     pub policy: PolicyOrigin,
     /// Kind of the policy.
     pub kind: Kind,
     /// Outcome: applied if it decides at least one listener.
+    #[serde(flatten)]
     pub outcome: Outcome,
     /// Listeners that it decides, by name.
     pub decides: Vec<String>,
     /// backendRefs of the policy that cannot be used, each with the reason.
+    #[serde(serialize_with = "unresolved")]
     pub unresolved: Vec<(String, Unusable)>,
+}
+
+impl Serialize for Outcome {
+    /// Serializes as `{outcome, by, why}`: the policy that decides instead, or the reason in words; else null.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (word, by, why) = match self {
+            Outcome::Applied => ("applied", None, None),
+            Outcome::Shadowed { by } => ("shadowed", Some(by), None),
+            Outcome::Ignored(why) => ("ignored", None, Some(why.to_string())),
+        };
+        let mut said = serializer.serialize_struct("Outcome", 3)?;
+        said.serialize_field("outcome", word)?;
+        said.serialize_field("by", &by)?;
+        said.serialize_field("why", &why)?;
+        said.end()
+    }
+}
+
+fn unresolved<S: Serializer>(all: &[(String, Unusable)], serializer: S) -> Result<S::Ok, S::Error> {
+    let one =
+        |(reference, why): &(String, Unusable)| json!({ "reference": reference, "why": why.to_string() });
+    serializer.collect_seq(all.iter().map(one))
 }
 
 impl fmt::Display for IgnoredBecause {

@@ -5,91 +5,42 @@
 
 use l4::balance::Condition;
 use l4::health::{ClusterHealth, EndpointHealth, EndpointState, Usage};
-use prometheus_client::metrics::MetricType;
 
-use super::sample::{Labels, Sample};
+use super::sample::{Family, Labels, Sample, families};
 use crate::counters::COUNTED_ENDPOINTS;
-
-/// Metric: its name, help text, kind and samples.
-pub(super) type Family<'a> = (&'static str, &'static str, MetricType, Vec<(Labels<'a>, Sample)>);
 
 /// Returns all metrics about health.
 pub(super) fn families(clusters: &[ClusterHealth]) -> Vec<Family<'_>> {
-    let (gauge, counter) = (MetricType::Gauge, MetricType::Counter);
-    vec![
-        (
-            "meshtcp_cluster_endpoints",
-            "The endpoints of a cluster, by how they are",
-            gauge,
-            by_state(clusters),
-        ),
-        (
-            "meshtcp_cluster_condition",
-            "1 for how a cluster is: calm, panic (health is not believed) or down",
-            gauge,
-            conditions(clusters),
-        ),
-        (
-            "meshtcp_cluster_connections",
-            "Connections of a cluster that has a limit of them",
-            gauge,
-            each_usage(clusters, |cluster| cluster.connections, |usage| usage.used),
-        ),
-        (
-            "meshtcp_cluster_connections_limit",
-            "How many connections a cluster may have",
-            gauge,
-            each_usage(clusters, |cluster| cluster.connections, |usage| usage.limit),
-        ),
-        (
-            "meshtcp_cluster_connects_pending",
-            "Connections that are being established, of a cluster that has a limit of them",
-            gauge,
-            each_usage(clusters, |cluster| cluster.pending, |usage| usage.used),
-        ),
-        (
-            "meshtcp_cluster_connects_pending_limit",
-            "How many connections of a cluster may be on the way to being established",
-            gauge,
-            each_usage(clusters, |cluster| cluster.pending, |usage| usage.limit),
-        ),
-        (
-            "meshtcp_endpoint_healthy",
-            "1 for an endpoint that takes connections, 0 for one that is down or set aside",
-            gauge,
-            each_endpoint(clusters, |it| Sample::Count(it.state.takes_connections().into())),
-        ),
-        (
-            "meshtcp_endpoint_ejected",
-            "1 for an endpoint that is set aside because connections to it failed",
-            gauge,
-            each_endpoint(clusters, |it| Sample::Count((it.state == EndpointState::Ejected).into())),
-        ),
-        (
-            "meshtcp_endpoint_warmth_ratio",
-            "How much of its weight an endpoint gets, 0 to 1: less than 1 during a slow start",
-            gauge,
-            each_endpoint(clusters, |it| Sample::Value(f64::from(it.warmth) / 100.0)),
-        ),
-        (
-            "meshtcp_endpoint_checks",
-            "Active checks of an endpoint",
-            counter,
-            each_endpoint(clusters, |it| Sample::Count(it.checks)),
-        ),
-        (
-            "meshtcp_endpoint_checks_failed",
-            "Active checks of an endpoint that failed",
-            counter,
-            each_endpoint(clusters, |it| Sample::Count(it.failed_checks)),
-        ),
-        (
-            "meshtcp_endpoint_ejections",
-            "How often an endpoint was set aside",
-            counter,
-            each_endpoint(clusters, |it| Sample::Count(it.ejections)),
-        ),
-    ]
+    families! {
+        "meshtcp_cluster_endpoints", "The endpoints of a cluster, by how they are",
+            Gauge, by_state(clusters);
+        "meshtcp_cluster_condition", "1 for how a cluster is: calm, panic (health is not believed) or down",
+            Gauge, conditions(clusters);
+        "meshtcp_cluster_connections", "Connections of a cluster that has a limit of them",
+            Gauge, each_usage(clusters, |cluster| cluster.connections, |usage| usage.used);
+        "meshtcp_cluster_connections_limit", "How many connections a cluster may have",
+            Gauge, each_usage(clusters, |cluster| cluster.connections, |usage| usage.limit);
+        "meshtcp_cluster_connects_pending",
+        "Connections that are being established, of a cluster that has a limit of them",
+            Gauge, each_usage(clusters, |cluster| cluster.pending, |usage| usage.used);
+        "meshtcp_cluster_connects_pending_limit",
+        "How many connections of a cluster may be on the way to being established",
+            Gauge, each_usage(clusters, |cluster| cluster.pending, |usage| usage.limit);
+        "meshtcp_endpoint_healthy",
+        "1 for an endpoint that takes connections, 0 for one that is down or set aside",
+            Gauge, each_endpoint(clusters, |it| Sample::Count(it.state.takes_connections().into()));
+        "meshtcp_endpoint_ejected", "1 for an endpoint that is set aside because connections to it failed",
+            Gauge, each_endpoint(clusters, |it| Sample::Count((it.state == EndpointState::Ejected).into()));
+        "meshtcp_endpoint_warmth_ratio",
+        "How much of its weight an endpoint gets, 0 to 1: less than 1 during a slow start",
+            Gauge, each_endpoint(clusters, |it| Sample::Value(f64::from(it.warmth) / 100.0));
+        "meshtcp_endpoint_checks", "Active checks of an endpoint",
+            Counter, each_endpoint(clusters, |it| Sample::Count(it.checks));
+        "meshtcp_endpoint_checks_failed", "Active checks of an endpoint that failed",
+            Counter, each_endpoint(clusters, |it| Sample::Count(it.failed_checks));
+        "meshtcp_endpoint_ejections", "How often an endpoint was set aside",
+            Counter, each_endpoint(clusters, |it| Sample::Count(it.ejections));
+    }
 }
 
 fn labels(cluster: &ClusterHealth) -> Labels<'_> {

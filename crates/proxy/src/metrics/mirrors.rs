@@ -2,10 +2,8 @@
 
 use l4::counts::{ListenerSnapshot, MirrorsSnapshot};
 use l4::ending::MirrorEnd;
-use prometheus_client::metrics::MetricType;
 
-use super::health::Family;
-use super::sample::{Labels, Sample};
+use super::sample::{Family, Labels, Sample, families};
 
 /// Returns the families of mirrors: samples of listeners that have one, or had.
 pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
@@ -21,29 +19,17 @@ pub(super) fn families(listeners: &[ListenerSnapshot]) -> Vec<Family<'_>> {
         for end in MirrorEnd::ALL {
             let mut labels = labels(listener);
             labels.push(("ended", end.as_str()));
-            ended.push((labels, Sample::Count(mirrors.ended.get(end).copied().unwrap_or(0))));
+            ended.push((labels, Sample::Count(mirrors.ended.get(&end).copied().unwrap_or(0))));
         }
     }
-    vec![
-        (
-            "meshtcp_mirror_connections_active",
-            "Mirrors of connections that live",
-            MetricType::Gauge,
-            each(|mirrors| mirrors.active),
-        ),
-        (
-            "meshtcp_mirror_connections_ended",
-            "Mirrors of connections that ended or never began, by how",
-            MetricType::Counter,
-            ended,
-        ),
-        (
-            "meshtcp_mirror_bytes",
-            "Bytes of clients that were copied to mirrors",
-            MetricType::Counter,
-            each(|mirrors| mirrors.bytes),
-        ),
-    ]
+    families! {
+        "meshtcp_mirror_connections_active", "Mirrors of connections that live",
+            Gauge, each(|mirrors| mirrors.active);
+        "meshtcp_mirror_connections_ended", "Mirrors of connections that ended or never began, by how",
+            Counter, ended;
+        "meshtcp_mirror_bytes", "Bytes of clients that were copied to mirrors",
+            Counter, each(|mirrors| mirrors.bytes);
+    }
 }
 
 fn labels(listener: &ListenerSnapshot) -> Labels<'_> {

@@ -10,6 +10,18 @@ use l4::counts::HistogramSnapshot;
 /// Labels of one sample.
 pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
 
+/// Metric: its name, help text, type and samples.
+pub(super) type Family<'a> = (&'static str, &'static str, MetricType, Vec<(Labels<'a>, Sample)>);
+
+/// Metrics as a table: name, help text, type, samples.
+macro_rules! families {
+    ($($name:literal, $help:literal, $kind:ident, $samples:expr;)+) => {
+        vec![$(($name, $help, prometheus_client::metrics::MetricType::$kind, $samples)),+]
+    };
+}
+
+pub(super) use families;
+
 /// One value.
 #[derive(Debug)]
 pub(super) enum Sample {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 pub mod child;
+#[path = "../../../l4/tests/support/hello.rs"]
+pub mod hello;
 #[path = "../../../l4/tests/support/mod.rs"]
 mod mesh;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::Made;
 use super::super::note::{Note, Origin};
 use super::super::route::LISTENER_TAG;
-use super::{GROUP, list, text, unknown};
+use super::{GROUP, list, text};
 
 /// Gateways of the input, by namespace and name.
 pub(super) struct Gateways(BTreeMap<(String, String), Gateway>);
@@ -77,7 +77,7 @@ impl Gateway {
 /// Listeners of a Gateway that take TCPRoutes.
 fn listeners(origin: &Origin<'_>, notes: &mut Vec<Note>) -> Vec<Listener> {
     let spec = origin.spec();
-    unknown(origin, spec, "spec", &["gatewayClassName", "listeners"], notes);
+    notes.extend(origin.unknown(spec, "spec", &["gatewayClassName", "listeners"]));
     let mut listeners = Vec::new();
     for (at, listener) in list(spec, "listeners").iter().enumerate() {
         let field = format!("spec.listeners[{at}]");
@@ -87,7 +87,7 @@ fn listeners(origin: &Origin<'_>, notes: &mut Vec<Note>) -> Vec<Listener> {
             notes.push(origin.note(&field, text));
             continue;
         }
-        unknown(origin, listener, &field, &["name", "protocol", "port", "allowedRoutes"], notes);
+        notes.extend(origin.unknown(listener, &field, &["name", "protocol", "port", "allowedRoutes"]));
         let allowed = listener.get("allowedRoutes").unwrap_or(&Value::Null);
         let kinds = list(allowed, "kinds");
         if !kinds.is_empty() && !kinds.iter().any(|kind| text(kind, "kind") == Some("TCPRoute")) {

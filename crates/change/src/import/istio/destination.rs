@@ -176,7 +176,7 @@ impl Import<'_, '_> {
             }
             return Some(backend);
         };
-        let Some(tags) = self.subsets.0.get(&(host.placed(), subset.to_owned())).cloned() else {
+        let Some(tags) = self.known.0.get(&(host.placed(), subset.to_owned())).cloned() else {
             let text =
                 format!("no DestinationRule that was given defines the subset `{subset}`: give it, too");
             self.refuse(&format!("{field}.subset"), text);

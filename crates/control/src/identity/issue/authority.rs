@@ -14,8 +14,6 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
-use crate::identity::pem::pem;
-
 const NO_CA: &str = "basic constraint 'CA' must be set to 'true' (see X509-SVID: 4.1. Basic Constraints)";
 const NO_SIGNING: &str = "key usage extension 'keyCertSign' must be set (see X509-SVID: 4.3. Key Usage)";
 const KEY_AGREEMENT: &str = "key usage extension 'keyAgreement' must NOT be set (see X509-SVID: Appendix A. X.509 Field \
@@ -58,7 +56,7 @@ impl Authority {
         let signed_itself = read.subject().as_raw() == read.issuer().as_raw();
         let issuer = Issuer::from_ca_cert_der(first, key)
             .map_err(|error| format!("the certificate cannot be read: {error}"))?;
-        let chain = ders.iter().map(|der| pem("CERTIFICATE", der).into()).collect();
+        let chain = ders.iter().map(|der| trust::pem("CERTIFICATE", der).into()).collect();
         Ok(Self { issuer, chain, ends, signed_itself, names_its_key })
     }
 

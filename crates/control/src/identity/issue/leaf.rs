@@ -14,7 +14,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::authority::{Authority, is_elliptic, is_rsa};
 use super::{BACKDATED, after, before, lives};
-use crate::identity::pem::{pem, rsa};
+use crate::identity::rsa::rsa;
 
 const NO_RANDOMNESS: &str = "the system gives no random numbers";
 
@@ -87,8 +87,8 @@ impl Authority {
         let signed =
             params.signed_by(&key, &self.issuer).map_err(|error| format!("no signature: {error}"))?;
         Ok(Leaf {
-            chain: pem("CERTIFICATE", signed.der()).into(),
-            key: PrivateKey::new(pem("PRIVATE KEY", key.serialized_der())),
+            chain: signed.pem().into(),
+            key: PrivateKey::new(key.serialize_pem()),
             serial: serial.iter().map(|byte| format!("{byte:02x}")).collect(),
             made: now,
             ends,

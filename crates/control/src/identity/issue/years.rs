@@ -11,7 +11,6 @@ use proptest::prelude::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, KeyUsagePurpose};
 
 use super::*;
-use crate::identity::pem::pem;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Lifetime of certificates in the simulation.
@@ -60,8 +59,8 @@ fn authority(number: usize) -> Arc<Authority> {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let certificate = params.self_signed(&key).unwrap();
-    let key = pem("PRIVATE KEY", key.serialized_der());
-    Arc::new(Authority::read(pem("CERTIFICATE", certificate.der()).as_bytes(), key.as_bytes()).unwrap())
+    let (certificate, key) = (certificate.pem(), key.serialize_pem());
+    Arc::new(Authority::read(certificate.as_bytes(), key.as_bytes()).unwrap())
 }
 
 /// State of a proxy.

@@ -1,10 +1,10 @@
 //! Real Envoy, started from the bootstrap that `meshtcp envoy-bootstrap` prints.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use super::ControlPlane;
-use crate::program::{ask, eventually, meshtcp};
+use crate::program::{Killed, ask, eventually, meshtcp};
 
 /// Variant of xDS by which configuration reaches Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) const DRAIN_SECONDS: u64 = 5;
 
 /// Running Envoy; dropping it ends it.
 pub(crate) struct Envoy {
-    child: Child,
+    child: Killed,
     admin: String,
     folder: tempfile::TempDir,
 }
@@ -62,9 +62,9 @@ impl Envoy {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut envoy = Self { child, admin: String::new(), folder };
+        let mut envoy = Self { child: Killed(child), admin: String::new(), folder };
         eventually("Envoy writes its admin address", || {
-            let ended = envoy.child.try_wait().unwrap();
+            let ended = envoy.child.0.try_wait().unwrap();
             assert!(ended.is_none(), "Envoy ended: {}", envoy.log());
             envoy.admin = std::fs::read_to_string(&admin_file).unwrap_or_default().trim().to_owned();
             !envoy.admin.is_empty()
@@ -86,13 +86,6 @@ impl Envoy {
     /// Log of Envoy, for the message of a failed test.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-}
-
-impl Drop for Envoy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

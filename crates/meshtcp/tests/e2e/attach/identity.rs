@@ -13,7 +13,7 @@ use super::ControlPlane;
 use super::envoy::{Envoy, Protocol};
 use crate::backend::serve;
 use crate::connection::Connection;
-use crate::program::{ask, eventually, meshtcp};
+use crate::program::{answer, ask, eventually, meshtcp};
 use crate::town::Town;
 
 /// Mesh whose certificates live so briefly that one is made every few seconds.
@@ -117,9 +117,8 @@ fn a_provided_authority_signs_and_no_secret_is_printed() {
     eventually("Envoy has a certificate", || !serials(&envoy).is_empty());
     let api = control_plane.program.awaits_text(0, "api: http://").trim_start_matches("api: ").to_owned();
     let said = |words: &[&str]| {
-        let output = meshtcp(words.iter().copied().chain(["--server", &api])).output().unwrap();
-        let both = [output.stdout, output.stderr].concat();
-        String::from_utf8(both).unwrap()
+        let (_, out, err) = answer(meshtcp(words).args(["--server", &api]));
+        out + &err
     };
     let status = said(&["identity", "status", "-o", "json"]);
     let report: Value = serde_json::from_str(&status).unwrap();

@@ -10,6 +10,7 @@ use super::ControlPlane;
 use super::envoy::{Envoy, Protocol};
 use super::ours::Ours;
 use crate::backend::{free_ports, serve};
+use crate::hello::client_hello;
 use crate::program::{PATIENCE, Up, eventually};
 
 const NAMES: [&str; 5] = ["ledger", "named", "ported", "near", "known"];
@@ -79,17 +80,6 @@ fn save(folder: &Path, rules: &[(&str, &str)]) {
     std::fs::rename(beside, folder.join("route.yaml")).unwrap();
 }
 
-/// ClientHello of a TLS client that asks for a server name, as short as possible.
-fn hello(name: &str) -> Vec<u8> {
-    let vector16 = |body: &[u8]| [&(body.len() as u16).to_be_bytes()[..], body].concat();
-    let names = vector16(&[&[0][..], &vector16(name.as_bytes())].concat());
-    let extensions = [&[0, 0][..], &vector16(&names)].concat();
-    let body = [&[3, 3][..], &[9; 32], &[0], &vector16(&[0x13, 1]), &[1, 0], &vector16(&extensions)].concat();
-    let length = (body.len() as u32).to_be_bytes();
-    let message = [&[1, length[1], length[2], length[3]][..], &body].concat();
-    [&[22, 3, 1][..], &vector16(&message)].concat()
-}
-
 /// Name of the backend that greets a client from this address that sends `says`, which may be empty; `-`: none.
 fn reached(from: [u8; 4], port: u16, says: &[u8]) -> String {
     let dial = || {
@@ -113,7 +103,7 @@ const WEB: &str = "spiffe://default/web";
 /// Checks every match, alone and beside others: the most exact one decides, whatever its position.
 fn all_matches(folder: &Path, ports: &Ports) {
     let Ports { first, second } = *ports;
-    let (name, none) = (hello("db.example.com"), &b"PING\r\n"[..]);
+    let (name, none) = (client_hello("db.example.com"), &b"PING\r\n"[..]);
     let settles = |what: &str, rules: &[(&str, &str)], reaches: &[([u8; 4], u16, &[u8], &str)]| {
         save(folder, rules);
         // until then the previous rules are in force

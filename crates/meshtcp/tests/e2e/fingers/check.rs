@@ -1,12 +1,13 @@
-//! `meshtcp check` of systems in which one thing is broken.
+//! `meshtcp check`, also of systems in which one thing is broken.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::{Value, json};
 
-use super::{Fixture, did};
+use super::{Did, Fixture, did};
 use crate::api::ask;
+use crate::backend::free_ports;
 use crate::program::meshtcp;
 
 /// Change of an answer on its way: status, date and document, by path.
@@ -117,4 +118,52 @@ fn each_thing_that_is_broken_is_told_by_its_name_and_with_what_to_do() {
         let Some(found) = found else { panic!("{what} is not told: {all:#}\n{}", checked.err) };
         assert_eq!(checked.code, i32::from(level == "fail"), "{found}");
     }
+}
+
+#[test]
+fn a_system_that_is_well_and_one_that_is_not_are_told_apart() {
+    let fixture = Fixture::laid();
+    let levels = |did: &Did| -> Vec<(String, String)> {
+        let tree: Value =
+            serde_json::from_str(&did.out).unwrap_or_else(|error| panic!("{error}: {}", did.out));
+        let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
+        tree.as_array().unwrap().iter().map(|it| (text(it, "what"), text(it, "level"))).collect()
+    };
+    let is = |found: &[(String, String)], what: &str, level: &str| {
+        found.iter().any(|(it, is)| it == what && is == level)
+    };
+    let checked = fixture.run(&["check", "-o", "json"]);
+    let found = levels(&checked);
+    assert_eq!(checked.code, 0, "{}", checked.out);
+    for (what, level) in [
+        ("control plane", "ok"),
+        ("versions", "ok"),
+        ("clock", "ok"),
+        ("store", "ok"),
+        ("certificates", "ok"),
+        ("proxies", "warn"),
+    ] {
+        assert!(is(&found, what, level), "{what} is not {level} in {found:?}");
+    }
+    let [port] = free_ports();
+    let nobody = format!("127.0.0.1:{port}");
+    let away = fixture.run(&["check", "--server", &nobody, "--proxy-admin", &nobody, "-o", "json"]);
+    let found = levels(&away);
+    assert!(
+        away.code == 4
+            && is(&found, "control plane", "fail")
+            && is(&found, &format!("proxy {nobody}"), "fail"),
+        "{found:?}"
+    );
+    let listener = TcpListener::bind("127.0.0.1:7001");
+    let table = fixture.run(&["check", "--no-control-plane"]);
+    drop(listener);
+    assert!(
+        table.code == 0
+            && table.out.starts_with("IS ")
+            && table.out.contains("open files")
+            && table.out.contains(" failed\n"),
+        "{}",
+        table.out
+    );
 }

@@ -2,10 +2,10 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::PATIENCE;
+use crate::program::{Killed, PATIENCE};
 
 /// CA whose key is known.
 pub(super) struct Authority {
@@ -148,7 +148,7 @@ pub(super) fn dials(port: u16, certificate: Option<&Certificate>, more: &[&str])
         command.arg("-cert").arg(file).arg("-key").arg(file);
     }
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut child = Running(child);
+    let mut child = Killed(child);
     let mut stdin = child.0.stdin.take().unwrap();
     // the client may have ended already
     let _ = stdin.write_all(b"hello\n");
@@ -190,7 +190,7 @@ pub(super) fn serial(port: u16) -> Option<String> {
 
 /// Server of OpenSSL that presents a certificate, requires one of its clients, and greets as `who`. Held until the end.
 pub(super) struct Server {
-    _child: Running,
+    _child: Killed,
     text: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
@@ -206,7 +206,7 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut child = Running(child);
+        let mut child = Killed(child);
         let text = reader(child.0.stdout.take().unwrap());
         crate::program::eventually("the server listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).is_ok()
@@ -222,7 +222,7 @@ impl Server {
 
 /// A server of OpenSSL that says each line backwards, to everybody or to whom shows a certificate of an authority. Held until the end.
 pub(super) struct Backwards {
-    _child: Running,
+    _child: Killed,
 }
 
 impl Backwards {
@@ -234,20 +234,11 @@ impl Backwards {
             command.args(["-Verify", "1", "-verify_return_error", "-CAfile", &clients.file()]);
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let it = Self { _child: Running(child) };
+        let it = Self { _child: Killed(child) };
         crate::program::eventually("the server listens", || {
             std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
         it
-    }
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::of_every_mix;
-use super::places::{Zone, mesh};
+use super::places::{PORT, Zone, everywhere, mesh};
 use crate::api::ask;
 use crate::backend::{free_ports, serve};
 use crate::connection::{Connection, reaches, tally};
@@ -12,8 +12,6 @@ use crate::program::eventually;
 
 /// Releases that have them.
 const PROFILES: [&str; 2] = ["2.14", "3"];
-/// Port of `redis` in the mesh, whatever its instances listen on.
-const PORT: u16 = 6379;
 
 /// Starts a zone whose workloads get identities, except those without the label. Every client is let in.
 fn zone(profile: &str, name: &str) -> Zone {
@@ -177,14 +175,6 @@ fn who_has_no_identity_yet_asks_such_a_zone_proxy_for_a_name_that_it_does_not_kn
         east.put(&web(ports, true, &redis_of("west")));
         reaches(ports[0], &["west"]);
     }
-}
-
-/// MeshMultiZoneService that stands for `redis` of all zones.
-fn everywhere() -> Value {
-    json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
-        "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
-        "ports": [{ "port": PORT, "appProtocol": "tcp" }],
-    } })
 }
 
 #[test]

@@ -9,6 +9,9 @@ use crate::identity::neighbours::{Proxy, Sort};
 use crate::program::eventually;
 use crate::store::ControlPlane;
 
+/// Port of `redis` in the mesh, whatever its instances listen on.
+pub(super) const PORT: u16 = 6379;
+
 /// Zone: its control plane, and the proxies that run there.
 pub(super) struct Zone {
     pub(super) control_plane: ControlPlane,
@@ -247,4 +250,12 @@ impl Places {
         let all = self.east.proxies.iter().chain(&self.west.proxies);
         all.map(|(_, proxy)| proxy.log()).collect::<Vec<_>>().join("\n----\n")
     }
+}
+
+/// MeshMultiZoneService that stands for `redis` of all zones.
+pub(super) fn everywhere() -> Value {
+    json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
+        "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
+        "ports": [{ "port": PORT, "appProtocol": "tcp" }],
+    } })
 }

@@ -3,13 +3,11 @@
 use serde_json::{Value, json};
 
 use super::of_every_mix;
-use super::places::{Places, client, redis, server};
+use super::places::{PORT, Places, client, everywhere, redis, server};
 use crate::backend::free_ports;
 use crate::connection::{Connection, reaches, tally};
 use crate::identity::neighbours::Sort;
 use crate::program::eventually;
-
-const PORT: u16 = 6379;
 
 /// MeshService `redis` of a zone.
 fn service(target: u64, state: &str) -> Value {
@@ -198,14 +196,6 @@ fn who_has_a_copy_asks_by_the_name_that_the_ingress_knows_wherever_it_was_made()
         }
         reaches(ports[COPIED.len()], &["-"]);
     });
-}
-
-/// MeshMultiZoneService that stands for `redis` of both zones.
-fn everywhere() -> Value {
-    json!({ "type": "MeshMultiZoneService", "mesh": "default", "name": "redis", "spec": {
-        "selector": { "meshService": { "matchLabels": { "app": "redis" } } },
-        "ports": [{ "port": PORT, "appProtocol": "tcp" }],
-    } })
 }
 
 #[test]

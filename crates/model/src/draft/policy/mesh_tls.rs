@@ -32,8 +32,8 @@ pub(super) fn check(spec: &mut Fields<'_>, top: Option<RefKind>) {
     if !from.is_empty() && !rules.is_empty() {
         spec.violate_here("field 'from' must be empty when 'rules' is defined");
     }
-    let versions = TlsVersion::ALL.map(TlsVersion::as_str);
-    let ciphers = TlsCipher::ALL.map(TlsCipher::as_str);
+    let versions = TlsVersion::WORDS;
+    let ciphers = TlsCipher::WORDS;
     for mut item in from.into_iter().chain(rules) {
         item.know_the_rest();
         let mut conf = item.object("default");

@@ -75,8 +75,8 @@ fn action(mut item: Fields<'_>) {
     default.know_the_rest();
     match default.text("action") {
         None => default.violate("action", "must be defined"),
-        Some(action) if PermissionAction::ALL.iter().all(|known| known.as_str() != action) => {
-            let known = PermissionAction::ALL.map(PermissionAction::as_str).join("\", \"");
+        Some(action) if !PermissionAction::WORDS.contains(&action.as_str()) => {
+            let known = PermissionAction::WORDS.join("\", \"");
             default.violate("action", format!("\"{action}\" must be one of [\"{known}\"]"));
         }
         Some(_) => {}

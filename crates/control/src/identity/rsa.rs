@@ -1,20 +1,7 @@
-//! Keys and certificates in PEM.
+//! RSA keys.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use x509_parser::asn1_rs::{FromDer, OctetString, Sequence};
-
-/// Encodes bytes in PEM.
-pub(super) fn pem(label: &str, der: &[u8]) -> String {
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for line in STANDARD.encode(der).as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
-}
 
 /// Generates an RSA key. `None`: the system has no randomness.
 pub(super) fn rsa(size: RsaKeySize) -> Option<KeyPair> {
@@ -28,5 +15,5 @@ pub(super) fn pkcs1(key: &KeyPair) -> Option<String> {
     let (rest, _) = u8::from_der(&outer.content).ok()?;
     let (rest, _) = Sequence::from_der(rest).ok()?;
     let (_, inner) = OctetString::from_der(rest).ok()?;
-    (key.algorithm() == &PKCS_RSA_SHA256).then(|| pem("RSA PRIVATE KEY", inner.as_ref()))
+    (key.algorithm() == &PKCS_RSA_SHA256).then(|| trust::pem("RSA PRIVATE KEY", inner.as_ref()))
 }
