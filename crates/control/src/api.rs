@@ -55,6 +55,7 @@ use model::draft::Options;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use crate::door::{DescriptorShare, Followers};
 use crate::identity::{Issuer, Tokens};
 use crate::store::{Selection, Store};
 use crate::web::KnownAs;
@@ -135,6 +136,8 @@ impl Default for Setup {
 const LOOKS: usize = 2;
 /// Limit on concurrent followers of traffic.
 const FOLLOWERS: usize = 64;
+/// Limit on concurrent followers of revisions.
+const WAITING: usize = 256;
 
 /// REST API server. Cloning shares everything.
 #[derive(Clone)]
@@ -155,8 +158,10 @@ pub(crate) struct Inner {
     prepared: OnceLock<()>,
     /// Permits for looking at all proxies and routes: few at once, so that many callers do not take all memory.
     looks: Semaphore,
-    /// Permits for following traffic.
-    followers: Arc<Semaphore>,
+    /// Places for following traffic.
+    followers: Followers,
+    /// Places for following revisions.
+    waiting: Followers,
 }
 
 impl std::fmt::Debug for Api {
@@ -174,8 +179,9 @@ impl Api {
         };
         let (previews, looks) = (Semaphore::new(1), Semaphore::new(LOOKS));
         let prepared = if setup.prepared { OnceLock::from(()) } else { OnceLock::new() };
-        let followers = Arc::new(Semaphore::new(FOLLOWERS));
-        let inner = Inner { setup, store, tokens, plane, metrics, previews, prepared, looks, followers };
+        let [followers, waiting] = [FOLLOWERS, WAITING].map(|most| Followers::of(DescriptorShare::Api, most));
+        let inner =
+            Inner { setup, store, tokens, plane, metrics, previews, prepared, looks, followers, waiting };
         Self { inner: Arc::new(inner) }
     }
 

@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use trust::CertificateFacts;
 
 use crate::file_stamp::FileStamp;
 use crate::guard::task_again;
+use crate::plain_file;
 
 /// Interval at which the files are looked at.
 const SELDOM: Duration = Duration::from_secs(2);
@@ -78,7 +80,7 @@ impl Certificate {
     /// If they cannot be read or do not match.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, CertificateError> {
         let first = look(certificate, key);
-        let in_use = ArcSwap::from_pointee(read(certificate, key)?);
+        let in_use = ArcSwap::from_pointee(read(certificate, key, plain_file::read_named)?);
         Ok(Self(Arc::new(Pair { certificate: certificate.into(), key: key.into(), first, in_use })))
     }
 
@@ -122,7 +124,9 @@ impl Certificate {
         let mut seen = pair.first;
         loop {
             tokio::time::sleep(SELDOM).await;
-            seen = pair.look_again(seen);
+            let looking = Arc::clone(&pair);
+            // a disk that does not answer holds up nobody else; one that panics is followed by the next
+            seen = spawn_blocking(move || looking.look_again(seen)).await.unwrap_or(seen);
         }
     }
 }
@@ -133,7 +137,8 @@ impl Pair {
         let now = look(&self.certificate, &self.key);
         if now != seen {
             let certificate = self.certificate.display();
-            match read(&self.certificate, &self.key) {
+            // a FIFO would be waited for
+            match read(&self.certificate, &self.key, plain_file::read) {
                 Ok(pair) => {
                     self.in_use.store(Arc::new(pair));
                     tracing::info!(%certificate, "the certificate was renewed");
@@ -165,7 +170,12 @@ fn look(certificate: &Path, key: &Path) -> [Option<FileStamp>; 2] {
     [certificate, key].map(|file| FileStamp::at(file).ok().flatten())
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+/// Reads both files, each by `bytes_of`.
+fn read(
+    certificate: &Path,
+    key: &Path,
+    bytes_of: impl Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<CertifiedKey, CertificateError> {
     let within = |half, file: &Path| {
         let file = file.display().to_string();
         move |error| {
@@ -177,11 +187,12 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
             CertificateError::File { half, file, why }
         }
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .map_err(within(CertificatePart::Certificate, certificate))?;
-    let chain: Vec<_> =
-        chain.collect::<Result<_, _>>().map_err(within(CertificatePart::Certificate, certificate))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(within(CertificatePart::Key, key))?;
+    let pem_of = |half, file| bytes_of(file).map_err(pem::Error::Io).map_err(within(half, file));
+    let chain = pem_of(CertificatePart::Certificate, certificate)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
+    let chain = chain.map_err(within(CertificatePart::Certificate, certificate))?;
+    let secret = PrivateKeyDer::from_pem_slice(&pem_of(CertificatePart::Key, key)?);
+    let secret = secret.map_err(within(CertificatePart::Key, key))?;
     if let Some(mode) = open_to_all(key) {
         let key = key.display();
         tracing::warn!(%key, "every user of this host can read or replace the key (mode {mode:04o}): chmod 600");

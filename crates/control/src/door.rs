@@ -9,6 +9,7 @@
 //! places: those are for callers from this host, who may help.
 
 mod descriptors;
+mod followers;
 mod own;
 mod paced;
 mod pages;
@@ -16,6 +17,7 @@ mod places;
 mod requests;
 
 pub use descriptors::{DescriptorShare, raise_descriptors};
+pub use followers::{Follower, Followers};
 pub(crate) use own::is_let_in;
 pub use own::{OurUser, serve_own_pages};
 pub(crate) use paced::{Idle, Paced};

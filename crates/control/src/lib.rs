@@ -24,7 +24,7 @@ pub mod identity;
 pub mod jobs;
 mod listen;
 pub mod page;
-mod plain_file;
+pub mod plain_file;
 pub mod replicas;
 pub mod rollouts;
 pub mod run;

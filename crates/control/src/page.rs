@@ -76,6 +76,8 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
+    use xds::Printed;
+
     use super::*;
 
     /// Collects the files of a folder and of those below it.
@@ -87,6 +89,25 @@ mod tests {
                 true => found(&entry.path(), &format!("{name}/"), all),
                 false => drop(all.insert(name)),
             }
+        }
+    }
+
+    #[test]
+    fn the_page_shows_by_number_what_a_terminal_is_not_told_either() {
+        let text = include_str!("page/dom.js");
+        let class = text.split("const FOREIGN = /[").nth(1).unwrap().split("]/g").next().unwrap();
+        let letters: Vec<u32> =
+            class.split("\\u").skip(1).map(|it| u32::from_str_radix(&it[..4], 16).unwrap()).collect();
+        let (mut foreign, mut at) = (BTreeSet::new(), 0);
+        for piece in class.split("\\u").skip(1) {
+            let until = if piece.ends_with('-') { letters[at + 1] } else { letters[at] };
+            foreign.extend(letters[at]..=until);
+            at += 1;
+        }
+        let lines = ['\t', '\n'];
+        for letter in ('\0'..='\u{ffff}').filter(|letter| !lines.contains(letter)) {
+            let is_foreign = matches!(Printed::of(letter), Printed::Escaped(_));
+            assert_eq!(foreign.contains(&u32::from(letter)), is_foreign, "{letter:?}");
         }
     }
 

@@ -1,7 +1,8 @@
-//! Non-blocking reads of files in foreign folders: regular files of bounded size only.
+//! Reads of files of bounded size, whatever is there under their names.
 //!
 //! A folder may hold anything: FIFOs, sockets, devices, links to `/proc`, disk images. A reader that follows one notes
-//! these and skips them.
+//! these and skips them. What somebody names may be a FIFO or a terminal on purpose, and is waited for; it may not be
+//! without an end.
 
 use std::fs::{FileType, Metadata, OpenOptions};
 use std::io::{self, Read as _};
@@ -15,8 +16,12 @@ pub(crate) const LARGEST: u64 = 64 << 20;
 
 /// Returns the reason why something in a folder is skipped; `None`: it is a readable file.
 pub(crate) fn oddity(metadata: &Metadata) -> Option<String> {
+    oddity_beyond(metadata, LARGEST)
+}
+
+fn oddity_beyond(metadata: &Metadata, most: u64) -> Option<String> {
     if metadata.is_file() {
-        return (metadata.len() > LARGEST).then(too_large);
+        return (metadata.len() > most).then(|| too_large(most));
     }
     Some(format!("it is {}, and not a file", what(metadata.file_type())))
 }
@@ -25,24 +30,71 @@ pub(crate) fn oddity(metadata: &Metadata) -> Option<String> {
 ///
 /// # Errors
 /// It is no regular file, it is larger than [`LARGEST`], it has nothing to read yet, or the system reports an error.
-pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_up_to(path, LARGEST)
+}
+
+/// Reads a file as [`read`] does, with another limit on its size.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_up_to(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     // opening some devices has side effects
-    refuse_odd(&std::fs::metadata(path)?)?;
+    refuse_odd(&std::fs::metadata(path)?, most)?;
     let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits()).unwrap_or_default();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     // it may have been replaced in between
-    refuse_odd(&file.metadata()?)?;
-    let mut bytes = Vec::new();
-    let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
-    let read = read.map_err(|error| match error.kind() {
+    refuse_odd(&file.metadata()?, most)?;
+    // files of /proc have a size of 0
+    bounded(file, most).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => io::Error::new(error.kind(), "it has no end, as files do"),
         _ => error,
-    })?;
-    // files of /proc have a size of 0
-    if read as u64 > LARGEST {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large()))
-    } else {
-        Ok(bytes)
+    })
+}
+
+/// Reads what somebody has named: a file, or a FIFO or terminal, whose end is waited for.
+///
+/// # Errors
+/// It is larger than [`LARGEST`], or the system reports an error.
+pub fn read_named(path: &Path) -> io::Result<Vec<u8>> {
+    bounded(std::fs::File::open(path)?, LARGEST)
+}
+
+/// Reads what somebody has named, as text.
+///
+/// # Errors
+/// As [`read_named`], and if it is not UTF-8.
+pub fn text_named(path: &Path) -> io::Result<String> {
+    text(read_named(path)?)
+}
+
+/// Reads standard input up to its end.
+///
+/// # Errors
+/// As [`read_named`].
+pub fn read_input() -> io::Result<Vec<u8>> {
+    bounded(io::stdin().lock(), LARGEST)
+}
+
+/// Reads standard input up to its end, as text.
+///
+/// # Errors
+/// As [`text_named`].
+pub fn text_input() -> io::Result<String> {
+    text(read_input()?)
+}
+
+fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+/// Reads up to the end, which has to come within so many bytes.
+fn bounded(from: impl io::Read, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    match read as u64 > most {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large(most))),
+        false => Ok(bytes),
     }
 }
 
@@ -52,15 +104,15 @@ pub(crate) fn is_odd(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidInput | FileTooLarge | WouldBlock)
 }
 
-fn refuse_odd(metadata: &Metadata) -> io::Result<()> {
-    match oddity(metadata) {
+fn refuse_odd(metadata: &Metadata, most: u64) -> io::Result<()> {
+    match oddity_beyond(metadata, most) {
         Some(why) => Err(io::Error::new(io::ErrorKind::InvalidInput, why)),
         None => Ok(()),
     }
 }
 
-fn too_large() -> String {
-    format!("it is larger than {} MiB", LARGEST >> 20)
+fn too_large(most: u64) -> String {
+    format!("it is larger than {} MiB", most >> 20)
 }
 
 fn what(kind: FileType) -> &'static str {
@@ -106,5 +158,21 @@ pub(crate) mod tests {
             assert!(error.contains("not a file") || error.contains("larger than 64 MiB"), "{name}: {error}");
         }
         assert!(read(Path::new("/proc/version")).unwrap().len() > 10, "files of /proc have an end, too");
+    }
+
+    #[test]
+    fn what_somebody_names_may_be_no_file_and_has_to_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+        let writer = std::thread::spawn({
+            let fifo = fifo.clone();
+            move || std::fs::write(fifo, "said")
+        });
+        assert_eq!(text_named(&fifo).unwrap(), "said");
+        writer.join().unwrap().unwrap();
+        let endless = read_named(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!((endless.kind(), endless.to_string()), (io::ErrorKind::FileTooLarge, too_large(LARGEST)));
+        assert!(read_named(folder.path()).is_err());
     }
 }

@@ -33,6 +33,7 @@ mod postgres;
 mod record;
 mod stored;
 mod system;
+mod turns;
 
 use std::fmt;
 use std::sync::Arc;
@@ -73,8 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Stores a document in the Universal format under a key, if the stored one is as expected. A document that is
     /// equal to the stored one changes nothing, and has no new revision ([`Effect::Unchanged`]).
     ///
-    /// Once it returns, the document is durable. If it fails with [`StoreError::Lost`], it may or may not have been
-    /// stored: read before trying again.
+    /// Once it returns, the document is durable. If it fails with [`StoreError::Lost`], or [`StoreError::Silent`] after it
+    /// was begun, it may or may not have been stored: read before trying again.
     ///
     /// # Errors
     /// [`StoreError::Conflict`]: the stored one is not as expected. [`StoreError::Unfit`]: the document does not match

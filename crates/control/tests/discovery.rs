@@ -10,6 +10,7 @@ use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::telemetry::Telemetry;
 use plan::ProxyId;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -35,13 +36,16 @@ struct Server {
 }
 
 async fn server() -> Server {
+    server_counting(DiscoveryMetrics::default()).await
+}
+
+async fn server_counting(metrics: DiscoveryMetrics) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (publisher, statuses) = (Arc::new(Publisher::default()), Arc::new(Statuses::default()));
     let telemetry = Telemetry::default();
-    let server =
-        DiscoveryServer::new("test", publisher.clone(), statuses.clone(), DiscoveryMetrics::default())
-            .reporting(telemetry.clone());
+    let server = DiscoveryServer::new("test", publisher.clone(), statuses.clone(), metrics)
+        .reporting(telemetry.clone());
     let shutdown = CancellationToken::new();
     tokio::spawn(serve(listener, None, server, shutdown.clone(), Duration::ZERO));
     Server { address, publisher, statuses, telemetry, _end: shutdown.drop_guard() }
@@ -203,6 +207,39 @@ async fn what_a_stream_asks_for_is_bounded_however_many_requests_say_it() {
         }
     };
     assert!(status.message().contains("more than 16 MiB"), "{status}");
+}
+
+#[tokio::test]
+async fn all_streams_share_a_budget_for_names_that_nothing_is_published_under() {
+    let metrics = DiscoveryMetrics::default().with_names(1 << 20);
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let server = server_counting(metrics).await;
+    let asks = |proxy: &str, names: usize| DeltaDiscoveryRequest {
+        resource_names_subscribe: (0..names).map(|number| format!("{number:0100}")).collect(),
+        ..request(proxy, L4_CLUSTER)
+    };
+    let (_open, _waits) =
+        server.open("DeltaAggregatedResources", vec![asks("default.stranger", 3000)]).await.unwrap();
+    let count = |family: &str| {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let found = text.lines().find_map(|line| line.strip_prefix(family)?.trim().parse::<u64>().ok());
+        found.unwrap_or_else(|| panic!("{text}"))
+    };
+    while count("discovery_unpublished_names_bytes") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let status = server.delta(vec![asks("default.another", 3000)]).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("may take 1 MiB together"), "{status}");
+    assert_eq!(count("discovery_turned_away_total{reason=\"names\"}"), 1);
+    // what is published is served all the same
+    let mut set = ResourceSet::default();
+    (0..3000).for_each(|number| set.insert(xds::TypeUrl::new(L4_CLUSTER), format!("{number:0100}"), *b""));
+    server.publisher.publish(&ProxyId::dataplane("default", "web-1"), Family::L4, Arc::new(set));
+    let response = server.delta(vec![asks("default.web-1", 3000)]).await.unwrap();
+    assert_eq!(response.resources.len(), 3000);
 }
 
 #[tokio::test]

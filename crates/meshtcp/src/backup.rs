@@ -9,10 +9,9 @@
 mod keeper;
 mod text;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use control::whole;
+use control::{plain_file, whole};
 use keeper::Keeper;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -197,9 +196,7 @@ fn is_of_first_start((key, document): &(ResourceKey, Value)) -> bool {
 
 fn load(file: &Path) -> std::io::Result<String> {
     if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
+        return plain_file::text_input();
     }
-    std::fs::read_to_string(file)
+    plain_file::text_named(file)
 }

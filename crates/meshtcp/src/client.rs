@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
+use control::plain_file;
 use failed::{Cause, ServerKind};
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
@@ -102,7 +103,7 @@ impl Client {
         let token = match (&context.token, &context.token_file) {
             (Some(token), _) => Some(token.trim().to_owned()),
             (None, Some(path)) => {
-                let text = std::fs::read_to_string(path);
+                let text = plain_file::text_named(path);
                 let text =
                     text.map_err(|error| format!("the token {} cannot be read: {error}", path.display()))?;
                 Some(text.trim().to_owned())

@@ -4,6 +4,7 @@ pub(crate) mod fixed;
 
 use std::path::{Path, PathBuf};
 
+use control::plain_file;
 use dialect::envoy::bootstrap::{Admin, Bootstrap, Certificates, Node};
 use plan::ProxyId;
 use serde_json::{Value, json};
@@ -91,7 +92,7 @@ pub(crate) fn run(
     {
         return refuse(&message);
     }
-    let token = match token_file.map(|file| (std::fs::read_to_string(&file), file)) {
+    let token = match token_file.map(|file| (plain_file::text_named(&file), file)) {
         None => None,
         Some((Ok(token), _)) => Some(token.trim().to_owned()),
         Some((Err(error), file)) => return refuse(&format!("--token-file {}: {error}", file.display())),

@@ -1,9 +1,9 @@
 //! `meshtcp import`: conversion of other systems' routes.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
 use change::import::{Imported, SourceSystem, import};
+use control::plain_file;
 use model::Profile;
 use model::draft::read_bytes;
 use serde_json::json;
@@ -65,16 +65,18 @@ pub(crate) fn run(Args { from, files, mesh, profile, output: shape }: Args) -> E
     };
     let (mut documents, mut bad) = (Vec::new(), false);
     for file in files {
-        let mut bytes = Vec::new();
         let is_input = file.as_os_str() == "-";
         let got = match is_input {
-            true => std::io::stdin().lock().read_to_end(&mut bytes).map(drop),
-            false => std::fs::read(&file).map(|read| bytes = read),
+            true => plain_file::read_input(),
+            false => plain_file::read_named(&file),
         };
-        if let Err(error) = got {
-            complain(&format!("error: {} cannot be read: {error}\n", file.display()));
-            return Exit::Environment;
-        }
+        let bytes = match got {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                complain(&format!("error: {} cannot be read: {error}\n", file.display()));
+                return Exit::Environment;
+            }
+        };
         let name = if is_input { "standard input".into() } else { file.to_string_lossy().into_owned() };
         let (read, problems) = read_bytes(&name, &bytes);
         documents.extend(read);

@@ -1,17 +1,20 @@
 //! `meshtcp logs`: outcomes of connections, from a connection log.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _, Seek as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::output::{self, complain, print, print_list};
+use crate::output::{self, complain, is_unread, print, print_list};
 
 pub(crate) use change::story::Record;
 
 /// Interval at which a file is checked for more lines.
 const LOOK: Duration = Duration::from_millis(200);
+/// Limit on the length of a line, in bytes: longer ones are no lines of a connection log.
+const LINE: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -69,25 +72,35 @@ pub(crate) fn run(arguments: Args) -> Exit {
         complain(&format!("error: no connection ends with `{wrong}`\n  help: endings are {all}\n"));
         return Exit::Usage;
     }
-    let mut fitting: Vec<Record> = Vec::new();
-    let mut unread = 0usize;
+    let mut fitting: VecDeque<Record> = VecDeque::new();
     let mut reader = match open(&arguments.file) {
         Ok(reader) => reader,
         Err(exit) => return exit,
     };
     // all existing lines are read before the first is shown, so that columns are as wide as needed
-    unread += lines(&mut reader, &mut String::new(), |record| {
+    let mut rest = Rest::default();
+    let mut take = |record: Record| {
         if arguments.wants(&record) {
-            fitting.push(record);
+            fitting.push_back(record);
         }
-    });
-    let skipped = arguments.tail.map_or(0, |tail| fitting.len().saturating_sub(tail));
-    arguments.tell(&fitting[skipped..], true);
+        if arguments.tail.is_some_and(|tail| fitting.len() > tail) {
+            fitting.pop_front();
+        }
+    };
+    let mut read = lines(&mut reader, &mut rest, &mut take);
+    if !arguments.follow {
+        read = read.map(|unread| unread + rest.end(&mut take));
+    }
+    arguments.tell(fitting.make_contiguous(), true);
+    let unread = match read {
+        Ok(unread) => unread,
+        Err(error) => return unreadable(&arguments.file, &error),
+    };
     if unread > 0 {
         complain(&format!("note: {unread} lines are no lines of a connection log\n"));
     }
     if arguments.follow {
-        return follow(&arguments, reader);
+        return follow(&arguments, reader, rest);
     }
     Exit::Ok
 }
@@ -98,8 +111,15 @@ pub(crate) fn run(arguments: Args) -> Exit {
 /// Exit status, after the reason was reported.
 pub(crate) fn records(file: &Path) -> Result<(Vec<Record>, usize), Exit> {
     let mut found = Vec::new();
-    let unread = lines(&mut open(file)?, &mut String::new(), |record| found.push(record));
+    let (mut rest, mut take) = (Rest::default(), |record| found.push(record));
+    let read = lines(&mut open(file)?, &mut rest, &mut take);
+    let unread = read.map_err(|error| unreadable(file, &error))? + rest.end(&mut take);
     Ok((found, unread))
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Exit {
+    complain(&format!("error: {} cannot be read: {error}\n", file.display()));
+    Exit::Environment
 }
 
 fn open(file: &Path) -> Result<Box<dyn BufRead>, Exit> {
@@ -108,47 +128,75 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, Exit> {
     }
     match File::open(file) {
         Ok(file) => Ok(Box::new(BufReader::new(file))),
-        Err(error) => {
-            complain(&format!("error: {} cannot be read: {error}\n", file.display()));
-            Err(Exit::Environment)
+        Err(error) => Err(unreadable(file, &error)),
+    }
+}
+
+/// Beginning of a line whose end has not been read.
+#[derive(Debug, Default)]
+struct Rest {
+    bytes: Vec<u8>,
+    /// `true`: the line is longer than any that is wanted, and its beginning is not kept.
+    is_overlong: bool,
+}
+
+impl Rest {
+    /// Ends the line. Returns the number of lines that are no records, 0 or 1.
+    fn end(&mut self, each: &mut impl FnMut(Record)) -> usize {
+        let Self { bytes, is_overlong } = std::mem::take(self);
+        let line = String::from_utf8_lossy(&bytes);
+        match Record::read(line.trim_end()).filter(|_| !is_overlong) {
+            Some(record) => each(record),
+            None if line.trim().is_empty() && !is_overlong => {}
+            None => return 1,
         }
+        0
     }
 }
 
 /// Reads complete lines up to the end; an incomplete last line stays in `rest`. Returns the number of lines that are no
 /// records.
-fn lines(reader: &mut dyn BufRead, rest: &mut String, mut each: impl FnMut(Record)) -> usize {
+///
+/// # Errors
+/// The log cannot be read on. What was read before was passed on.
+fn lines(reader: &mut dyn BufRead, rest: &mut Rest, each: &mut impl FnMut(Record)) -> io::Result<usize> {
     let mut unread = 0;
     loop {
-        let mut bytes = Vec::new();
-        if reader.read_until(b'\n', &mut bytes).unwrap_or(0) == 0 {
-            return unread;
+        let room = LINE.saturating_sub(rest.bytes.len()) as u64;
+        match (&mut *reader).take(room).read_until(b'\n', &mut rest.bytes) {
+            Ok(0) if room > 0 => return Ok(unread),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         }
-        rest.push_str(&String::from_utf8_lossy(&bytes));
-        if !rest.ends_with('\n') {
+        if !rest.bytes.ends_with(b"\n") {
+            if rest.bytes.len() >= LINE {
+                rest.bytes.clear();
+                rest.is_overlong = true;
+            }
             continue;
         }
-        let line = std::mem::take(rest);
-        match Record::read(line.trim_end()) {
-            Some(record) => each(record),
-            None if line.trim().is_empty() => {}
-            None => unread += 1,
-        }
+        unread += rest.end(each);
     }
 }
 
-fn follow(arguments: &Args, mut reader: Box<dyn BufRead>) -> Exit {
-    let mut rest = String::new();
+fn follow(arguments: &Args, mut reader: Box<dyn BufRead>, mut rest: Rest) -> Exit {
     let mut place = std::fs::metadata(&arguments.file).map(|it| identity(&it)).ok();
     loop {
         let mut fresh = Vec::new();
-        lines(reader.as_mut(), &mut rest, |record| {
+        let read = lines(reader.as_mut(), &mut rest, &mut |record| {
             if arguments.wants(&record) {
                 fresh.push(record);
             }
         });
         if !fresh.is_empty() {
             arguments.tell(&fresh, false);
+        }
+        if let Err(error) = read {
+            return unreadable(&arguments.file, &error);
+        }
+        if is_unread() {
+            return Exit::Ok;
         }
         std::thread::sleep(LOOK);
         // a log that was rotated away, or truncated, begins anew
@@ -161,7 +209,7 @@ fn follow(arguments: &Args, mut reader: Box<dyn BufRead>) -> Exit {
             // lines written to the old file meanwhile were read above
             let _ = file.rewind();
             reader = Box::new(BufReader::new(file.take(u64::MAX)));
-            rest.clear();
+            rest = Rest::default();
         }
         place = identity.or(place);
     }
@@ -266,4 +314,33 @@ impl Args {
 /// Returns `true` if the proxy `MESH/NAME` is meant by `NAME` or `MESH/NAME`.
 fn names(full: &str, wanted: &str) -> bool {
     full == wanted || full.split_once('/').is_some_and(|(_, name)| name == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE_OF_LOG: &str = "id=1 listener=in ended=done";
+
+    /// Ids of the records that are found, and the number of other lines.
+    fn found(text: &[u8]) -> (Vec<String>, usize) {
+        let (mut ids, mut rest) = (Vec::new(), Rest::default());
+        let mut take = |record: Record| ids.push(record.text("id").to_owned());
+        let unread = lines(&mut &*text, &mut rest, &mut take).unwrap() + rest.end(&mut take);
+        (ids, unread)
+    }
+
+    #[test]
+    fn what_has_no_end_or_is_no_line_costs_itself() {
+        assert_eq!(
+            found(format!("{LINE_OF_LOG}\n\nodd\n{LINE_OF_LOG}").as_bytes()),
+            (vec!["1".into(); 2], 1)
+        );
+        let endless = [vec![b'x'; 3 * LINE + 7], b"\n".to_vec(), LINE_OF_LOG.into(), vec![b'\n']].concat();
+        assert_eq!(found(&endless), (vec!["1".into()], 1));
+        assert_eq!(found(&vec![0; 2 * LINE]), (vec![], 1));
+        // the longest line that is read
+        let long = format!("{LINE_OF_LOG} why={}\n", "y".repeat(LINE - LINE_OF_LOG.len() - 6));
+        assert_eq!((long.len(), found(long.as_bytes())), (LINE, (vec!["1".into()], 0)));
+    }
 }

@@ -7,7 +7,7 @@ use crate::answer;
 pub(crate) use crate::format::{Format, structured, yaml};
 use crate::paint::painted;
 use crate::said::{self, Stream};
-pub(crate) use crate::terminal::{tame, write_error as complain_drawn};
+pub(crate) use crate::terminal::{is_unread, tame, write_error as complain_drawn};
 use crate::terminal::{write_error, write_output};
 
 /// Prints to standard output; a server's lines with the time or as an object.

@@ -1,10 +1,10 @@
 //! Documents of `-f`: files, folders and standard input, all read before any of them is used.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use change::{Content, Entry, Options};
+use control::plain_file;
 use control::sources::Source as _;
 
 use crate::exit::Exit;
@@ -57,11 +57,10 @@ impl Files {
             entries.extend(loaded.ledger.as_written());
         }
         if !input.is_empty() {
-            let mut bytes = Vec::new();
-            if let Err(error) = std::io::stdin().lock().read_to_end(&mut bytes) {
+            let bytes = plain_file::read_input().map_err(|error| {
                 complain(&format!("error: standard input cannot be read: {error}\n"));
-                return Err(Exit::Environment);
-            }
+                Exit::Environment
+            })?;
             let content =
                 Content::read("standard input", &bytes, &Options { mesh: mesh.into(), ..rules.options() });
             reporter.tell(&content.problems, |_| Some(content.text()));

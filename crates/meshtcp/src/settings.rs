@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
+use control::plain_file;
 use model::FieldPath;
 use model::draft::{Document, did_you_mean, read_bytes};
 use serde_json::Value;
@@ -149,7 +150,7 @@ impl Table<'_> {
 
     /// Arguments from the settings file.
     fn file(&mut self, path: &str, text: &[String]) -> Vec<String> {
-        let bytes = match std::fs::read(path) {
+        let bytes = match plain_file::read_named(Path::new(path)) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.mistakes.push(format!("{path} cannot be read: {error}"));

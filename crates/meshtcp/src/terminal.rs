@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use anstream::ColorChoice;
 use clap::ValueEnum as _;
@@ -47,6 +48,14 @@ impl Colours {
 /// First reason why standard output could not be written.
 static LOST: OnceLock<String> = OnceLock::new();
 
+/// `true`: whoever read standard output has left.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Returns `true` if nobody reads standard output any more: whoever prints without end ends then.
+pub(crate) fn is_unread() -> bool {
+    UNREAD.load(Relaxed)
+}
+
 /// Writes to standard output. That nobody reads on is no error of ours; anything else is [told at the end](whole).
 pub(crate) fn write_output(text: &str) {
     // output to a program may be data
@@ -57,7 +66,7 @@ pub(crate) fn write_output(text: &str) {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => UNREAD.store(true, Relaxed),
         Err(error) => {
             LOST.get_or_init(|| error.to_string());
         }

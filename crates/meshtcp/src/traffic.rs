@@ -11,6 +11,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use control::door::{DescriptorShare, Followers};
 use control::guard::task_again;
 use control::telemetry::{ChangeSignal, InvalidQuestion, Reporter as Attached, Telemetry, follow, question};
 use jiff::Timestamp;
@@ -26,17 +27,24 @@ use crate::pages;
 
 /// Interval at which counters are read.
 const BEAT: Duration = Duration::from_secs(1);
+/// Limit on concurrent followers of traffic.
+const FOLLOWERS: usize = 32;
 
 /// State shared by single requests and event streams.
 struct AppState<T> {
     telemetry: Telemetry,
     changes: watch::Receiver<T>,
+    followers: Followers,
 }
 
 // without a bound `T: Clone`
 impl<T> Clone for AppState<T> {
     fn clone(&self) -> Self {
-        Self { telemetry: self.telemetry.clone(), changes: self.changes.clone() }
+        Self {
+            telemetry: self.telemetry.clone(),
+            changes: self.changes.clone(),
+            followers: self.followers.clone(),
+        }
     }
 }
 
@@ -52,10 +60,11 @@ pub(crate) fn count(proxy: &Arc<Proxy>) -> Telemetry {
 
 /// Routes `/_traffic` and its events, as of a control plane. `changes` moves when another state is in force.
 pub(crate) fn serve<T: Send + Sync + 'static>(telemetry: Telemetry, changes: watch::Receiver<T>) -> Router {
+    let followers = Followers::of(DescriptorShare::Admin, FOLLOWERS);
     Router::new()
         .route("/_traffic", get(once::<T>))
         .route("/_traffic/_events", get(events::<T>))
-        .with_state(AppState { telemetry, changes })
+        .with_state(AppState { telemetry, changes, followers })
 }
 
 type Asked = Query<Vec<(String, String)>>;
@@ -73,12 +82,17 @@ async fn once<T>(State(state): State<AppState<T>>, Query(query): Asked) -> Respo
 }
 
 async fn events<T: Send + Sync + 'static>(
-    State(AppState { telemetry, changes }): State<AppState<T>>,
+    State(AppState { telemetry, changes, followers }): State<AppState<T>>,
     Query(query): Asked,
 ) -> Response {
     match question(&query) {
         Ok(question) => {
-            let events = follow(telemetry, question, Changes(changes));
+            let Some(place) = followers.take() else {
+                let detail = "as many follow what connections do as may: ask again later";
+                let answer = pages::body(&json!({ "detail": detail }));
+                return (StatusCode::SERVICE_UNAVAILABLE, answer).into_response();
+            };
+            let events = follow(telemetry, question, Changes(changes), place);
             ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(events)).into_response()
         }
         Err(wrong) => refused(&wrong),

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use control::plain_file;
+
 /// Files in which Linux systems keep trusted authorities.
 const SYSTEM: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
@@ -21,8 +23,8 @@ impl Trusted {
     /// Reason in words: the file cannot be read, or the system has none.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, String> {
         if let Some(file) = named {
-            let pem =
-                std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            let pem = plain_file::read_named(file)
+                .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             if !pem.windows(BEGIN.len()).any(|bytes| bytes == BEGIN) {
                 return Err(format!("there is no certificate in {}", file.display()));
             }

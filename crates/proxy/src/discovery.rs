@@ -30,6 +30,7 @@
 mod dial;
 mod lost;
 mod tls;
+mod token;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -45,7 +46,6 @@ use l4::counts::CounterSnapshot;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_stream::StreamExt;
-use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, MetadataValue, Node};
@@ -54,6 +54,7 @@ use xds::{DiscoveryClient, ForeignServer, RejectedResource, ResourceSet, TypeUrl
 pub(crate) use self::dial::chain;
 use self::dial::{endpoint, introduction, open};
 use self::tls::Tls;
+use self::token::TokenFile;
 use crate::guard::{Part, caught};
 use crate::telemetry::Telemetry;
 pub use dial::InvalidAddress;
@@ -85,7 +86,7 @@ pub struct Discovery {
     link: watch::Sender<Link>,
     started: Instant,
     /// File with the token that the control plane asks for; `None`: no token.
-    token_file: Option<PathBuf>,
+    token_file: Option<TokenFile>,
     /// Reported telemetry; `None`: nothing is reported.
     telemetry: Option<Arc<Telemetry>>,
 }
@@ -176,7 +177,7 @@ impl Discovery {
     /// token can be replaced before it expires.
     #[must_use]
     pub fn with_token_file(self, file: impl Into<PathBuf>) -> Self {
-        Self { token_file: Some(file.into()), ..self }
+        Self { token_file: Some(TokenFile::at(file.into())), ..self }
     }
 
     /// Reports the new telemetry of its connections once a second; counting began at `started`. A control plane
@@ -248,7 +249,10 @@ impl Discovery {
             }
             moved
         });
-        let token = self.token().await?;
+        let token = match &self.token_file {
+            Some(file) => Some(file.token().await?),
+            None => None,
+        };
         let channel = self.connect(&endpoint).await?;
         let (requests, queue) = mpsc::channel(REQUEST_QUEUE);
         // The first requests are queued before the stream is opened: a server may wait for them.
@@ -325,17 +329,6 @@ impl Discovery {
     fn met(&self, stranger: &ForeignServer) -> String {
         self.link.send_modify(|link| link.identifier = Some(stranger.identifier().to_owned()));
         stranger.to_string()
-    }
-
-    /// Returns the current content of the token file.
-    async fn token(&self) -> Result<Option<AsciiMetadataValue>, String> {
-        let Some(file) = &self.token_file else { return Ok(None) };
-        let wrong = |why: String| format!("the token in {} cannot be used: {why}", file.display());
-        let text = tokio::fs::read_to_string(file).await.map_err(|error| wrong(error.to_string()))?;
-        let mut value =
-            AsciiMetadataValue::try_from(text.trim()).map_err(|error| wrong(error.to_string()))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
     }
 
     async fn send(&mut self, requests: &mpsc::Sender<DeltaDiscoveryRequest>) -> Result<(), String> {

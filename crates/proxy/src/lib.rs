@@ -71,6 +71,7 @@ mod proxy;
 mod published;
 mod relay;
 mod resolve;
+mod small_file;
 pub mod spire;
 pub mod takeover;
 mod telemetry;

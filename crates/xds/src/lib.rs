@@ -23,6 +23,8 @@ pub use interner::Interner;
 pub use order::Family;
 pub use peer::{ForeignServer, opens, recognise};
 pub use resource_set::{ResourceSet, Versioned};
-pub use subscription::{BadRequest, Delta, Event, Memory, PATIENCE, Protocol, StateOfTheWorld, Subscription};
+pub use subscription::{
+    BadRequest, Delta, Event, Memory, NameBudget, PATIENCE, Protocol, StateOfTheWorld, Subscription,
+};
 pub use type_url::TypeUrl;
 pub use version::Version;

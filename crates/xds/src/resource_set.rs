@@ -43,6 +43,11 @@ impl ResourceSet {
         self.types.get(type_url)?.get(name)
     }
 
+    /// Names of all resources, of one type after the other.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|(_, name, _)| name)
+    }
+
     /// Types with at least one resource, sorted.
     pub fn type_urls(&self) -> impl Iterator<Item = &TypeUrl> {
         self.types.keys()

@@ -17,9 +17,11 @@
 mod arrival;
 mod bad_request;
 mod blame;
+mod budget;
 mod feed;
 mod interest;
 mod mentions;
+mod names;
 mod pacing;
 mod protocol;
 mod refusals;
@@ -35,6 +37,8 @@ use crate::proto::discovery::Node;
 use crate::{ResourceSet, TypeUrl, Version};
 use arrival::Arrival;
 pub use bad_request::BadRequest;
+pub use budget::NameBudget;
+use budget::{STREAM_BYTES, Share};
 use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
@@ -47,10 +51,6 @@ const RESPONSE_BYTES: usize = 2 * 1024 * 1024;
 /// Limit on types per stream; Envoy knows about a dozen.
 const MAX_TYPES: usize = 64;
 
-/// Limit on the names that a stream asks for, in bytes: about 100,000 cluster names. A name takes some more than its
-/// length.
-const NAMES_BYTES: usize = 16 * 1024 * 1024;
-
 /// Maximum length of a type name, in bytes.
 const TYPE_BYTES: usize = 1024;
 
@@ -61,8 +61,12 @@ const REASON_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Subscription<P> {
     instance: Arc<str>,
-    node: Option<Node>,
+    /// Node id of the first request; the rest of a node is its sender's to keep.
+    node_id: Option<String>,
     target: Option<Arc<ResourceSet>>,
+    /// Bytes that the names of the published set may take.
+    published: usize,
+    share: Share,
     /// Feeds in the order of sending.
     feeds: BTreeMap<(usize, TypeUrl), Feed>,
     memory: Memory,
@@ -107,8 +111,10 @@ impl<P: Protocol> Subscription<P> {
     pub fn new(instance: Arc<str>, memory: Memory) -> Self {
         Self {
             instance: peer::identifier(&instance),
-            node: None,
+            node_id: None,
             target: None,
+            published: 0,
+            share: Share::default(),
             feeds: BTreeMap::new(),
             memory,
             last_nonce: 0,
@@ -120,9 +126,15 @@ impl<P: Protocol> Subscription<P> {
         }
     }
 
-    /// Node that opened the stream; `None` before the first request.
-    pub fn node(&self) -> Option<&Node> {
-        self.node.as_ref()
+    /// Shares the budget of other streams for names that nothing is published under; otherwise it has one of its own.
+    #[must_use]
+    pub fn within(self, budget: NameBudget) -> Self {
+        Self { share: Share::of(budget), ..self }
+    }
+
+    /// Id of the node that opened the stream; `None` before the first request.
+    pub fn node_id(&self) -> Option<&str> {
+        self.node_id.as_deref()
     }
 
     /// Family of the client, by the types that it asked for; `None` while none of them is known.
@@ -148,9 +160,7 @@ impl<P: Protocol> Subscription<P> {
             return Err(BadRequest::NoType);
         }
         self.identify(node)?;
-        if type_url.len() > TYPE_BYTES
-            || self.asked_for_besides(&type_url, &change) + change.cost() > NAMES_BYTES
-        {
+        if type_url.len() > TYPE_BYTES || change.cost() > STREAM_BYTES {
             return Err(BadRequest::TooManyNames);
         }
         let type_url = TypeUrl::new(type_url);
@@ -221,7 +231,7 @@ impl<P: Protocol> Subscription<P> {
         if reconsider {
             self.reconsider();
         }
-        Ok(())
+        self.check_names()
     }
 
     /// Family whose types are used on the stream; `None` before the first.
@@ -230,28 +240,21 @@ impl<P: Protocol> Subscription<P> {
         (!self.feeds.is_empty()).then(|| self.family().unwrap_or(Family::Envoy))
     }
 
-    /// Bytes taken by the names that are asked for and that `change` does not replace.
-    fn asked_for_besides(&self, type_url: &str, change: &Change) -> usize {
-        let replaces = matches!(change, Change::Replace { .. });
-        let stays = |feed: &&Feed| !(replaces && feed.type_url.as_str() == type_url);
-        self.feeds.values().filter(stays).map(Feed::names_taken).sum()
-    }
-
     fn identify(&mut self, node: Option<Node>) -> Result<(), BadRequest> {
-        let Some(first) = &self.node else {
-            self.node = Some(node.filter(|node| !node.id.is_empty()).ok_or(BadRequest::NoNode)?);
+        let node_id = node.map(|node| node.id).filter(|id| !id.is_empty());
+        let Some(first) = &self.node_id else {
+            self.node_id = Some(node_id.ok_or(BadRequest::NoNode)?);
             return Ok(());
         };
-        match node {
-            Some(node) if !node.id.is_empty() && node.id != first.id => {
-                Err(BadRequest::OtherNode { first: first.id.clone(), now: node.id })
-            }
+        match node_id {
+            Some(now) if now != *first => Err(BadRequest::OtherNode { first: first.clone(), now }),
             _ => Ok(()),
         }
     }
 
     /// Sets the resources that the proxy should run from now on, replacing a set that was not sent yet.
     pub fn on_publish(&mut self, target: Arc<ResourceSet>) {
+        self.published = target.names().map(names::cost).sum();
         self.target = Some(target);
         self.reconsider();
     }
@@ -365,7 +368,7 @@ impl<P: Protocol> Subscription<P> {
         });
         let changed: BTreeMap<_, _> =
             changed.map(|(name, resource)| (name.to_owned(), resource.clone())).collect();
-        let repeats = |feed: &Feed, name: &str| feed.owed.names.contains(name) && feed.holds(name);
+        let repeats = |feed: &Feed, name: &str| feed.owed.names.contains_key(name) && feed.holds(name);
         let resent = changed.keys().any(|name| repeats(feed, name));
         self.resends += u64::from(resent);
         let resends = self.resends;
@@ -423,7 +426,7 @@ impl<P: Protocol> Subscription<P> {
             let on_its_way =
                 feed.in_flight.as_ref().is_some_and(|response| response.resources.contains_key(name));
             if feed.holds(name) || on_its_way {
-                feed.owed.names.insert(name.clone());
+                feed.owed.names.insert(name.clone(), ());
             }
         }
     }
@@ -440,17 +443,18 @@ fn change_delta(feed: &mut Feed, subscribe: &[String], unsubscribe: &[String], f
             feed.owed.answer = true;
         } else if !(first && feed.holds(name)) {
             // A repeated subscription to a known name asks for it again; on a new stream it is only a repetition.
-            feed.owed.names.insert(name.clone());
+            feed.owed.names.insert(name.clone(), ());
         }
     }
     for name in unsubscribe {
         feed.interest.drop(name);
         if name != "*" && feed.interest.covers(name) {
             // Still covered by the wildcard: the client must learn its current state.
-            feed.owed.names.insert(name.clone());
+            feed.owed.names.insert(name.clone(), ());
         }
-    }
-    if !unsubscribe.is_empty() {
-        feed.forget_uncovered();
+        match name.as_str() {
+            "*" => feed.forget_uncovered(),
+            name => feed.forget_if_uncovered(name),
+        }
     }
 }

@@ -135,7 +135,10 @@ impl Refusal {
             StoreError::NotFound(_) => Self::not_found(title),
             StoreError::Conflict { .. } => Self::new(StatusCode::CONFLICT, "Conflict", error.to_string()),
             StoreError::Unfit { .. } | StoreError::TooOld { .. } => Self::bad(error.to_string()),
-            StoreError::Full { .. } | StoreError::Lost { .. } | StoreError::Denied { .. } => {
+            StoreError::Full { .. }
+            | StoreError::Lost { .. }
+            | StoreError::Silent { .. }
+            | StoreError::Denied { .. } => {
                 // errors of the system may reveal where a database is: they are for the operator
                 tracing::error!(%error, "the store could not do what was asked");
                 let detail = match error {
@@ -146,6 +149,14 @@ impl Refusal {
                     StoreError::Lost { .. } => {
                         "the store cannot be reached now: try again, and read first what is there, because a change may have \
                          been made; proxies keep what they run. The log of the control plane says why"
+                    }
+                    StoreError::Silent { begun: true, .. } => {
+                        "the disk of the store does not answer: the change may still be stored once it does, so read what is \
+                         there before you try again; reading goes on, and proxies keep what they run"
+                    }
+                    StoreError::Silent { begun: false, .. } => {
+                        "the disk of the store does not answer, and nothing was stored: try again later; reading goes on, and \
+                         proxies keep what they run"
                     }
                     _ => "the store cannot be used now: the log of the control plane says why",
                 };

@@ -19,6 +19,7 @@ use super::operation::{Body, Operation, Outcome, ParameterType, Query, Schema};
 use super::refusal::Refusal;
 use super::request::ApiRequest;
 
+use crate::door::Follower;
 use crate::store::Revision;
 
 /// Default page size, and limit, of proxies and routes.
@@ -146,17 +147,21 @@ async fn events(request: ApiRequest) -> Outcome {
         })?,
     };
     let until = Instant::now() + Duration::from_secs(wait);
+    let Some(place) = request.api().waiting.take() else {
+        return Err(Refusal::busy("as many follow revisions as may: ask again later"));
+    };
     let (sender, receiver) = channel(4);
-    tokio::spawn(follow(Arc::clone(&request.api.inner), Revision::new(number), until, sender));
+    tokio::spawn(follow(Arc::clone(&request.api.inner), Revision::new(number), until, sender, place));
     Ok(Answer::events(Box::pin(ReceiverStream::new(receiver))))
 }
 
-/// Sends the events. Also ends when the caller disconnects.
+/// Sends the events. Also ends when the caller disconnects, or another gets its place.
 async fn follow(
     inner: Arc<Inner>,
     revision: Revision,
     until: Instant,
     events: Sender<Result<String, Infallible>>,
+    place: Follower,
 ) {
     let mut plane = inner.plane.clone();
     loop {
@@ -170,12 +175,17 @@ async fn follow(
             None => "waiting",
         };
         let data = found.as_ref().map_or_else(|| json!({ "revision": revision }), |found| json!(found));
-        let sent = events.send(Ok(format!("event: {name}\ndata: {data}\n\n"))).await;
-        if sent.is_err() || is_live || is_late {
+        let event = Ok(format!("event: {name}\ndata: {data}\n\n"));
+        let sent = tokio::select! {
+            sent = events.send(event) => sent.is_ok(),
+            () = place.ended() => false,
+        };
+        if !sent || is_live || is_late {
             return;
         }
         tokio::select! {
             () = events.closed() => return,
+            () = place.ended() => return,
             _ = timeout_at(until.min(Instant::now() + HEARTBEAT), plane.moved()) => {}
         }
         sleep(PACE).await;

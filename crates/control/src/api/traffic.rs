@@ -1,10 +1,7 @@
 //! Traffic as proxies report it: a single answer, or a stream.
 
-use std::sync::Arc;
-
 use change::traffic::{TrafficPage, TrafficQuestion};
 use serde_json::json;
-use tokio_stream::StreamExt as _;
 
 use super::answer::Answer;
 use super::operation::{Body, Operation, Outcome, ParameterType, Query, Schema};
@@ -88,14 +85,9 @@ async fn once(request: ApiRequest) -> Outcome {
 /// changes.
 async fn events(request: ApiRequest) -> Outcome {
     let question = asked(&request)?;
-    let Ok(place) = Arc::clone(&request.api().followers).try_acquire_owned() else {
+    let Some(place) = request.api().followers.take() else {
         return Err(Refusal::busy("as many follow what connections do as may: ask again later"));
     };
     let plane = request.api().plane.clone();
-    let events = follow(plane.telemetry().clone(), question, plane);
-    // the permit is held as long as the stream
-    Ok(Answer::events(Box::pin(events.map(move |event| {
-        let _ = &place;
-        event
-    }))))
+    Ok(Answer::events(Box::pin(follow(plane.telemetry().clone(), question, plane, place))))
 }

@@ -1,11 +1,14 @@
 //! Counters of the discovery server.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family as Labelled;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
-use xds::{Family, TypeUrl};
+use xds::{Family, NameBudget, TypeUrl};
 
 /// Counters of the discovery server. Cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,20 @@ pub struct DiscoveryMetrics {
     pub(super) nacks: Labelled<TypeLabels, Counter>,
     turned_away: Labelled<ReasonLabels, Counter>,
     reports: Labelled<OutcomeLabels, Counter>,
+    /// Budget of all streams for names that nothing is published under.
+    pub(super) names: NameBudget,
+}
+
+/// Bytes of a budget that are taken, for a registry.
+#[derive(Debug)]
+struct NamesTaken(NameBudget);
+
+impl Collector for NamesTaken {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let taken = ConstGauge::new(i64::try_from(self.0.taken()).unwrap_or(i64::MAX));
+        let help = "Bytes of names that streams ask for and that nothing is published under";
+        taken.encode(encoder.encode_descriptor("unpublished_names_bytes", help, None, taken.metric_type())?)
+    }
 }
 
 /// Reason why a client may not attach.
@@ -30,13 +47,21 @@ pub(super) enum Reason {
     NoNode,
     /// Another process is attached under its name.
     StartedTwice,
+    /// All streams together ask for too many names that nothing is published under.
+    Names,
     /// It does not follow the protocol.
     Protocol,
 }
 
 impl Reason {
-    const ALL: [Reason; 5] =
-        [Reason::Token, Reason::OtherProxy, Reason::NoNode, Reason::StartedTwice, Reason::Protocol];
+    const ALL: [Reason; 6] = [
+        Reason::Token,
+        Reason::OtherProxy,
+        Reason::NoNode,
+        Reason::StartedTwice,
+        Reason::Names,
+        Reason::Protocol,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -44,6 +69,7 @@ impl Reason {
             Reason::OtherProxy => "other-proxy",
             Reason::NoNode => "no-node",
             Reason::StartedTwice => "started-twice",
+            Reason::Names => "names",
             Reason::Protocol => "protocol",
         }
     }
@@ -100,6 +126,7 @@ impl DiscoveryMetrics {
             }
         }
         let registry = registry.sub_registry_with_prefix("discovery");
+        registry.register_collector(Box::new(NamesTaken(self.names.clone())));
         registry.register("streams", "Open discovery streams", self.streams.clone());
         registry.register("responses", "Responses sent", self.responses.clone());
         registry.register(
@@ -125,6 +152,13 @@ impl DiscoveryMetrics {
 
     pub(super) fn reported(&self, taken: bool) {
         self.reports.get_or_create(&OutcomeLabels::of(taken)).inc();
+    }
+
+    /// Limits the names that all streams together ask for, and that nothing is published under, to so many bytes; 256 MiB
+    /// otherwise.
+    #[must_use]
+    pub fn with_names(self, bytes: usize) -> Self {
+        Self { names: NameBudget::of(bytes), ..self }
     }
 
     /// Returns the size of all responses of one type so far, in bytes.

@@ -12,7 +12,7 @@ use plan::ProxyId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use xds::Memory;
+use xds::{Memory, Protocol, Subscription};
 
 use super::metrics::Reason;
 use super::{DiscoveryMetrics, Publisher, Statuses, TokenGate};
@@ -94,6 +94,11 @@ impl Shared {
     ) -> Self {
         let (closing, opened, seats) = (CancellationToken::new(), AtomicU64::new(0), Mutex::default());
         Self { instance, publisher, statuses, metrics, gate, issuer, closing, opened, seats }
+    }
+
+    /// State of a new stream, within the limits of all streams together.
+    pub(super) fn subscription<P: Protocol>(&self, memory: Memory) -> Subscription<P> {
+        Subscription::new(Arc::clone(&self.instance), memory).within(self.metrics.names.clone())
     }
 
     /// Gives a proxy's seat to a new stream and ends the one before. Returns the number of the stream, the token that

@@ -24,7 +24,7 @@ use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use told::Told;
 use tonic::{Code, Status, Streaming};
-use xds::{Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, opens};
+use xds::{BadRequest, Event, Family, Foreign, Memory, Protocol, Subscription, TypeUrl, opens};
 
 use super::announced::announced;
 use super::caller::Busy;
@@ -112,7 +112,7 @@ impl<P: StreamProtocol> Stream<P> {
     ) -> Self {
         let opened = Instant::now();
         Self {
-            subscription: Subscription::new(Arc::clone(&shared.instance), Memory::default()),
+            subscription: shared.subscription(Memory::default()),
             closing: when_cancelled(shared.closing.clone()),
             timer: Box::pin(tokio::time::sleep_until(opened)),
             nameless_until: Box::pin(tokio::time::sleep_until(opened + FIRST_REQUEST)),
@@ -134,11 +134,8 @@ impl<P: StreamProtocol> Stream<P> {
 
     fn on_request(&mut self, request: P::Request) -> Result<(), Status> {
         let seat = if self.attached.is_none() { self.sit_down(&request)? } else { None };
-        self.subscription.on_request(request, self.opened.elapsed()).map_err(|error| {
-            let who = self.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
-            let status = Status::invalid_argument(error.to_string());
-            self.shared.turn_away(Reason::Protocol, &who, self.peer, status)
-        })?;
+        let taken = self.subscription.on_request(request, self.opened.elapsed());
+        taken.map_err(|error| self.refuse(&error))?;
         if let Some(seat) = seat {
             self.attach(seat);
         }
@@ -162,6 +159,22 @@ impl<P: StreamProtocol> Stream<P> {
             self.note_sync();
         }
         Ok(())
+    }
+
+    /// Logs that a client violates the protocol, and returns the status with which its stream ends.
+    fn refuse(&self, error: &BadRequest) -> Status {
+        let who = self.attached.as_ref().map(|it| it.proxy.to_string()).unwrap_or_default();
+        let (reason, code) = match error {
+            // with fewer names, or later, it is served
+            BadRequest::Overdrawn { .. } => (Reason::Names, Code::ResourceExhausted),
+            BadRequest::NoType
+            | BadRequest::TooManyTypes
+            | BadRequest::TooManyNames
+            | BadRequest::NoNode
+            | BadRequest::NotSpoken(_)
+            | BadRequest::OtherNode { .. } => (Reason::Protocol, Code::InvalidArgument),
+        };
+        self.shared.turn_away(reason, &who, self.peer, Status::new(code, error.to_string()))
     }
 
     /// Begins to store the resource that a first request brings, if there is one and the proxy may have it.
@@ -205,7 +218,7 @@ impl<P: StreamProtocol> Stream<P> {
         let (number, replaced, memory) = self.shared.sit_down(&proxy, self.peer).map_err(|status| {
             self.shared.turn_away(Reason::StartedTwice, &proxy.to_string(), self.peer, status)
         })?;
-        self.subscription = Subscription::new(Arc::clone(&self.shared.instance), memory);
+        self.subscription = self.shared.subscription(memory);
         let connection = Connection {
             since: Timestamp::now(),
             protocol: P::KIND,
@@ -351,6 +364,11 @@ impl<P: StreamProtocol> Stream<P> {
                 this.ended = true;
                 return Poll::Ready(Some(Err(status)));
             }
+        }
+        // what is published is known now: whoever asks for that draws nothing
+        if let Err(error) = this.subscription.settle_names() {
+            this.ended = true;
+            return Poll::Ready(Some(Err(this.refuse(&error))));
         }
         loop {
             if let Some(response) = this.subscription.poll_response(this.opened.elapsed()) {

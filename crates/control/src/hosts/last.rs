@@ -4,13 +4,13 @@
 //! names.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::{fs, io};
 
 use plan::{Hosts, ResolvedHost};
 
-use crate::whole;
+use crate::{plain_file, whole};
 
 /// Addresses by name.
 pub(super) type Addresses = BTreeMap<String, IpAddr>;
@@ -26,7 +26,7 @@ pub(super) struct Last {
 impl Last {
     /// Reads a file: JSON, addresses by name. If it cannot be read, that is logged, and there are no addresses.
     pub(super) fn at(path: Option<PathBuf>) -> Self {
-        let read = |path: &PathBuf| match fs::read(path) {
+        let read = |path: &PathBuf| match plain_file::read(path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Addresses::new()),
             Err(error) => Err(error),
@@ -73,7 +73,7 @@ mod tests {
         let now = Addresses::from([("gate".to_owned(), "10.0.0.1".parse().unwrap())]);
         last.keep(&now);
         assert_eq!(Last::at(Some(path.clone())).addresses(), &now);
-        fs::write(&path, "{ \"gate\": \"nowh").unwrap();
+        std::fs::write(&path, "{ \"gate\": \"nowh").unwrap();
         assert!(Last::at(Some(path)).addresses().is_empty());
     }
 }

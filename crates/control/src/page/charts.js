@@ -1,6 +1,6 @@
 // Plots as SVG: a stack of areas or lines over the last quarter of an hour, a sparkline, and a split as bars.
 
-import { h, s } from "./dom.js";
+import { h, s, say } from "./dom.js";
 
 const HEIGHT = 150;
 const LEFT = 58;
@@ -49,11 +49,11 @@ export function plot({ title, unit, stacked, steps, seconds }) {
     cursor.setAttribute("x1", x(at));
     cursor.setAttribute("x2", x(at));
     const ago = ((steps - 1 - at) * seconds) / 60;
-    reading.textContent = `${ago < 0.1 ? "now" : `−${ago.toFixed(1)} min`}  ${shown.map((it) => `${it.name} ${unit(it.at(at))}`).join("  ")}`;
+    say(reading, `${ago < 0.1 ? "now" : `−${ago.toFixed(1)} min`}  ${shown.map((it) => `${it.name} ${unit(it.at(at))}`).join("  ")}`);
   });
   svg.addEventListener("pointerleave", () => {
     cursor.setAttribute("visibility", "hidden");
-    reading.textContent = newest();
+    say(reading, newest());
   });
   // a letter is as wide as it is, whatever room there is
   new ResizeObserver(([entry]) => {
@@ -85,7 +85,7 @@ export function plot({ title, unit, stacked, steps, seconds }) {
       const most = Math.max(0, ...Array.from({ length: steps }, (_, step) => it.at(step)));
       return `${it.name} now ${unit(it.at(steps - 1))}, at most ${unit(most)}`;
     }).join("; ") || "nothing"}`);
-    if (cursor.getAttribute("visibility") === "hidden") reading.textContent = newest();
+    if (cursor.getAttribute("visibility") === "hidden") say(reading, newest());
   }
   return { element: figure, update };
 }

@@ -1,7 +1,7 @@
 // The frame around the views: where we are, who we are, how the link is, and dark or light.
 
 import { get, token, useToken } from "./api.js";
-import { h, say } from "./dom.js";
+import { h, say, shown } from "./dom.js";
 import { trouble } from "./parts.js";
 import { changes } from "./views/changes.js";
 import { map } from "./views/map.js";
@@ -61,7 +61,7 @@ async function show({ isFirst } = {}) {
   const { view, what, parameters } = place();
   menu(view);
   main.replaceChildren();
-  document.title = `${VIEWS[view].title}${what ? ` ${what}` : ""} · meshtcp`;
+  document.title = shown(`${VIEWS[view].title}${what ? ` ${what}` : ""} · meshtcp`);
   state("idle");
   try {
     const running = VIEWS[view].show({ main, signal, what, parameters, go, state, session });

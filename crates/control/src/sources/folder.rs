@@ -153,7 +153,7 @@ impl Source for FolderSource {
                 continue;
             }
             let is_named = self.once && self.roots.contains(&path);
-            let read = if is_named { std::fs::read(&path) } else { plain_file::read(&path) };
+            let read = if is_named { plain_file::read_named(&path) } else { plain_file::read(&path) };
             let file_state = match read {
                 Ok(bytes) => FileState::Bytes(bytes),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => FileState::Gone,

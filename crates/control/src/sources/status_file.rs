@@ -20,7 +20,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::whole;
+use crate::{plain_file, whole};
 
 /// Pause before a process looks again whether another one has released the file.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -134,7 +134,7 @@ impl StatusFile {
 }
 
 fn read(path: &Path) -> Result<Statuses, String> {
-    let text = match std::fs::read(path) {
+    let text = match plain_file::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Statuses::new()),
         Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),

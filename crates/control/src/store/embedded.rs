@@ -1,12 +1,12 @@
 //! Embedded store: resources in one crash-safe file on disk, for a single control plane.
 //!
 //! Everything is read into memory when the file is opened; then the file is only written. A change is answered when it
-//! is on the disk. The file belongs to one process at a time.
+//! is on the disk; who asks for one waits only so long. The file belongs to one process at a time.
 
 mod file;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use file::File;
@@ -18,6 +18,7 @@ use tokio::task::spawn_blocking;
 
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
+use super::turns::Turns;
 use super::{
     Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChange, StoreError,
     Stored, Watch,
@@ -28,8 +29,8 @@ use super::{
 pub struct EmbeddedStore {
     path: PathBuf,
     shared: Arc<Shared>,
-    // held while one change is written; only blocking threads wait for it
-    writer: Arc<Mutex<Writer>>,
+    /// A turn lasts while one change is written.
+    writer: Turns<Writer>,
 }
 
 /// State of the writer.
@@ -56,21 +57,17 @@ impl EmbeddedStore {
         })
         .await?;
         let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
-        Ok(Self { path, shared, writer: Arc::new(Mutex::new(Writer::Ready(file))) })
+        let writer = Turns::new(file::in_words(&path), Writer::Ready(file));
+        Ok(Self { path, shared, writer })
     }
 
-    /// Runs one write on a thread for blocking work. It completes even if the caller does not wait for it.
+    /// Runs one write on a thread for blocking work. Once begun it completes, even if the caller does not wait for it.
     async fn write<R: Send + 'static>(
         &self,
         write: impl FnOnce(&mut WriteGuard<'_>) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let Self { path, shared, writer } = self.clone();
-        let place = path.clone();
-        aside(&place, move || {
-            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            write(&mut WriteGuard { path: &path, shared: &shared, writer: &mut writer })
-        })
-        .await
+        writer.take(move |writer| write(&mut WriteGuard { path: &path, shared: &shared, writer })).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use model::ResourceKey;
 
+use super::turns::PATIENCE;
 use super::{Expected, Revision, Stored};
 
 /// Reason why a store did not do what it was asked.
@@ -52,6 +53,14 @@ pub enum StoreError {
         /// Error of the system.
         why: String,
     },
+    /// The disk of the store does not answer.
+    #[error("{store}: its disk has not answered for {} s: {}", PATIENCE.as_secs(), of_begun(*.begun))]
+    Silent {
+        /// Description of the store.
+        store: String,
+        /// `true`: it was begun, and may still be done when the disk answers; `false`: it will not be done.
+        begun: bool,
+    },
     /// The storage denies access, or is of an unusable kind.
     #[error("{store}: cannot be used: {why}")]
     Denied {
@@ -68,6 +77,13 @@ pub enum StoreError {
         /// Reason, in words.
         why: String,
     },
+}
+
+fn of_begun(begun: bool) -> &'static str {
+    match begun {
+        true => "what was asked may still be done",
+        false => "nothing was done",
+    }
 }
 
 fn in_words(found: Option<&Stored>) -> String {
@@ -93,6 +109,7 @@ impl StoreError {
             | StoreError::TooOld { .. } => Fault::Caller,
             StoreError::Full { .. }
             | StoreError::Lost { .. }
+            | StoreError::Silent { .. }
             | StoreError::Denied { .. }
             | StoreError::Damaged { .. } => Fault::Operator,
         }
@@ -100,6 +117,6 @@ impl StoreError {
 
     /// Returns `true` if the same call may succeed later without a change by the caller.
     pub fn retry_helps(&self) -> bool {
-        matches!(self, StoreError::Lost { .. } | StoreError::Full { .. })
+        matches!(self, StoreError::Lost { .. } | StoreError::Silent { .. } | StoreError::Full { .. })
     }
 }

@@ -10,7 +10,8 @@
 //!
 //! A change is answered when its file is on the disk under its name, which it gets atomically. The first line of a file
 //! that was written here contains its version and a hash of the content: a file that people have changed since is
-//! recognised by it, and becomes a new version. Everything is in memory too: reads work while the disk does not.
+//! recognised by it, and becomes a new version. Everything is in memory too: reads work while the disk does not, and
+//! changes wait for it only so long.
 
 mod disk;
 mod history;
@@ -19,8 +20,8 @@ mod text;
 mod walk;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use disk::Disk;
@@ -32,6 +33,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::contents::{Contents, Proposal, apart};
 use super::memory::Shared;
+use super::turns::Turns;
 use super::{
     Expected, HistoryEntry, Listing, Put, PutResult, Revision, Selection, Store, StoreChangeKind, StoreError,
     Watch,
@@ -40,6 +42,11 @@ use crate::guard::task_again;
 
 /// Interval at which files are checked for edits. A file that looks the same twice is taken in.
 const LOOK: Duration = Duration::from_millis(500);
+/// Number of times that a pause is longer than the look before it, at least: a folder of 100,000 files takes a tenth of a
+/// processor, and not a half.
+const REST: u32 = 9;
+/// Longest pause, also after a disk that did not answer for long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Store of plain files in a folder.
 #[derive(Clone, Debug)]
@@ -52,8 +59,8 @@ pub struct PlainStore {
 struct Inner {
     folder: PathBuf,
     shared: Arc<Shared>,
-    // held while one change is written or looked for; only blocking threads wait for it
-    disk: Mutex<Disk>,
+    /// A turn lasts while one change is written or looked for.
+    disk: Turns<Disk>,
 }
 
 /// Task that looks for edits, as long as this lives.
@@ -82,20 +89,21 @@ impl PlainStore {
         })
         .await?;
         let shared = Arc::new(Shared::new(Contents::new(loaded.revision, loaded.items, loaded.unreadable)));
-        let inner = Arc::new(Inner { folder, shared, disk: Mutex::new(disk) });
+        let disk = Turns::new(disk::in_words(&folder), disk);
+        let inner = Arc::new(Inner { folder, shared, disk });
         let looks = Arc::new(EditWatch(tokio::spawn(follow(Arc::downgrade(&inner))).abort_handle()));
         Ok(Self { inner, looks })
     }
 
-    /// Runs one write on a thread for blocking work. It completes even if the caller does not wait for it.
+    /// Runs one write on a thread for blocking work. Once begun it completes, even if the caller does not wait for it.
     async fn write<R: Send + 'static>(
         &self,
         write: impl FnOnce(&Shared, &mut Disk) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let Self { inner, looks } = self.clone();
-        let place = inner.folder.clone();
-        aside(&place, move || {
-            let written = write(&inner.shared, &mut inner.disk());
+        let disk = inner.disk.clone();
+        disk.take(move |disk| {
+            let written = write(&inner.shared, disk);
             drop(looks);
             written
         })
@@ -104,16 +112,10 @@ impl PlainStore {
 }
 
 impl Inner {
-    fn disk(&self) -> MutexGuard<'_, Disk> {
-        // the known state of the files is compared with them before it is used
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes in edits that have settled.
-    fn look(&self) {
-        let mut disk = self.disk();
+    fn look(&self, disk: &mut Disk) {
         for edit in disk.edits() {
-            take_in(&self.shared, &mut disk, edit);
+            take_in(&self.shared, disk, edit);
         }
     }
 }
@@ -126,12 +128,9 @@ fn take_in(shared: &Shared, disk: &mut Disk, edit: disk::Edit) {
         return;
     }
     let path = edit.path().to_owned();
-    let change = {
-        let mut contents = shared.contents();
-        let change = disk.change(edit, revision, |key| contents.get(key).cloned());
-        contents.note_file(&disk.name(&path), disk.unusable(&path));
-        change
-    };
+    // no lock is held while the disk is read: whoever reads the contents does not wait for it
+    let change = disk.change(edit, revision, |key| shared.contents().get(key).cloned());
+    shared.contents().note_file(&disk.name(&path), disk.unusable(&path));
     if let Some(change) = change {
         shared.make(change);
     }
@@ -143,12 +142,19 @@ async fn follow(store: Weak<Inner>) {
 
 /// Looks as long as the store exists, without keeping the folder open.
 async fn look_again_and_again(store: Weak<Inner>) {
+    let mut pause = LOOK;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause).await;
         let Some(inner) = store.upgrade() else { return };
-        // one that panics is followed by the next
-        let _ = spawn_blocking(move || inner.look()).await;
+        let (disk, begin) = (inner.disk.clone(), Instant::now());
+        disk.take_patiently(move |disk| inner.look(disk)).await;
+        pause = pause_after(begin.elapsed());
     }
+}
+
+/// Returns the pause after a look that took so long.
+fn pause_after(look: Duration) -> Duration {
+    LOOK.max(look.saturating_mul(REST)).min(LONGEST_PAUSE)
 }
 
 #[async_trait]
@@ -266,6 +272,18 @@ async fn aside<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
 ) -> Result<R, StoreError> {
     spawn_blocking(work).await.unwrap_or_else(|_| {
-        Err(StoreError::Lost { store: disk::in_words(folder), why: "writing it ended in a panic".into() })
+        Err(StoreError::Lost { store: disk::in_words(folder), why: "reading it ended in a panic".into() })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_takes_long_to_look_through_is_looked_through_less_often() {
+        assert_eq!(pause_after(Duration::from_millis(3)), LOOK);
+        assert_eq!(pause_after(Duration::from_millis(240)), Duration::from_millis(2160));
+        assert_eq!(pause_after(Duration::from_secs(60)), LONGEST_PAUSE);
+    }
 }

@@ -45,6 +45,9 @@ const CHANNEL: &str = "meshtcp";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Limit on the duration of a listing or a look at changes.
 const LONG_PATIENCE: Duration = Duration::from_secs(15);
+/// Setting of a connection: the locks of a process that stops amid a change, as when its machine is paused, end, and
+/// others can change things again.
+const LOCKS_END: &str = "SET idle_in_transaction_session_timeout = '15s'";
 /// Time during which a database that was unreachable is not asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Interval at which a watch looks without a notification.
@@ -163,6 +166,7 @@ impl Shared {
                 .inspect_err(|error| self.note_away(error))?;
             // ends with the client
             tokio::spawn(connection);
+            client.batch_execute(LOCKS_END).await.map_err(|error| self.fault(error))?;
             schema::prepare(&mut client, words).await?;
             let epoch = epoch(&client).await;
             *slot = Some(Open { client, epoch });

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Telemetry;
+use crate::door::Follower;
 
 /// Interval between two events.
 const BEAT: Duration = Duration::from_secs(1);
@@ -20,15 +21,16 @@ pub trait ChangeSignal: Send + 'static {
     fn moved(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// Returns server-sent events, until the receiver is dropped: `traffic` with the requested page, once a second, and
+/// Returns server-sent events, until the receiver is dropped or another gets the place: `traffic` with the requested page, once a second, and
 /// before it `moved` if something has changed.
 pub fn follow(
     telemetry: Telemetry,
     question: TrafficQuestion,
     moves: impl ChangeSignal,
+    place: Follower,
 ) -> ReceiverStream<Result<String, Infallible>> {
     let (sender, receiver) = channel(2);
-    tokio::spawn(tell(telemetry, question, moves, sender));
+    tokio::spawn(tell(telemetry, question, moves, sender, place));
     ReceiverStream::new(receiver)
 }
 
@@ -37,18 +39,25 @@ async fn tell(
     question: TrafficQuestion,
     mut moves: impl ChangeSignal,
     events: Sender<Result<String, Infallible>>,
+    place: Follower,
 ) {
     let mut has_moved = false;
     loop {
         let moved = if std::mem::take(&mut has_moved) { "event: moved\ndata: {}\n\n" } else { "" };
         let page = json!(telemetry.page(&question));
-        if events.send(Ok(format!("{moved}event: traffic\ndata: {page}\n\n"))).await.is_err() {
+        let event = Ok(format!("{moved}event: traffic\ndata: {page}\n\n"));
+        let sent = tokio::select! {
+            sent = events.send(event) => sent.is_ok(),
+            () = place.ended() => false,
+        };
+        if !sent {
             return;
         }
         let next = Instant::now() + BEAT;
         loop {
             tokio::select! {
                 () = events.closed() => return,
+                () = place.ended() => return,
                 () = sleep_until(next) => break,
                 () = moves.moved(), if !has_moved => has_moved = true,
             }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use control::whole;
+use control::{plain_file, whole};
 use serde::{Deserialize, Serialize};
 
 use super::DEFAULT_SERVER;
@@ -81,7 +81,7 @@ impl Contexts {
     pub(crate) fn read() -> Result<Self, String> {
         let Ok(path) = place() else { return Ok(Self::default()) };
         let shown = path.display();
-        let bytes = match fs::read(&path) {
+        let bytes = match plain_file::read_named(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(format!("{shown} cannot be read: {error}")),

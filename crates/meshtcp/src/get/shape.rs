@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use control::plain_file;
 use model::draft::did_you_mean;
 use serde_json::Value;
 
@@ -67,7 +68,7 @@ impl FromStr for Shape {
             ("jsonpath", Some(template)) => template.parse().map(Self::JsonPath),
             ("jsonpath-file", Some(file)) => {
                 let file = PathBuf::from(file);
-                let text = std::fs::read_to_string(&file);
+                let text = plain_file::text_named(&file);
                 let text = text.map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
                 text.trim_end_matches('\n').parse().map(Self::JsonPath)
             }

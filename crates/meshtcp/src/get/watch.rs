@@ -9,18 +9,21 @@ use serde_json::Value;
 use super::{Found, Question, Shape, print_each, row};
 use crate::client::Client;
 use crate::exit::Exit;
-use crate::output::complain;
+use crate::output::{complain, is_unread};
 
 /// Interval at which a new revision is asked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// Number of looks after which everything is read again, whatever the revision: not every stored change makes one.
 const ANYWAY: u64 = 10;
 
-/// Prints changes until interrupted. While the control plane is unreachable, no change is known.
+/// Prints changes until interrupted, or nobody reads them. While the control plane is unreachable, no change is known.
 pub(super) fn follow(client: &Client, question: &Question, shape: &Shape, shown: Vec<Found>) -> Exit {
     let mut known = by_name(shown);
     let (mut revision, mut is_away) = (None, false);
     for look in 1_u64.. {
+        if is_unread() {
+            break;
+        }
         std::thread::sleep(LOOK);
         let now = client.summary().ok().map(|report| report.revision);
         if now.is_some() && now == revision && !look.is_multiple_of(ANYWAY) {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use control::whole;
+use control::{plain_file, whole};
 use prost::Message as _;
 use xds::proto::discovery::{Any, DeltaDiscoveryResponse, Resource};
 use xds::{ResourceSet, TypeUrl, Version};
@@ -19,6 +19,9 @@ use xds::{ResourceSet, TypeUrl, Version};
 const LOADING: Duration = Duration::from_secs(5);
 /// Longest wait of the next configuration until this one is on the disk.
 const SAVING: Duration = Duration::from_secs(1);
+
+/// Limit on the size of the file, in bytes.
+const LARGEST: u64 = 1 << 30;
 
 /// A file that holds the last good set. A thread of its own reads and writes it: a disk that does not answer holds up neither
 /// the next configuration nor the end of the process.
@@ -58,7 +61,7 @@ impl State {
         let file = self.path.clone();
         in_a_thread(move || {
             // nobody waits any more if it has taken too long
-            let _ = told.send(std::fs::read(file));
+            let _ = told.send(plain_file::read_up_to(&file, LARGEST));
         })?;
         let bytes = match read.recv_timeout(LOADING) {
             Ok(Ok(bytes)) => bytes,

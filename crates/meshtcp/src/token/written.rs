@@ -1,10 +1,10 @@
 //! Content of a token, without verification of its signature.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use control::plain_file;
 use jiff::Timestamp;
 use model::{Kind, ResourceKey};
 use serde_json::{Value, json};
@@ -25,12 +25,11 @@ impl Written {
     /// # Errors
     /// Exit status, after the reason was reported.
     pub(super) fn read(file: &Path) -> Result<Self, Exit> {
-        let mut text = String::new();
         let read = match file.as_os_str() == "-" {
-            true => std::io::stdin().read_to_string(&mut text).map(drop),
-            false => std::fs::read_to_string(file).map(|read| text = read),
+            true => plain_file::text_input(),
+            false => plain_file::text_named(file),
         };
-        read.map_err(|error| {
+        let text = read.map_err(|error| {
             complain(&format!("error: {} cannot be read: {error}\n", file.display()));
             Exit::Environment
         })?;

@@ -1,5 +1,6 @@
 //! Two control planes on one store: either one knows the proxies of both.
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::api::{ask, json};
@@ -184,4 +185,30 @@ fn who_is_certified_is_known_whichever_control_plane_made_the_certificate() {
     let now = serials();
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(serials(), now, "once");
+}
+
+#[test]
+fn another_leads_when_the_one_that_leads_is_paused() {
+    let database = Database::start();
+    let leads = ControlPlane::start(&database.store(), &[]);
+    let service = |name: &str| {
+        serde_json::json!({ "type": "MeshService", "mesh": "default", "name": name, "spec": {
+            "selector": { "dataplaneTags": { "kuma.io/service": name } },
+            "ports": [{ "port": 80, "targetPort": 80, "appProtocol": "tcp" }],
+        } })
+    };
+    let path = |name: &str| format!("/meshes/default/meshservices/{name}");
+    let has_address = |plane: &ControlPlane, name: &str| {
+        let (status, said) = ask(&plane.api, &format!("GET {}", path(name)));
+        status == 200 && serde_json::from_str::<Value>(&said).unwrap()["status"]["vips"][0]["ip"].is_string()
+    };
+    leads.put(&path("one"), &service("one"));
+    eventually("the first leads", || has_address(&leads, "one"));
+    let other = ControlPlane::start(&database.store(), &[]);
+    leads.program.signal(Signal::STOP);
+    other.put(&path("two"), &service("two"));
+    eventually("the other leads", || has_address(&other, "two"));
+    leads.program.signal(Signal::CONT);
+    other.put(&path("three"), &service("three"));
+    eventually("one of them leads", || has_address(&leads, "three"));
 }

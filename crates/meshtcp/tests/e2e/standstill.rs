@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::backend::free_ports;
 use crate::connection::{Connection, reaches};
 use crate::program::{Killed, Program, ask, eventually, meshtcp};
+use crate::store::ControlPlane;
 use crate::town::Town;
 
 /// Program whose output is no longer read from some moment on.
@@ -211,4 +212,37 @@ fn a_disk_that_does_not_answer_keeps_nobody_from_leaving() {
     up.signal(Signal::TERM);
     up.awaits_text(0, "a file or folder of resources does not answer: leaving without it");
     assert_eq!(up.ends(), 0, "{}", up.printed());
+}
+
+#[test]
+fn a_disk_of_the_store_that_does_not_answer_is_told_to_who_changes_and_readers_go_on() {
+    if !may_hang() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let store = format!("folder:{}", disk.display());
+    let addresses = ["--api", "127.0.0.1:0", "--xds", "127.0.0.1:0"];
+    let start = meshtcp(["control-plane", "--store", &store].iter().chain(&addresses));
+    let mut it = ControlPlane::of(Program::start(with_mounts(&start)));
+    let hung = hang(&disk, &it.program);
+    let put = |name: &str| {
+        let began = Instant::now();
+        let document = format!(r#"{{"type":"Mesh","name":"{name}"}}"#);
+        let answer = crate::api::ask(&it.api, &format!("PUT /meshes/{name} {document}"));
+        assert!(began.elapsed() < Duration::from_secs(20), "it takes as long as the caller waits");
+        answer
+    };
+    // whoever is first may wait for a look at the folder that has begun before
+    for name in ["one", "two"] {
+        let (status, said) = put(name);
+        assert_eq!(status, 503, "{said}");
+        assert!(said.contains("the disk of the store does not answer"), "{said}");
+    }
+    assert_eq!(crate::api::ask(&it.api, "GET /meshes/default").0, 200);
+    assert_eq!(crate::api::ask(&it.api, "GET /meshes").0, 200);
+    it.program.signal(Signal::TERM);
+    assert_eq!(it.program.ends(), 0, "{}", it.program.printed());
+    drop(hung);
 }

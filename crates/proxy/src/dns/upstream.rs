@@ -11,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use crate::small_file;
+
 /// Timeout of one server. All of them together take no longer than resolvers usually wait: five seconds.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// Interval at which the file of servers is checked for changes.
@@ -60,7 +62,7 @@ impl Upstream {
             known.looked = Some(now);
             let modified = std::fs::metadata(&self.file).and_then(|found| found.modified()).ok();
             if modified.is_none() || modified != known.modified {
-                let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+                let text = small_file::read(&self.file).unwrap_or_default();
                 known.servers = servers(&text).filter(|it| !self.own.contains(it)).take(SERVERS).collect();
                 known.modified = modified;
             }

@@ -14,7 +14,7 @@ use l4::config::LogSink;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::whole::{Cut, Rest, lines};
+use super::whole::{Cut, Rest, Room, lines};
 
 /// Interval at which a log file is compared with what its path leads to.
 const FILE_CHECK: Duration = Duration::from_secs(1);
@@ -38,9 +38,9 @@ pub(super) struct Outlet {
 }
 
 enum Open {
-    Stdout,
-    Stderr,
-    File(File, Rest),
+    Stdout(Room),
+    Stderr(Room),
+    File(File, Room, Rest),
     Tcp(TcpStream),
 }
 
@@ -114,7 +114,7 @@ impl Outlet {
     }
 
     fn follow(&mut self) -> Result<(), Cut> {
-        if let (Some(Open::File(file, _)), LogSink::File(path)) = (&self.open, &self.sink)
+        if let (Some(Open::File(file, ..)), LogSink::File(path)) = (&self.open, &self.sink)
             && self.checked.is_none_or(|checked| checked.elapsed() >= FILE_CHECK)
         {
             self.checked = Some(Instant::now());
@@ -140,11 +140,11 @@ impl Outlet {
         let shared = |rest: &'static Mutex<Rest>| rest.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut self.open {
             None => Ok(()),
-            Some(Open::Stdout) => shared(&STDOUT).write(io::stdout().as_fd(), bytes),
-            Some(Open::Stderr) => shared(&STDERR).write(io::stderr().as_fd(), bytes),
-            Some(Open::File(file, rest)) => rest.write(file.as_fd(), bytes),
+            Some(Open::Stdout(room)) => shared(&STDOUT).write(io::stdout().as_fd(), *room, bytes),
+            Some(Open::Stderr(room)) => shared(&STDERR).write(io::stderr().as_fd(), *room, bytes),
+            Some(Open::File(file, room, rest)) => rest.write(file.as_fd(), *room, bytes),
             // a connection that was cut within a line is given up: the next one begins with a line
-            Some(Open::Tcp(stream)) => Rest::of(&[]).write(stream.as_fd(), bytes),
+            Some(Open::Tcp(stream)) => Rest::of(&[]).write(stream.as_fd(), Room::AfterReader, bytes),
         }
     }
 }
@@ -155,12 +155,12 @@ const ALL: u64 = u64::MAX;
 impl Open {
     fn new(sink: &LogSink) -> io::Result<Self> {
         match sink {
-            LogSink::Stdout => Ok(Self::Stdout),
-            LogSink::Stderr => Ok(Self::Stderr),
+            LogSink::Stdout => Ok(Self::Stdout(Room::of(io::stdout().as_fd()))),
+            LogSink::Stderr => Ok(Self::Stderr(Room::of(io::stderr().as_fd()))),
             LogSink::File(path) => {
                 let file = append(path)?;
-                let rest = after(&file);
-                Ok(Self::File(file, rest))
+                let (room, rest) = (Room::of(file.as_fd()), after(&file));
+                Ok(Self::File(file, room, rest))
             }
             LogSink::Tcp(address) => connect(address).map(Self::Tcp),
         }

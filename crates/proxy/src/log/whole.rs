@@ -13,6 +13,25 @@ const AT_ONCE: usize = 4096;
 /// Limit on the time that a write waits for the reader.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
+/// Whether a descriptor has room at all times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It has, or says that it is full: a file.
+    Always,
+    /// When its reader has taken something: a pipe, a terminal, a socket.
+    AfterReader,
+}
+
+impl Room {
+    /// That of a descriptor, which stays the same as long as it is open.
+    pub(super) fn of(descriptor: BorrowedFd<'_>) -> Self {
+        match fstat(descriptor).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file()) {
+            true => Self::Always,
+            false => Self::AfterReader,
+        }
+    }
+}
+
 /// Rest of a partly written line; empty: what was written ends with a line. It is written first when there is room
 /// again, so that a full disk leaves no partial line behind.
 #[derive(Debug)]
@@ -38,17 +57,19 @@ impl Rest {
     ///
     /// # Errors
     /// Some lines were not written. A line that was begun counts as written: its rest is kept.
-    pub(super) fn write(&mut self, to: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Cut> {
+    pub(super) fn write(&mut self, to: BorrowedFd<'_>, room: Room, bytes: &[u8]) -> Result<(), Cut> {
         let mut left = bytes;
-        // a file has room at all times, or says that it is full
-        let is_file = fstat(to).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
         let mut work = || -> io::Result<()> {
             while !self.0.is_empty() {
-                let written = some(to, &self.0, is_file)?;
+                let written = some(to, room, &self.0)?;
                 self.0.drain(..written);
             }
             while !left.is_empty() {
-                let written = some(to, if is_file { left } else { piece(left) }, is_file)?;
+                let next = match room {
+                    Room::Always => left,
+                    Room::AfterReader => piece(left),
+                };
+                let written = some(to, room, next)?;
                 left = left.get(written..).unwrap_or_default();
             }
             Ok(())
@@ -79,14 +100,13 @@ fn piece(bytes: &[u8]) -> &[u8] {
 }
 
 /// Writes some bytes. 0: an interruption, or there was no room after all.
-fn some(to: BorrowedFd<'_>, bytes: &[u8], is_file: bool) -> io::Result<usize> {
+fn some(to: BorrowedFd<'_>, room: Room, bytes: &[u8]) -> io::Result<usize> {
     // a descriptor that others share may not be made non-blocking: so room is polled for first
-    let room = if is_file {
-        Ok(1)
-    } else {
-        poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE))
+    let ready = match room {
+        Room::Always => Ok(1),
+        Room::AfterReader => poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], Some(&PATIENCE)),
     };
-    match room {
+    match ready {
         Ok(0) => return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads it")),
         Ok(_) => {}
         Err(Errno::INTR) => return Ok(0),
@@ -113,11 +133,11 @@ mod tests {
         fcntl_setpipe_size(&writer, 2 * AT_ONCE).unwrap();
         let long = |letter: &str| letter.repeat(2 * AT_ONCE - 1) + "b\n";
         let mut rest = Rest::NOTHING;
-        let cut = rest.write(writer.as_fd(), (long("a") + "c\n").as_bytes()).unwrap_err();
+        let cut = rest.write(writer.as_fd(), Room::AfterReader, (long("a") + "c\n").as_bytes()).unwrap_err();
         assert_eq!((cut.lines, cut.error.kind(), &rest.0[..]), (1, io::ErrorKind::TimedOut, &b"\n"[..]));
         let mut read = vec![0; 3 * AT_ONCE];
         let length = rustix::io::read(&reader, &mut read[..]).unwrap();
-        rest.write(writer.as_fd(), b"d\n").unwrap();
+        rest.write(writer.as_fd(), Room::AfterReader, b"d\n").unwrap();
         let more = rustix::io::read(&reader, &mut read[length..]).unwrap();
         assert_eq!(read[..length + more], *(long("a") + "d\n").as_bytes());
     }
@@ -126,11 +146,12 @@ mod tests {
     fn a_file_takes_all_lines_at_once_and_never_half_of_one() {
         let file = rustix::fs::memfd_create("lines", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
         let lines = "0123456\n".repeat(2 * AT_ONCE);
-        let mut rest = Rest::NOTHING;
-        rest.write(file.as_fd(), lines.as_bytes()).unwrap();
+        let (mut rest, room) = (Rest::NOTHING, Room::of(file.as_fd()));
+        assert_eq!(room, Room::Always);
+        rest.write(file.as_fd(), room, lines.as_bytes()).unwrap();
         // from here on it is full
         rustix::fs::fcntl_add_seals(&file, rustix::fs::SealFlags::GROW).unwrap();
-        let cut = rest.write(file.as_fd(), b"a\nb\n").unwrap_err();
+        let cut = rest.write(file.as_fd(), room, b"a\nb\n").unwrap_err();
         assert_eq!(cut.lines, 2);
         assert_eq!(fstat(&file).unwrap().st_size, lines.len() as i64);
     }

@@ -1,6 +1,7 @@
 //! Requests that violate the protocol.
 
-use super::{MAX_TYPES, NAMES_BYTES};
+use super::MAX_TYPES;
+use super::budget::STREAM_BYTES;
 use crate::TypeUrl;
 
 /// Request that violates the protocol; the stream ends with `InvalidArgument`.
@@ -13,8 +14,18 @@ pub enum BadRequest {
     #[error("the stream asks for more than {MAX_TYPES} types of resources")]
     TooManyTypes,
     /// More bytes of names than the limit.
-    #[error("the names that the stream asks for take more than {} MiB", NAMES_BYTES >> 20)]
+    #[error("the names that the stream asks for take more than {} MiB", STREAM_BYTES >> 20)]
     TooManyNames,
+    /// More bytes of names that nothing is published under than the control plane has left for all streams.
+    #[error(
+        "the streams of all proxies ask for too many names that nothing is published under: they may take {} MiB together, and this \
+         one needs more than is left; what is published is served all the same",
+        .limit >> 20
+    )]
+    Overdrawn {
+        /// Limit for all streams together, in bytes.
+        limit: usize,
+    },
     /// No node id in the first request.
     #[error("the first request has no `node.id`; it names the proxy as `<mesh>.<name>`")]
     NoNode,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::arrival::Arrival;
 use super::blame::blamed;
-use super::interest::{Interest, cost};
+use super::interest::Interest;
 use super::mentions::mentions;
+use super::names::Names;
 use super::refusals::{Blame, Offer, Refusals};
 use crate::{ResourceSet, TypeUrl, Version, Versioned};
 
@@ -16,7 +17,7 @@ pub(super) struct Feed {
     pub(super) type_url: TypeUrl,
     pub(super) interest: Interest,
     /// Resources that the client has, of those it asked for.
-    held: BTreeMap<String, Held>,
+    held: Names<Held>,
     pub(super) refusals: Refusals,
     /// Point of the last change at the client.
     changed: Arrival,
@@ -59,7 +60,7 @@ pub(super) struct Owed {
     /// `true`: a response is owed, even an empty one.
     pub(super) answer: bool,
     /// Names of resources that are owed, or else the notice that they do not exist.
-    pub(super) names: BTreeSet<String>,
+    pub(super) names: Names,
 }
 
 /// Accepted and refused resources of one type, for the proxy's next stream.
@@ -70,17 +71,16 @@ pub(super) struct Remembered {
 }
 
 impl Feed {
-    /// Bytes taken by the names that are asked for or owed.
+    /// Memory cost of all names that are kept of the client, in bytes: those that it asks for, has, and is owed.
     pub(super) fn names_taken(&self) -> usize {
-        let owed = self.owed.names.iter().filter(|name| !self.interest.is_named(name));
-        self.interest.taken() + owed.map(|name| cost(name)).sum::<usize>()
+        self.interest.taken() + self.held.cost() + self.owed.names.cost()
     }
 
     pub(super) fn new(type_url: TypeUrl) -> Self {
         Self {
             type_url,
             interest: Interest::default(),
-            held: BTreeMap::new(),
+            held: Names::default(),
             refusals: Refusals::default(),
             changed: Arrival::Before,
             in_flight: None,
@@ -136,8 +136,16 @@ impl Feed {
     /// Forgets resources that the client no longer asks for; it drops them by itself.
     pub(super) fn forget_uncovered(&mut self) {
         let interest = &self.interest;
-        self.held.retain(|name, _| interest.covers(name));
+        self.held.retain(|name| interest.covers(name));
         self.owed.names.retain(|name| interest.covers(name));
+    }
+
+    /// Forgets one resource, if the client no longer asks for it.
+    pub(super) fn forget_if_uncovered(&mut self, name: &str) {
+        if !self.interest.covers(name) {
+            self.held.remove(name);
+            self.owed.names.remove(name);
+        }
     }
 
     /// Resources to send: new, changed or owed, except those kept back: refused ones, and those that need a refused
@@ -149,7 +157,7 @@ impl Feed {
     ) -> impl Iterator<Item = (&'a str, &'a Versioned)> {
         self.wanted(target).filter(|(name, resource)| {
             let differs = self.held.get(*name).is_none_or(|held| held.version != Some(resource.version));
-            (differs || self.owed.names.contains(*name))
+            (differs || self.owed.names.contains_key(*name))
                 && !self.is_kept_back(name, resource, refused_elsewhere)
         })
     }
@@ -226,7 +234,7 @@ impl Feed {
 
     /// Names that the client waits for and the target does not have.
     pub(super) fn missing<'a>(&'a self, target: &'a ResourceSet) -> impl Iterator<Item = &'a str> {
-        let names = self.owed.names.iter().map(String::as_str);
+        let names = self.owed.names.keys().map(String::as_str);
         names.filter(|name| !self.holds(name) && target.get(&self.type_url, name).is_none())
     }
 

@@ -1,12 +1,12 @@
 //! Interest of a client in the resources of one type.
 
-use std::collections::BTreeSet;
+use super::names::Names;
 
 /// Subscription to all resources of a type, to some by name, or both.
 #[derive(Debug, Default)]
 pub(super) struct Interest {
     wildcard: bool,
-    names: BTreeSet<String>,
+    names: Names,
     /// `true`: names were given before, so that a list without names asks for nothing instead of all.
     named_once: bool,
 }
@@ -14,26 +14,15 @@ pub(super) struct Interest {
 /// Wildcard name, which stands for all.
 const ALL: &str = "*";
 
-/// Memory cost of a name, in bytes.
-pub(super) fn cost(name: &str) -> usize {
-    const OVERHEAD: usize = 64;
-    name.len() + OVERHEAD
-}
-
 impl Interest {
     /// Memory cost of all names, in bytes.
     pub(super) fn taken(&self) -> usize {
-        self.names.iter().map(|name| cost(name)).sum()
-    }
-
-    /// Returns `true` if the resource is asked for by its name.
-    pub(super) fn is_named(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.cost()
     }
 
     /// Returns `true` if the resource is asked for, by name or wildcard.
     pub(super) fn covers(&self, name: &str) -> bool {
-        self.wildcard || self.names.contains(name)
+        self.wildcard || self.names.contains_key(name)
     }
 
     /// Returns `true` if all resources of the type are asked for.
@@ -51,7 +40,7 @@ impl Interest {
         if name == ALL {
             self.wildcard = true;
         } else {
-            self.names.insert(name.to_owned());
+            self.names.insert(name.to_owned(), ());
         }
     }
 
@@ -72,10 +61,11 @@ impl Interest {
             return gained;
         }
         self.named_once = true;
-        let names: BTreeSet<String> = names.into_iter().collect();
-        let gained =
-            names.iter().any(|name| if name == ALL { !self.wildcard } else { !self.names.contains(name) });
-        self.wildcard = names.contains(ALL);
+        let names: Names = names.into_iter().map(|name| (name, ())).collect();
+        let gained = names
+            .keys()
+            .any(|name| if name == ALL { !self.wildcard } else { !self.names.contains_key(name) });
+        self.wildcard = names.contains_key(ALL);
         self.names = names;
         self.names.remove(ALL);
         gained

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prost::bytes::Bytes;
 
-use super::interest::cost;
+use super::names::cost;
 use crate::TypeUrl;
 use crate::proto::discovery::{
     Any, ControlPlane, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,

@@ -24,7 +24,7 @@ fn a_stream_belongs_to_one_node() {
     assert_eq!(client.request(request(Some("default.web-1"))), Ok(()));
     assert_eq!(client.request(request(None)), Ok(()));
     assert!(matches!(client.request(request(Some("default.other"))), Err(BadRequest::OtherNode { .. })));
-    assert_eq!(client.subscription.node().unwrap().id, "default.web-1");
+    assert_eq!(client.subscription.node_id(), Some("default.web-1"));
 }
 
 #[test]

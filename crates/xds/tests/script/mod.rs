@@ -10,7 +10,8 @@ use meshtcp_xds::proto::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse, Node, Status,
 };
 use meshtcp_xds::{
-    BadRequest, Delta, Event, Memory, Protocol, ResourceSet, StateOfTheWorld, Subscription, TypeUrl, Version,
+    BadRequest, Delta, Event, Memory, NameBudget, Protocol, ResourceSet, StateOfTheWorld, Subscription,
+    TypeUrl, Version,
 };
 
 pub(crate) const CDS: &str = meshtcp_xds::order::ENVOY_CLUSTER;
@@ -52,6 +53,11 @@ impl<P: Protocol> Script<P> {
         let mut script = Self::new();
         script.publish(resources);
         script
+    }
+
+    /// The same with a budget for names that it shares with other streams.
+    pub(crate) fn within(self, budget: &NameBudget) -> Self {
+        Self { subscription: self.subscription.within(budget.clone()), ..self }
     }
 
     pub(crate) fn publish(&mut self, resources: &[(&str, &str, &str)]) {

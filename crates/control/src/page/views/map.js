@@ -37,7 +37,7 @@ export function map({ main, signal, what, parameters, go, state }) {
       say(note, name ? `No service that is dialled has “${name}” in its name.` : "No proxy of ours has reported connections yet.");
       return;
     }
-    if (!what) main.querySelector("h1").textContent = `Map of ${short(chosen)}`;
+    if (!what) say(main.querySelector("h1"), `Map of ${short(chosen)}`);
     const traffic = new Traffic();
     await traffic.watch({ destination: chosen }, signal, () => {
       const splits = traffic.splits().filter((it) => it.direction !== "inbound" && it.backends.length > 0);

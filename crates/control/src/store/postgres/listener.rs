@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Lock of the leader, held as long as its connection lives ("meshlead" in ASCII).
 const LEAD: &str = "SELECT pg_try_advisory_lock(x'6d6573686c656164'::bigint)";
 
+/// Setting of the connection: a process that says nothing any more, as when its machine is paused, leads no longer.
+const LEAD_ENDS: &str = "SET idle_session_timeout = '15s'";
+
 /// Task that listens as long as this lives.
 pub(super) struct Listener {
     heard: watch::Sender<u64>,
@@ -80,6 +83,8 @@ async fn one_connection(
         }
     };
     let beats = async {
+        // PostgreSQL has it since 14; with an older one only the end of the connection ends the lead
+        let _ = client.batch_execute(LEAD_ENDS).await;
         client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
         // something may have been missed before
         heard.send_modify(|count| *count += 1);

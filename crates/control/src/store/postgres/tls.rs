@@ -11,6 +11,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use trust::Trust;
 
+use crate::plain_file;
+
 /// Transport to the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
@@ -80,7 +82,8 @@ fn trusting_nobody() -> Result<ClientConfig, rustls::Error> {
 
 fn trusted(file: &Path) -> Result<Trust, String> {
     let within = |why: &dyn std::fmt::Display| format!("sslrootcert={}: {why}", file.display());
-    let pem = std::fs::read(file).map_err(|error| within(&format_args!("it cannot be read: {error}")))?;
+    let pem =
+        plain_file::read_named(file).map_err(|error| within(&format_args!("it cannot be read: {error}")))?;
     Trust::from_pem(&pem).map_err(|error| within(&error))
 }
 
