@@ -241,7 +241,7 @@ fn start(arguments: Args) -> Result<(), String> {
         let named = key.clone();
         tokio::spawn(async move { task_again("screen", || tell(&named, news.clone())).await });
         tokio::select! {
-            result = follow(follower, &proxy, &key, &way, &link) => result?,
+            result = follow(follower, (&proxy, &data_path), &key, &way, &link) => result?,
             () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
@@ -286,7 +286,7 @@ async fn succeed(
 /// that the control plane offers the refused resources again.
 async fn follow(
     follower: Follower,
-    proxy: &Arc<Proxy>,
+    (proxy, data_path): (&Arc<Proxy>, &Arc<DataPath>),
     key: &ProxyId,
     LinkSettings { control_planes, trusted, ca_file: _, token_file, redirection, agent, started }: &LinkSettings,
     link: &watch::Sender<Link>,
@@ -321,8 +321,9 @@ async fn follow(
         if let Some(file) = token_file {
             discovery = discovery.with_token_file(file);
         }
-        let counting = Arc::clone(proxy);
-        let discovery = discovery.reporting(*started, move || counting.counters());
+        let (counting, paths) = (Arc::clone(proxy), Arc::clone(data_path));
+        let discovery =
+            discovery.reporting(*started, move || counting.counters(), move || data_path::told(&paths));
         let mut news = discovery.link();
         let pass_on = async {
             while news.changed().await.is_ok() {

@@ -60,7 +60,7 @@ pub(super) async fn serve(
     (telemetry, rollouts): (Telemetry, rollouts::AppState),
     (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
-    let asked = page::serve(&status, telemetry);
+    let asked = page::serve(&status, &data_path, telemetry);
     let state = AppState { status, proxy, data_path, registry };
     let router = Router::new()
         .route("/", get(index))

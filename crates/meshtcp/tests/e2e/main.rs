@@ -25,6 +25,7 @@ mod mutation;
 mod otlp;
 mod page;
 mod panics;
+mod paths;
 mod program;
 mod redis;
 mod remote;
