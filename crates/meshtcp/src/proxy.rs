@@ -16,7 +16,6 @@ mod state;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +51,7 @@ use crate::takeover;
 use crate::takeover::{Seat, Succession};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
+use crate::workers::{self, Workers};
 
 /// Pause after a panic before the control plane is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -93,9 +93,8 @@ pub(crate) struct Args {
     /// What such a line looks like
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N", value_parser = listen::workers)]
-    workers: Option<NonZeroUsize>,
+    #[command(flatten)]
+    workers: Workers,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
@@ -200,10 +199,10 @@ fn start(arguments: Args) -> Result<(), String> {
     let exporter = otlp::start("proxy");
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let connection_lines = otlp::connection_lines(&exporter);
-    let options = Options { threads: workers, connection_log, connection_lines, ..Options::default() };
-    let proxy = Arc::new(
-        Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
-    );
+    let options = Options { connection_log, connection_lines, ..Options::default() };
+    let proxy = Proxy::start(workers.within(patience.within(options)));
+    let proxy = Arc::new(proxy.map_err(|error| format!("the proxy cannot start: {error}"))?);
+    workers::warn(&proxy);
     let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
     let registry = Arc::new(admin::registry(&proxy, &data_path, &exporter, shown_agent.as_ref()));
     otlp::print(&exporter, &registry);

@@ -63,6 +63,12 @@ impl Collector for Metrics {
             vec![(Vec::new(), Sample::Count(snapshot.accept_rests))],
         )?;
         family(
+            "meshtcp_connections_handed_over",
+            "Connections that a worker pinned to a CPU accepted and handed to one with fewer",
+            counter,
+            vec![(Vec::new(), Sample::Count(snapshot.handed_over))],
+        )?;
+        family(
             "meshtcp_proxy_connections_accepted",
             "Connections accepted by all listeners of a proxy, also those that are gone",
             counter,

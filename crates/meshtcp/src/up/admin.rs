@@ -26,6 +26,7 @@ use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
 use crate::takeover::Seat;
+use crate::workers;
 
 #[derive(Clone)]
 struct AppState {
@@ -135,6 +136,7 @@ async fn status_page(State(state): State<AppState>) -> Response {
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
         "dataPath": data_path::report(&state.data_path),
+        "pinnedWorkers": workers::report(&state.proxy),
     }))
 }
 

@@ -26,6 +26,7 @@ mod otlp;
 mod page;
 mod panics;
 mod paths;
+mod pinning;
 mod program;
 mod redis;
 mod remote;
