@@ -14,6 +14,7 @@
 //! * [`ramp`] — progress of a MeshTCPRollout
 //! * [`rollout`], [`report`] — progress of changes, as values that travel; [`replica`] — between control planes, too
 //! * [`story`] — explanation of one connection's route
+//! * [`paths`] — data paths of outbounds, as proxies report them
 //! * [`traffic`] — counters of connections from proxies, merged, with recent rates
 //!
 //! It does no IO and is independent of the source of resources and of observers.
@@ -28,6 +29,7 @@ mod content;
 mod handshake;
 pub mod import;
 mod ledger;
+pub mod paths;
 mod permitted;
 pub mod preview;
 pub mod ramp;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xds::{Event, Family, TypeUrl, Version};
 
+use crate::paths::ReportedPaths;
+
 /// Limit on the kept part of a refusal's message, in bytes.
 const MESSAGE_BYTES: usize = 4096;
 
@@ -36,6 +38,10 @@ pub struct ProxyStatus {
     pub types: BTreeMap<TypeUrl, TypeStatus>,
     /// Refusals of the set that it should run, sorted by type and name.
     pub rejections: Vec<Rejection>,
+    /// Data paths of its outbounds, as last reported; `None`: it has not reported them since it attached, as Envoys and
+    /// older proxies do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Arc<ReportedPaths>>,
 }
 
 impl ProxyStatus {
@@ -182,10 +188,25 @@ fn shortened(mut message: String) -> String {
 }
 
 impl ProxyStatus {
-    /// Records that it opened a stream, which replaces a previous one.
+    /// Records that it opened a stream, which replaces a previous one. It may be another process than before, so its data
+    /// paths are unknown until it reports them.
     pub fn opened(&mut self, connection: Connection) {
         self.streams += 1;
         self.connection = Some(connection);
+        self.paths = None;
+    }
+
+    /// Records that its stream ended.
+    pub fn closed(&mut self) {
+        self.connection = None;
+        self.stopped_reporting();
+    }
+
+    /// Records that it no longer reports: the last paths are kept, and marked as stale.
+    pub fn stopped_reporting(&mut self) {
+        if let Some(paths) = self.paths.as_mut().filter(|paths| !paths.stale) {
+            Arc::make_mut(paths).stale = true;
+        }
     }
 
     /// Records the version that it should run. `in_sync`: it runs that already.

@@ -177,6 +177,7 @@ mod tests {
                 ..Default::default()
             }],
             left_out: 0,
+            paths: None,
         };
         let active =
             || telemetry.page(&TrafficQuestion { size: 9, ..Default::default() }).items[0].counts.active;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::paths::TakenPath as KnownPath;
 use change::traffic::TrafficQuestion;
 use meshtcp_control::discovery::{DiscoveryMetrics, DiscoveryServer, Publisher, Statuses, serve};
 use meshtcp_control::telemetry::Telemetry;
@@ -22,7 +23,7 @@ use tonic::{Code, Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 use xds::order::{ENVOY_CLUSTER, L4_CLUSTER};
 use xds::proto::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, MetadataValue, Node};
-use xds::proto::l4::{TrafficReceived, TrafficReport, TrafficRow};
+use xds::proto::l4::{OutboundPath, OutboundPaths, TakenPath, TrafficReceived, TrafficReport, TrafficRow};
 use xds::{Family, ResourceSet};
 
 const SERVICE: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/";
@@ -370,6 +371,7 @@ async fn only_who_is_attached_reports_and_only_what_a_proxy_says() {
             rows
         ],
         left_out: 0,
+        paths: None,
     };
     let channel = server.connect().await;
     let nobody = report(channel.clone(), "default.web-1", vec![said(7, 1)]).await;
@@ -395,4 +397,70 @@ async fn only_who_is_attached_reports_and_only_what_a_proxy_says() {
     let huge = TrafficReport { rows: vec![long], ..said(0, 0) };
     assert_eq!(report(channel, "default.web-1", vec![huge]).await, Err(Code::OutOfRange));
     assert_eq!((page(1).items[0].counts.opened, page(1).reporting), (9, 0));
+}
+
+/// Data paths of outbounds as a proxy says them.
+fn paths(outbounds: &[(&str, &str)]) -> TrafficReport {
+    let outbounds = outbounds.iter().map(|(listener, why)| OutboundPath {
+        listener: (*listener).to_owned(),
+        path: if why.is_empty() { TakenPath::Kernel } else { TakenPath::Relay } as i32,
+        why: (*why).to_owned(),
+    });
+    let paths = OutboundPaths { outbounds: outbounds.collect(), left_out: 0 };
+    TrafficReport { is_first: true, paths: Some(paths), ..TrafficReport::default() }
+}
+
+#[tokio::test]
+async fn paths_are_those_of_the_last_report_and_stale_once_nobody_reports() {
+    let server = server().await;
+    let key = ProxyId::dataplane("default", "web-1");
+    server.publisher.publish(&key, Family::L4, Arc::new(ResourceSet::default()));
+    let channel = server.connect().await;
+    let attaching = || vec![request("default.web-1", L4_CLUSTER)];
+    let attached = server.open_on(channel.clone(), "DeltaAggregatedResources", attaching()).await;
+    let (open, mut told) = attached.unwrap();
+    told.message().await.unwrap();
+    let known = || server.statuses.get(&key).unwrap().paths;
+    assert_eq!(known(), None, "what was not said is not known");
+    // of an older proxy
+    assert_eq!(report(channel.clone(), "default.web-1", vec![TrafficReport::default()]).await, Ok(1));
+    assert_eq!(known(), None);
+
+    // the reports of a stream that goes on are fresh
+    let mut grpc = tonic::client::Grpc::new(channel.clone());
+    grpc.ready().await.unwrap();
+    let (reports, queue) = mpsc::channel(2);
+    let mut asks = Request::new(ReceiverStream::new(queue));
+    asks.metadata_mut().insert("meshtcp-node", "default.web-1".parse().unwrap());
+    let path = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
+    let codec = ProstCodec::<TrafficReport, TrafficReceived>::default();
+    let reporting = tokio::spawn(async move { grpc.client_streaming(asks, path, codec).await.map(drop) });
+    let mut changes = server.statuses.changes();
+    reports.send(paths(&[("outbound:1", ""), ("outbound:2", "it is asked for")])).await.unwrap();
+    changes.wait_for(|_| known().is_some()).await.unwrap();
+    let first = known().unwrap();
+    assert_eq!(KnownPath::ALL.map(|path| first.count(path)), [1, 1]);
+    assert_eq!((first.stale, first.outbounds[1].why.as_deref()), (false, Some("it is asked for")));
+    // counters that are reported later say nothing about paths
+    reports.send(TrafficReport::default()).await.unwrap();
+    reports.send(paths(&[("outbound:1", "")])).await.unwrap();
+    changes.wait_for(|_| known().is_some_and(|paths| paths.outbounds.len() == 1)).await.unwrap();
+    drop(reports);
+    reporting.await.unwrap().unwrap();
+    changes.wait_for(|_| known().is_some_and(|paths| paths.stale)).await.unwrap();
+    assert_eq!(known().unwrap().outbounds.len(), 1, "what was known last is still shown");
+
+    let too_long = paths(&[("outbound:1", &"x".repeat(2_000))]);
+    assert_eq!(report(channel.clone(), "default.web-1", vec![too_long]).await, Err(Code::InvalidArgument));
+    let of_another = report(server.connect().await, "default.web-1", vec![paths(&[])]).await;
+    assert_eq!(of_another, Err(Code::FailedPrecondition));
+    assert_eq!(known().unwrap().outbounds.len(), 1);
+
+    // whoever attaches next may be another process
+    drop((open, told));
+    changes.wait_for(|_| server.statuses.get(&key).unwrap().connection.is_none()).await.unwrap();
+    assert!(known().unwrap().stale);
+    let (_open, mut told) = server.open_on(channel, "DeltaAggregatedResources", attaching()).await.unwrap();
+    told.message().await.unwrap();
+    assert_eq!(known(), None);
 }

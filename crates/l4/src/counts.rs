@@ -15,6 +15,8 @@ pub struct CounterSnapshot {
     pub generation: u64,
     /// Number of times a worker paused accepting, because the process or the host was out of descriptors or memory.
     pub accept_rests: u64,
+    /// Number of connections that a worker accepted and handed to one with fewer.
+    pub handed_over: u64,
     /// Listeners that are configured, or have connections, by proxy and name.
     pub listeners: Vec<ListenerSnapshot>,
     /// Sums of each proxy over its listeners, including removed ones.

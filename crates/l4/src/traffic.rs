@@ -1,13 +1,17 @@
-//! Traffic reports to a control plane: changes of the counters since the last report, in a bounded number of rows.
+//! Traffic reports to a control plane: changes of the counters since the last report, in a bounded number of rows, and
+//! the data paths of outbounds whenever one changed.
+
+mod paths;
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use xds::proto::l4::{Refused, TrafficReport, TrafficRow};
+use xds::proto::l4::{OutboundPaths, Refused, TrafficReport, TrafficRow};
 
 use crate::counts::{BackendSnapshot, CounterSnapshot, HistogramSnapshot, ListenerSnapshot};
+pub use paths::{OUTBOUNDS_AT_ONCE, PATH_TEXT_BYTES, outbound_paths};
 
 /// Limit on the rows of one report; the rest follows in the next.
 pub const ROWS_AT_ONCE: usize = 500;
@@ -29,6 +33,8 @@ pub struct ReportBuilder {
     told: BTreeMap<Key, TrafficRow>,
     /// Last row that was reported: the next report continues after it.
     turn: Option<Key>,
+    /// Data paths that were last reported; `None`: none were.
+    paths: Option<OutboundPaths>,
     /// `true`: counts from before the stream was opened are still being reported.
     is_first: bool,
 }
@@ -36,12 +42,16 @@ pub struct ReportBuilder {
 impl ReportBuilder {
     /// Creates a reporter that has reported nothing yet. `started`: begin of counting.
     pub fn new(started: Timestamp) -> Self {
-        Self { started, told: BTreeMap::new(), turn: None, is_first: true }
+        Self { started, told: BTreeMap::new(), turn: None, paths: None, is_first: true }
     }
 
     /// Returns the changes; `None`: nothing changed. The first report is never `None`, so that the control plane knows
-    /// that the proxy reports.
-    pub fn report(&mut self, counted: &CounterSnapshot) -> Option<TrafficReport> {
+    /// that the proxy reports. `paths`: the data paths of all outbounds now; `None`: they are not reported.
+    pub fn report(
+        &mut self,
+        counted: &CounterSnapshot,
+        paths: Option<OutboundPaths>,
+    ) -> Option<TrafficReport> {
         let mut rows = rows(counted);
         let left_out = rows.len().saturating_sub(ROWS_OF_PROXY);
         while rows.len() > ROWS_OF_PROXY {
@@ -54,8 +64,12 @@ impl ReportBuilder {
         }
         rows.retain(|key, row| self.told.get(key) != Some(row));
         let is_first = self.is_first;
-        if rows.is_empty() && !is_first {
+        let paths = paths.filter(|now| self.paths.as_ref() != Some(now));
+        if rows.is_empty() && paths.is_none() && !is_first {
             return None;
+        }
+        if paths.is_some() {
+            self.paths.clone_from(&paths);
         }
         let behind = match &self.turn {
             Some(turn) => split_off_behind(&mut rows, turn),
@@ -77,6 +91,7 @@ impl ReportBuilder {
             is_first,
             rows: chosen,
             left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
+            paths,
         })
     }
 }

@@ -29,7 +29,7 @@ use crate::output::{complain, print};
 use parts::Parts;
 
 pub(crate) use metrics::Metrics;
-pub(crate) use report::{paths_of, report};
+pub(crate) use report::{paths_of, report, reported, told};
 
 /// Interval at which records of the programs are read and health is compared.
 const LOOK: Duration = Duration::from_millis(100);

@@ -81,6 +81,7 @@ mod up;
 mod validate;
 mod version;
 mod vips;
+mod workers;
 
 fn main() -> std::process::ExitCode {
     completion::answer(cli::command_line);

@@ -16,7 +16,6 @@ mod state;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +51,7 @@ use crate::takeover;
 use crate::takeover::{Seat, Succession};
 use crate::trust::Trusted;
 use crate::up::{LogFormat, connection_log};
+use crate::workers::{self, Workers};
 
 /// Pause after a panic before the control plane is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -93,9 +93,8 @@ pub(crate) struct Args {
     /// What such a line looks like
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
-    /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N", value_parser = listen::workers)]
-    workers: Option<NonZeroUsize>,
+    #[command(flatten)]
+    workers: Workers,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
@@ -200,10 +199,10 @@ fn start(arguments: Args) -> Result<(), String> {
     let exporter = otlp::start("proxy");
     let connection_log: Option<ConnectionLog> = connection_log(log.as_deref(), log_format);
     let connection_lines = otlp::connection_lines(&exporter);
-    let options = Options { threads: workers, connection_log, connection_lines, ..Options::default() };
-    let proxy = Arc::new(
-        Proxy::start(patience.within(options)).map_err(|error| format!("the proxy cannot start: {error}"))?,
-    );
+    let options = Options { connection_log, connection_lines, ..Options::default() };
+    let proxy = Proxy::start(workers.within(patience.within(options)));
+    let proxy = Arc::new(proxy.map_err(|error| format!("the proxy cannot start: {error}"))?);
+    workers::warn(&proxy);
     let data_path = Arc::new(DataPath::start(&data_path, Arc::clone(&proxy)));
     let registry = Arc::new(admin::registry(&proxy, &data_path, &exporter, shown_agent.as_ref()));
     otlp::print(&exporter, &registry);
@@ -241,7 +240,7 @@ fn start(arguments: Args) -> Result<(), String> {
         let named = key.clone();
         tokio::spawn(async move { task_again("screen", || tell(&named, news.clone())).await });
         tokio::select! {
-            result = follow(follower, &proxy, &key, &way, &link) => result?,
+            result = follow(follower, (&proxy, &data_path), &key, &way, &link) => result?,
             () = signals.leave(|| way.read_again(&proxy)) => {}
             Ok(()) = taken_over => {
                 print("another process took over the listeners\n");
@@ -286,7 +285,7 @@ async fn succeed(
 /// that the control plane offers the refused resources again.
 async fn follow(
     follower: Follower,
-    proxy: &Arc<Proxy>,
+    (proxy, data_path): (&Arc<Proxy>, &Arc<DataPath>),
     key: &ProxyId,
     LinkSettings { control_planes, trusted, ca_file: _, token_file, redirection, agent, started }: &LinkSettings,
     link: &watch::Sender<Link>,
@@ -321,8 +320,9 @@ async fn follow(
         if let Some(file) = token_file {
             discovery = discovery.with_token_file(file);
         }
-        let counting = Arc::clone(proxy);
-        let discovery = discovery.reporting(*started, move || counting.counters());
+        let (counting, paths) = (Arc::clone(proxy), Arc::clone(data_path));
+        let discovery =
+            discovery.reporting(*started, move || counting.counters(), move || data_path::told(&paths));
         let mut news = discovery.link();
         let pass_on = async {
             while news.changed().await.is_ok() {

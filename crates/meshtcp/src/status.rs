@@ -34,7 +34,8 @@ pub(crate) struct Args {
     /// Only routes and proxies of this mesh
     #[arg(short, long, value_name = "MESH", value_parser = names::mesh)]
     mesh: Option<String>,
-    /// For `endpoints` and `paths`: the admin address of a running `meshtcp up` or `meshtcp proxy`; may be repeated
+    /// For `endpoints` and `paths`: the admin address of a running `meshtcp up` or `meshtcp proxy`, to be asked instead of the
+    /// control plane; may be repeated
     #[arg(long, value_name = "HOST:PORT")]
     proxy_admin: Vec<String>,
     /// How to print it
@@ -55,15 +56,15 @@ enum Subject {
     Revisions,
     /// How the endpoints are that proxies check, set aside, start slowly or limit; asks the proxies
     Endpoints,
-    /// Which way connections to each listener take, and why: through the proxy, or straight to their endpoint; asks the proxies
+    /// Which way connections to each outbound take, and why: through the proxy, or straight to their endpoint
     Paths,
 }
 
 pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }: Args) -> Exit {
     let known = match what {
         Subject::Endpoints => Some(endpoints::KNOWN),
-        Subject::Paths => Some(paths::KNOWN),
-        Subject::All | Subject::Routes | Subject::Proxies | Subject::Revisions => None,
+        Subject::Paths if !proxy_admin.is_empty() => Some(paths::KNOWN),
+        Subject::Paths | Subject::All | Subject::Routes | Subject::Proxies | Subject::Revisions => None,
     };
     if let Some(known) = known {
         return match admins::ask(&known, &proxy_admin, name.as_deref()) {
@@ -79,11 +80,12 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         Err(exit) => return exit,
     };
     let mut query = match what {
-        Subject::All | Subject::Endpoints | Subject::Paths | Subject::Revisions => String::new(),
+        Subject::All | Subject::Endpoints | Subject::Revisions => String::new(),
         Subject::Routes => "&what=routes".to_owned(),
-        Subject::Proxies => "&what=proxies".to_owned(),
+        Subject::Proxies | Subject::Paths => "&what=proxies".to_owned(),
     };
-    if let Some(name) = &name {
+    // an outbound has a name, too
+    if let Some(name) = name.as_ref().filter(|_| what != Subject::Paths) {
         query.push_str(&format!("&name={}", encoded(name)));
     }
     if let Some(mesh) = &mesh {
@@ -100,7 +102,7 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         Err(failed) => return failed.said(),
     };
     // an older control plane reports everything
-    if let Some(name) = &name {
+    if let Some(name) = name.as_ref().filter(|_| what != Subject::Paths) {
         report.routes.retain(|route| route.policy.contains(name.as_str()));
         report.proxies.retain(|proxy| proxy.proxy.to_string().contains(name.as_str()));
     }
@@ -111,6 +113,11 @@ pub(crate) fn run(Args { what, name, server, mesh, proxy_admin, output: format }
         };
         report.routes.retain(|route| is_of_mesh(&route.policy));
         report.proxies.retain(|proxy| proxy.proxy.mesh() == mesh);
+    }
+    if what == Subject::Paths {
+        let found = paths::reported(&report.proxies, name.as_deref());
+        output::print_as(format, &found, || (paths::KNOWN.table)(&found));
+        return Exit::Ok;
     }
     let splits = match (what, format) {
         (Subject::All | Subject::Routes, Format::Table) => Splits::ask(&client),

@@ -130,7 +130,7 @@ async fn keep(telemetry: Telemetry, proxy: Arc<Proxy>) {
             let Ok(id) = name.as_str().parse() else { continue };
             let (attached, reporter) =
                 reporters.entry(name).or_insert_with(|| (telemetry.attach(id), ReportBuilder::new(started)));
-            if let Some(report) = reporter.report(&counted)
+            if let Some(report) = reporter.report(&counted, None)
                 && let Err(why) = attached.take(report)
             {
                 tracing::debug!(%why, "counts are not kept");

@@ -15,7 +15,6 @@ mod screen;
 mod status;
 
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -47,6 +46,7 @@ use crate::pages::HostNames;
 use crate::patience::Patience;
 use crate::source::Source;
 use crate::takeover::{Seat, Succession};
+use crate::workers::{self, Workers};
 use crate::{duration, host, names, otlp, takeover};
 use hand::{Leave, RunningThread};
 use rollouts::{AppState, Running};
@@ -78,9 +78,8 @@ pub(crate) struct Args {
     /// Run MeshTCPRollouts, and keep in this file where they stand; without it the weights of routes are as they are written
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// How many event loops carry connections; default: one a processor
-    #[arg(long, value_name = "N", value_parser = listen::workers)]
-    workers: Option<NonZeroUsize>,
+    #[command(flatten)]
+    workers: Workers,
     /// How long open connections may go on after SIGTERM, SIGINT or SIGQUIT; a second signal ends them at once
     #[arg(long, default_value = "30s", value_parser = duration::parse, value_name = "TIME")]
     drain_time: Duration,
@@ -122,16 +121,16 @@ pub(crate) fn run(arguments: Args) -> Exit {
     };
     let exporter = otlp::start("up");
     let options = Options {
-        threads: arguments.workers,
         connection_lines: otlp::connection_lines(&exporter),
         connection_log: connection_log(arguments.log.as_deref(), arguments.log_format),
         ..Options::default()
     };
-    let proxy = match Proxy::start(arguments.patience.within(options)) {
+    let proxy = match Proxy::start(arguments.workers.within(arguments.patience.within(options))) {
         Ok(proxy) => Arc::new(proxy),
         Err(error) => return refuse(&format!("the proxy cannot start: {error}"), Exit::Environment),
     };
 
+    workers::warn(&proxy);
     let (events, inbox) = channel();
     let mut inbox = Inbox::new(inbox);
     let status = Arc::new(Status::default());

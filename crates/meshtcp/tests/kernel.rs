@@ -120,3 +120,8 @@ fn programs_that_are_pinned_go_on_until_somebody_replaces_or_detaches_them() {
 fn virtual_addresses_and_networks_of_containers_are_served() {
     act("networks");
 }
+
+#[test]
+fn a_control_plane_knows_which_way_outbounds_take() {
+    act("fleet");
+}

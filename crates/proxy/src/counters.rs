@@ -238,6 +238,8 @@ pub(crate) struct EndpointCounters {
 pub(crate) struct WorkerCounters {
     /// Number of pauses in accepting because the process or the host ran out of a resource.
     pub(crate) rests: Count,
+    /// Number of accepted connections that were handed to another worker.
+    pub(crate) handed_over: Count,
     pub(crate) handshakes: Handshakes,
     counted: Mutex<Counted>,
 }

@@ -49,6 +49,7 @@ use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint};
 use trust::{Trust, TrustError, distrust};
 use xds::proto::discovery::{DeltaDiscoveryRequest, MetadataValue, Node};
+use xds::proto::l4::OutboundPaths;
 use xds::{DiscoveryClient, ForeignServer, RejectedResource, ResourceSet, TypeUrl, recognise};
 
 pub(crate) use self::dial::chain;
@@ -180,15 +181,16 @@ impl Discovery {
         Self { token_file: Some(TokenFile::at(file.into())), ..self }
     }
 
-    /// Reports the new telemetry of its connections once a second; counting began at `started`. A control plane
-    /// that accepts no reports is followed all the same.
+    /// Reports the new telemetry of its connections once a second, and the data paths of its outbounds when one
+    /// changed; counting began at `started`. A control plane that accepts no reports is followed all the same.
     #[must_use]
     pub fn reporting(
         self,
         started: Timestamp,
         counted: impl Fn() -> CounterSnapshot + Send + Sync + 'static,
+        paths: impl Fn() -> OutboundPaths + Send + Sync + 'static,
     ) -> Self {
-        Self { telemetry: Some(Arc::new(Telemetry::new(started, counted))), ..self }
+        Self { telemetry: Some(Arc::new(Telemetry::new(started, counted, paths))), ..self }
     }
 
     /// State of the link, now and from now on.

@@ -29,9 +29,10 @@ use crate::direct::{DirectRecorder, Living};
 use crate::health::{Board, Checker};
 use crate::limits::{Places, default_connections, ephemeral_ports, raise_open_files};
 use crate::log::{ConnectionLines, ConnectionLog, Lanes, LogBuffer};
+use crate::pinning::{self, Pinning};
 use crate::published::Published;
 use crate::resolve::Resolver;
-use crate::worker::{Command, Mailbox, Passing, Shared, Worker};
+use crate::worker::{Command, Mailbox, Neighbours, Passing, Shared, Worker};
 use apply::Control;
 
 /// Timeout of a worker's answer; only one that is stopped takes as long.
@@ -73,6 +74,7 @@ impl Proxy {
     pub fn start(options: Options) -> io::Result<Self> {
         let Options {
             threads,
+            pin_workers,
             max_connections,
             connection_log,
             connection_lines,
@@ -91,6 +93,10 @@ impl Proxy {
         let addresses = Arc::new(ArcSwap::from_pointee(Addresses::default()));
         let board = Arc::new(Board::new()?);
         let resolver = Resolver::start(Arc::clone(&addresses), name_refresh)?;
+        let pinning = if pin_workers { Pinning::of_process(workers) } else { Pinning::Off };
+        let are_pinned = matches!(pinning, Pinning::On(_));
+        let mailboxes = (0..workers).map(|_| Mailbox::new().map(Arc::new));
+        let mailboxes = mailboxes.collect::<io::Result<Vec<_>>>()?;
         let shared = Arc::new(Shared {
             board: Arc::clone(&board),
             places: Arc::new(Places::new(limit)),
@@ -103,6 +109,8 @@ impl Proxy {
             ephemeral_ports: ephemeral_ports(),
             passing: Passing::default(),
             workers,
+            neighbours: are_pinned.then(|| Neighbours::new(&mailboxes)),
+            pinning,
             seed: seed.unwrap_or_else(|| fastrand::u64(..)),
             listener_places: Mutex::default(),
         });
@@ -120,8 +128,8 @@ impl Proxy {
         });
         let mut proxy = Self {
             published,
-            control: Mutex::new(Control::new(workers, host_authorities)),
-            mailboxes: Vec::new(),
+            control: Mutex::new(Control::new(workers, are_pinned, host_authorities)),
+            mailboxes,
             threads: Vec::new(),
             _checker: Checker::start(&board, Arc::clone(&addresses))?,
             resolver,
@@ -136,14 +144,23 @@ impl Proxy {
     }
 
     fn start_workers(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
-        for (index, counters) in self.published.counters.iter().enumerate() {
-            let mailbox = Arc::new(Mailbox::new()?);
+        for (index, (counters, mailbox)) in self.published.counters.iter().zip(&self.mailboxes).enumerate() {
             let (shared, for_worker, counters) =
-                (Arc::clone(shared), Arc::clone(&mailbox), Arc::clone(counters));
+                (Arc::clone(shared), Arc::clone(mailbox), Arc::clone(counters));
             let ((log, lines), lanes) = (self.log.clone(), Arc::clone(&self.lanes));
             let (started, starting) = mpsc::channel();
             let log = move || LogBuffer::new(log.as_ref(), lines.as_ref(), lanes);
-            let work = move || match Worker::new(index, shared, for_worker, counters, log()) {
+            let cpu = shared.pinning.cpu_of(index);
+            let pin = move || {
+                if let Some(Err(error)) = cpu.map(pinning::pin) {
+                    tracing::warn!(worker = index, %error, "a worker cannot be pinned to its CPU");
+                }
+            };
+            let begin = move || {
+                pin();
+                Worker::new(index, shared, for_worker, counters, log())
+            };
+            let work = move || match begin() {
                 Ok(worker) => {
                     let _ = started.send(Ok(()));
                     worker.run();
@@ -153,7 +170,6 @@ impl Proxy {
                 }
             };
             self.threads.push(std::thread::Builder::new().name(format!("proxy-{index}")).spawn(work)?);
-            self.mailboxes.push(mailbox);
             starting.recv().map_err(io::Error::other)??;
         }
         Ok(())
@@ -201,6 +217,11 @@ impl Proxy {
         let log = LogBuffer::new(log.as_ref(), lines.as_ref(), Arc::clone(&self.lanes));
         let (board, living) = (Arc::clone(&self.published.board), Arc::clone(&self.living));
         DirectRecorder::new(board, Arc::clone(&self.published.direct), living, self.resolver.doubts(), log)
+    }
+
+    /// Pinning of the workers, as requested and as far as this host permits it.
+    pub fn pinning(&self) -> &Pinning {
+        &self.shared.pinning
     }
 
     /// State that its workers share.

@@ -1,5 +1,5 @@
-//! Telemetry: reports about connections to the control plane that the proxy follows, on the connection of
-//! discovery.
+//! Telemetry: reports about connections and data paths to the control plane that the proxy follows, on the connection
+//! of discovery.
 //!
 //! Reports with the latest changes are sent once a second, or less often if the control plane has many proxies.
 //! Without support for reports the proxy works without.
@@ -20,7 +20,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
-use xds::proto::l4::{TrafficReceived, TrafficReport};
+use xds::proto::l4::{OutboundPaths, TrafficReceived, TrafficReport};
 
 const METHOD: PathAndQuery = PathAndQuery::from_static("/meshtcp.l4.v1.Telemetry/Report");
 
@@ -38,6 +38,8 @@ pub(crate) struct Telemetry {
     /// Time when counting began.
     started: Timestamp,
     counted: Box<dyn Fn() -> CounterSnapshot + Send + Sync>,
+    /// Data paths of all outbounds now.
+    paths: Box<dyn Fn() -> OutboundPaths + Send + Sync>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -50,8 +52,9 @@ impl Telemetry {
     pub(crate) fn new(
         started: Timestamp,
         counted: impl Fn() -> CounterSnapshot + Send + Sync + 'static,
+        paths: impl Fn() -> OutboundPaths + Send + Sync + 'static,
     ) -> Self {
-        Self { started, counted: Box::new(counted) }
+        Self { started, counted: Box::new(counted), paths: Box::new(paths) }
     }
 
     /// Reports for as long as it is polled. `who`: the identity of this proxy, as on the stream of discovery.
@@ -101,7 +104,7 @@ impl Telemetry {
         loop {
             // there may be no room for it yet: changes meanwhile are part of the next report
             let Ok(place) = reports.reserve().await else { return };
-            if let Some(report) = reporter.report(&(self.counted)()) {
+            if let Some(report) = reporter.report(&(self.counted)(), Some((self.paths)())) {
                 place.send(report);
             }
             // a slow control plane gets no more reports at once

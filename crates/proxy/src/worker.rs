@@ -14,11 +14,13 @@ mod end;
 mod env;
 mod events;
 mod existing;
+mod handing;
 mod handshake;
 mod listener;
 mod mailbox;
 mod mirroring;
 mod mirrors;
+mod neighbours;
 mod next;
 mod opening;
 mod passing;
@@ -63,6 +65,7 @@ use handshake::Lane;
 use listener::{LocalListener, SharedBalance};
 pub(crate) use mailbox::{Adoption, Command, Mailbox};
 use mirrors::Mirrors;
+pub(crate) use neighbours::Neighbours;
 pub(crate) use passing::Passing;
 use relaying::streams::Streams;
 use relaying::turns::Turns;
@@ -189,6 +192,9 @@ impl Worker {
             self.on_time();
             self.slots.reclaim();
             self.env.mirrors.reclaim();
+            if let Some(neighbours) = &self.env.shared.neighbours {
+                neighbours.note(self.env.worker, self.slots.taken());
+            }
             if self.slots.taken() == 0 {
                 self.env.turns.clear();
                 if self.env.sockets.is_empty()
@@ -281,6 +287,7 @@ impl Worker {
                     // the requester may have gone
                     let _ = reply.send(self.list());
                 }
+                Command::Take(handed) => self.take_over(handed),
                 Command::Lend(reply) => self.lend(&reply),
                 Command::Drain(done) => {
                     self.stop_accepting();

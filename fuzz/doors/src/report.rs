@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::paths::ReportedPaths;
 use change::traffic::{Bounds, GroupBy, Report, Traffic, TrafficQuestion};
 use jiff::Timestamp;
 use plan::ProxyId;
@@ -26,7 +27,13 @@ pub fn report(bytes: &[u8]) {
         second += 10;
         let at = Timestamp::from_second(second).unwrap_or(now);
         let proxy = ProxyId::dataplane("default", if whose % 2 == 0 { "web-1" } else { "web-2" });
-        let Ok(message) = TrafficReport::decode(message) else { continue };
+        let Ok(mut message) = TrafficReport::decode(message) else { continue };
+        if let Some(Ok(paths)) = message.paths.take().map(|paths| ReportedPaths::read(paths, at)) {
+            let told =
+                serde_json::to_string(&paths).unwrap_or_else(|error| panic!("it cannot be told: {error}"));
+            let read = serde_json::from_str::<ReportedPaths>(&told);
+            assert!(read.is_ok_and(|read| read == paths), "another control plane reads {told} otherwise");
+        }
         let Ok(report) = Report::read(&mesh, message) else { continue };
         // a full store returns an error, and has taken the rest
         let _ = traffic.take(&proxy, report.clone(), at);

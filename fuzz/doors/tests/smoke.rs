@@ -10,7 +10,7 @@ use meshtcp_doors::{
 };
 use prost::Message;
 use support::client_hello;
-use xds::proto::l4::{TrafficReport, TrafficRow};
+use xds::proto::l4::{OutboundPath, OutboundPaths, TrafficReport, TrafficRow};
 
 fn knock(door: fn(&[u8]), inputs: impl Iterator<Item = Vec<u8>>) {
     for input in inputs {
@@ -78,14 +78,18 @@ fn reports_mutated() {
         connect_times: vec![1, 2, 3],
         ..TrafficRow::default()
     };
+    let outbound = OutboundPath { listener: "outbound:1".into(), path: 1, why: "it is a gateway".into() };
+    let paths = OutboundPaths { outbounds: vec![outbound.clone(), outbound], left_out: 1 };
     let told = |started_us, rows: Vec<TrafficRow>| {
-        let message = TrafficReport { started_us, is_first: false, rows, left_out: 0 }.encode_to_vec();
+        let paths = rows.is_empty().then(|| paths.clone());
+        let message = TrafficReport { started_us, is_first: false, rows, left_out: 0, paths }.encode_to_vec();
         [&[message.len() as u8][..], &message].concat()
     };
     let first = told(5, vec![row("old", 7), row("new", 0)]);
     let second = told(5, vec![row("old", 9), TrafficRow { is_gone: true, ..row("new", 0) }]);
     let anew = told(9, vec![row("old", u64::MAX)]);
-    let all = [&[0][..], &first, &[1], &anew, &[6], &second].concat();
+    let ways = told(9, Vec::new());
+    let all = [&[0][..], &first, &[1], &anew, &[6], &second, &[0], &ways].concat();
     report(&all);
     knock(report, Mutations::new(9, vec![all]).take(3000));
 }

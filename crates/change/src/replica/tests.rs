@@ -3,6 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
+use crate::paths::{OutboundPath, ReportedPaths, TakenPath};
 use crate::rollout::{Accepted, Rollouts};
 
 fn accepted(revision: u64) -> Accepted {
@@ -68,4 +69,25 @@ fn a_revision_of_another_life_of_the_store_is_another_state() {
     assert_eq!((found.waits_for.len(), found.live), (1, 0));
     let same = Replica { epoch: Some("1/2".into()), ..replica(2, &of_life(Rollouts::default(), "1/2")) };
     assert!(rollout(two, own.of(two), &[same]).unwrap().is_done());
+}
+
+#[test]
+fn paths_travel_with_the_status_of_their_proxy_and_an_older_control_plane_says_none() {
+    let outbound = |path, why: Option<&str>| OutboundPath {
+        listener: "outbound:127.0.0.1:1".into(),
+        path,
+        why: why.map(str::to_owned),
+    };
+    let outbounds =
+        vec![outbound(TakenPath::Kernel, None), outbound(TakenPath::Relay, Some("it is a gateway"))];
+    let paths = ReportedPaths { at: Timestamp::UNIX_EPOCH, stale: true, outbounds, left_out: 3 };
+    let status = ProxyStatus { paths: Some(Arc::new(paths)), ..ProxyStatus::default() };
+    let account = AttachedProxy { status, ..AttachedProxy::default() };
+    let note = serde_json::to_value(&account).unwrap();
+    assert_eq!(serde_json::from_value::<AttachedProxy>(note.clone()).unwrap(), account);
+    let mut older = note;
+    older["status"].as_object_mut().unwrap().remove("paths").unwrap();
+    assert_eq!(serde_json::from_value::<AttachedProxy>(older).unwrap().status.paths, None);
+    let silent = serde_json::to_value(AttachedProxy::default()).unwrap();
+    assert!(silent["status"].get("paths").is_none(), "what is not known is not written");
 }

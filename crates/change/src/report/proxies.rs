@@ -12,6 +12,7 @@ use super::concern::concerned;
 use super::{Known, Question, Subject};
 use crate::Revision;
 use crate::compile::Compiled;
+use crate::paths::ReportedPaths;
 use crate::status::{Connection, ProxyStatus, Rejection};
 
 /// Report about one proxy.
@@ -51,6 +52,10 @@ pub struct ProxyReport {
     /// Notes about features that its dialect could not express as asked.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// Data paths of its outbounds, as it last reported them; absent: it has not since it attached, as Envoys and older
+    /// proxies do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paths: Option<Arc<ReportedPaths>>,
 }
 
 /// Refusal by a proxy.
@@ -195,6 +200,7 @@ fn report(proxy: &ProxyId, plan: Option<&Plan>, known: Option<&Known<'_>>) -> Pr
         withheld,
         types,
         rejections: _,
+        paths,
     } = status;
     let refusal = |rejection: Rejection| ProxyRefusal {
         listeners: plan.map(|plan| concerned(plan, &rejection.name)).unwrap_or_default(),
@@ -218,5 +224,6 @@ fn report(proxy: &ProxyId, plan: Option<&Plan>, known: Option<&Known<'_>>) -> Pr
             .collect(),
         refusals: refusals.into_iter().map(refusal).collect(),
         notes: withheld.into_iter().chain(account.into_iter().flat_map(|it| it.notes.clone())).collect(),
+        paths,
     }
 }

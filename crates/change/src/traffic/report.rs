@@ -66,7 +66,8 @@ impl Report {
     /// # Errors
     /// It is not a report that a proxy of ours makes. Nothing of it is taken.
     pub fn read(mesh: &Arc<str>, report: TrafficReport) -> Result<Self, UnfitReport> {
-        let TrafficReport { started_us, is_first, rows, left_out } = report;
+        // paths belong to the status of the proxy: `crate::paths`
+        let TrafficReport { started_us, is_first, rows, left_out, paths: _ } = report;
         if rows.len() > ROWS_AT_ONCE {
             return Err(UnfitReport::TooManyRows(rows.len()));
         }

@@ -102,7 +102,8 @@ async fn report(caller: usize, channel: Channel, mut reporting: watch::Receiver<
             };
             const { assert!(ROWS <= ROWS_AT_ONCE) };
             let rows = (0..ROWS).map(row).collect();
-            let report = TrafficReport { started_us: 1, is_first: opened == 1, rows, left_out: 0 };
+            let report =
+                TrafficReport { started_us: 1, is_first: opened == 1, rows, left_out: 0, paths: None };
             if !*reporting.borrow() || reports.send(report).await.is_err() {
                 return;
             }

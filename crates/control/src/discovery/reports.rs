@@ -1,13 +1,16 @@
-//! Reports of attached proxies about their traffic: a gRPC service beside discovery.
+//! Reports of attached proxies about their traffic and their data paths: a gRPC service beside discovery.
 //!
 //! A proxy reports on the connection on which it is attached; nobody else reports for it.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use change::paths::ReportedPaths;
 use change::traffic::STEP;
+use jiff::Timestamp;
 use plan::ProxyId;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -24,7 +27,7 @@ use super::caller::Busy;
 use super::introduction::said_proxy;
 use super::methods::{Answer, Call, Methods};
 use super::shared::Shared;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Reporter, Telemetry};
 
 /// Limit on the size of a report, in bytes: 500 rows with names of usual length are a tenth of it.
 const REPORT_BYTES: usize = 1024 * 1024;
@@ -103,6 +106,9 @@ impl StreamingService<TrafficReport> for Reporting {
             let closing = shared.closing.clone();
             let taken = take(&shared, &telemetry, &proxy, peer, pace, request.into_inner());
             let taken = closing.run_until_cancelled(taken).await;
+            if !telemetry.is_reporting(&proxy) {
+                shared.statuses.stopped_reporting(&proxy);
+            }
             let leaving = || Err(Status::unavailable("the control plane is leaving"));
             // the reporter may have gone
             let _ = answers.send(taken.unwrap_or_else(leaving)).await;
@@ -130,7 +136,7 @@ async fn take(
             return Err(Status::aborted(NOT_ATTACHED));
         }
         let outcome = match report {
-            Ok(report) => reporter.take(report).map_err(|why| Status::invalid_argument(why.to_string())),
+            Ok(report) => take_one(shared, proxy, &reporter, report),
             // its connection is gone, or it sent no valid report
             Err(status) => Err(status),
         };
@@ -156,6 +162,23 @@ async fn take(
         sleep_until(next - PACE).await;
     }
     Ok(TrafficReceived { reports: taken, every_ms: 0 })
+}
+
+/// Takes one report: its counters, and the data paths that it has. Returns the number of proxies that report.
+fn take_one(
+    shared: &Shared,
+    proxy: &ProxyId,
+    reporter: &Reporter,
+    mut report: TrafficReport,
+) -> Result<usize, Status> {
+    let unfit = |why: &dyn Display| Status::invalid_argument(why.to_string());
+    let paths = report.paths.take().map(|paths| ReportedPaths::read(paths, Timestamp::now())).transpose();
+    let paths = paths.map_err(|why| unfit(&why))?;
+    let reporting = reporter.take(report).map_err(|why| unfit(&why))?;
+    if let Some(paths) = paths {
+        shared.statuses.reported_paths(proxy, paths);
+    }
+    Ok(reporting)
 }
 
 /// Interval between the reports of a proxy, given the number of reporting proxies: 200 reports are taken per second,

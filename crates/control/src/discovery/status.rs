@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use change::paths::ReportedPaths;
 use change::status::{Connection, ProxyStatus, TurnedAway};
 use jiff::Timestamp;
 use plan::ProxyId;
@@ -78,7 +79,7 @@ impl Statuses {
     pub(crate) fn closed(&self, proxy: &ProxyId, known: bool) {
         let mut all = self.lock();
         match all.proxies.get_mut(proxy) {
-            Some(status) if known || status.published.is_some() => status.connection = None,
+            Some(status) if known || status.published.is_some() => status.closed(),
             _ => drop(all.proxies.remove(proxy)),
         }
         all.changed.insert(proxy.clone());
@@ -111,6 +112,18 @@ impl Statuses {
 
     pub(crate) fn retained(&self, proxy: &ProxyId, refused: &[(TypeUrl, String)]) {
         self.update(proxy, |status| status.keep_rejections(refused));
+    }
+
+    /// Sets the data paths of a proxy's outbounds.
+    pub(crate) fn reported_paths(&self, proxy: &ProxyId, paths: ReportedPaths) {
+        self.update(proxy, |status| status.paths = Some(Arc::new(paths)));
+    }
+
+    /// Records that a proxy no longer reports. A proxy without a status stays without one.
+    pub(crate) fn stopped_reporting(&self, proxy: &ProxyId) {
+        if self.lock().proxies.get(proxy).is_some_and(|status| status.paths.is_some()) {
+            self.update(proxy, ProxyStatus::stopped_reporting);
+        }
     }
 
     fn update(&self, proxy: &ProxyId, change: impl FnOnce(&mut ProxyStatus)) {

@@ -18,7 +18,12 @@ fn report(opened: u64) -> TrafficReport {
         opened,
         ..TrafficRow::default()
     };
-    TrafficReport { started_us: 4_000_000_000_000_000, is_first: true, rows: vec![row], left_out: 0 }
+    TrafficReport {
+        started_us: 4_000_000_000_000_000,
+        is_first: true,
+        rows: vec![row],
+        ..TrafficReport::default()
+    }
 }
 
 #[tokio::test]

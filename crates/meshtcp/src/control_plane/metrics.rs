@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use change::Entry;
+use change::paths::TakenPath;
 use change::ramp::{Phase, Ramp};
 use change::report::ProxyState;
 use change::rollout::{LiveAfter, Rollout};
@@ -66,6 +67,20 @@ impl Collector for Metrics {
         for state in ProxyState::ALL {
             let number = states.iter().filter(|it| **it == state).count();
             count(number).encode(proxies.encode_family(&[("state", state.as_str())])?)?;
+        }
+
+        let mut outbounds = encoder.encode_descriptor(
+            "outbounds",
+            "Outbounds of proxies that are attached here, by the path that their connections take, as the proxies report",
+            None,
+            gauge,
+        )?;
+        let current =
+            statuses.values().filter_map(|status| status.paths.as_ref()).filter(|paths| !paths.stale);
+        let current: Vec<_> = current.collect();
+        for path in TakenPath::ALL {
+            let number = current.iter().map(|paths| paths.count(path)).sum();
+            count(number).encode(outbounds.encode_family(&[("path", path.as_str())])?)?;
         }
 
         if let Some(Rollout { live, lagging_count, refused_count, live_after, .. }) = rollout {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use change::compile::Compiled;
+use change::paths::{ReportedPaths, TakenPath};
 use change::report::{FleetReport, ProxyReport, RouteAtProxy, RouteReport, RouteState};
 use change::status::Connection;
 use jiff::Timestamp;
@@ -97,7 +98,7 @@ pub(super) fn route(report: &FleetReport, route: Option<&RouteReport>, compiled:
 /// State of the proxy of a Dataplane.
 pub(super) fn proxy(report: &FleetReport, proxy: Option<&ProxyReport>, now: Timestamp) -> String {
     let mut told = String::new();
-    let Some(ProxyReport { connection, revision, runs, in_sync, refusals, notes, .. }) = proxy else {
+    let Some(ProxyReport { connection, revision, runs, in_sync, refusals, notes, paths, .. }) = proxy else {
         line(&mut told, "proxy", "has never attached");
         return told;
     };
@@ -120,6 +121,9 @@ pub(super) fn proxy(report: &FleetReport, proxy: Option<&ProxyReport>, now: Time
     for note in notes {
         line(&mut told, "note", note);
     }
+    if let Some(paths) = paths {
+        data_paths(&mut told, paths, now);
+    }
     let last = match (revision, runs) {
         (Some(told), Some(runs)) if told == runs => {
             format!("revision {told} brought its last change, and it runs it")
@@ -130,6 +134,32 @@ pub(super) fn proxy(report: &FleetReport, proxy: Option<&ProxyReport>, now: Time
     };
     line(&mut told, "last", &last);
     told
+}
+
+/// Data paths of a proxy's outbounds: how many take which, and of each on the relay, why.
+fn data_paths(told: &mut String, paths: &ReportedPaths, now: Timestamp) {
+    let ReportedPaths { at, stale, outbounds, left_out } = paths;
+    if outbounds.is_empty() && *left_out == 0 {
+        return;
+    }
+    let counts = TakenPath::ALL.map(|path| (paths.count(path), path));
+    let counts = counts.into_iter().filter(|(number, _)| *number > 0);
+    let counts = counts.map(|(number, path)| match path {
+        TakenPath::Kernel => format!("{number} straight to the endpoint"),
+        TakenPath::Relay => format!("{number} through the proxy"),
+    });
+    let more = (*left_out > 0).then(|| format!("{left_out} not listed"));
+    let old = stale.then(|| format!("as of {}, not reported since", since(&at.to_string(), now)));
+    let all: Vec<String> = counts.chain(more).chain(old).collect();
+    line(told, "paths", &format!("of outbounds: {}", all.join(", ")));
+    let mut relayed = outbounds.iter().filter_map(|it| Some((it.listener.as_str(), it.why.as_deref()?)));
+    for (listener, why) in relayed.by_ref().take(NAMED) {
+        let _ = writeln!(told, "    {}  {}", Foreign::name(listener), Foreign::message(why));
+    }
+    let more = relayed.count();
+    if more > 0 {
+        let _ = writeln!(told, "    and {more} more");
+    }
 }
 
 fn line(told: &mut String, what: &str, says: &str) {

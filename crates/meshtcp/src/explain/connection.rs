@@ -110,9 +110,13 @@ fn in_words(record: &Record, intervals: &[DrawInterval], asked: bool) -> String 
         push(format!("    {} {from:>7.3}% to {to:>7.3}%  {backend}", if *drawn { "▶" } else { " " }));
     }
     if let Some(now) = intervals.iter().find(|it| it.drawn) {
-        match now.backend == record.text("backend") {
-            true => push("    which is where it went".to_owned()),
-            false => push(format!(
+        let went = record.text("backend");
+        // another one than was drawn, where that could not be used
+        let first = Some(record.text("first_backend")).filter(|first| !first.is_empty()).unwrap_or(went);
+        match (now.backend == first, first == went) {
+            (true, true) => push("    which is where it went".to_owned()),
+            (true, false) => push(format!("    which could not take it then: it went to {went} instead")),
+            (false, _) => push(format!(
                 "    the split is another now; by the one of generation {} it went to {}",
                 say("generation"),
                 say("backend")

@@ -23,7 +23,7 @@ use crate::panics::Panics;
 use crate::process::Process;
 use crate::streams::Dropped;
 use crate::takeover::Seat;
-use crate::{health, pages, traffic};
+use crate::{health, pages, traffic, workers};
 
 #[derive(Clone)]
 struct AppState {
@@ -130,6 +130,7 @@ async fn status(State(state): State<AppState>) -> Response {
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
         "dataPath": data_path::report(&state.data_path),
+        "pinnedWorkers": workers::report(&state.proxy),
         "spireAgent": state.agent.as_ref().map(agent::Shown::report),
     }))
 }

@@ -26,6 +26,7 @@ use crate::process::Process;
 use crate::report::plain;
 use crate::streams::Dropped;
 use crate::takeover::Seat;
+use crate::workers;
 
 #[derive(Clone)]
 struct AppState {
@@ -60,7 +61,7 @@ pub(super) async fn serve(
     (telemetry, rollouts): (Telemetry, rollouts::AppState),
     (known_as, registry): (KnownAs, Arc<Registry>),
 ) {
-    let asked = page::serve(&status, telemetry);
+    let asked = page::serve(&status, &data_path, telemetry);
     let state = AppState { status, proxy, data_path, registry };
     let router = Router::new()
         .route("/", get(index))
@@ -135,6 +136,7 @@ async fn status_page(State(state): State<AppState>) -> Response {
         "connections": snapshot.active(),
         "clusters": health::clusters(&snapshot),
         "dataPath": data_path::report(&state.data_path),
+        "pinnedWorkers": workers::report(&state.proxy),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! API of the page: state of every proxy and route, traffic of connections, and reasons for their destinations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -9,17 +10,20 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use change::Revision;
 use change::compile::Compiled;
+use change::paths::ReportedPaths;
 use change::replica::{AttachedProxy, Replica};
 use change::report::{Question, ReportInput, Subject, report};
 use change::status::{Connection, ProxyStatus, StreamKind};
 use change::story::Story;
 use control::telemetry::Telemetry;
 use jiff::Timestamp;
+use l4::ProxyName;
 use serde_json::{Value, json};
 use xds::{Family, Version};
 
 use super::Status;
 use super::status::Report;
+use crate::data_path::{self, DataPath};
 use crate::traffic;
 use crate::{host, pages};
 
@@ -29,13 +33,15 @@ const SELF: &str = "up";
 #[derive(Clone)]
 struct AppState {
     status: Arc<Status>,
+    data_path: Arc<DataPath>,
     started: Timestamp,
 }
 
 /// Router for the requests of the page.
-pub(super) fn serve(status: &Arc<Status>, telemetry: Telemetry) -> Router {
+pub(super) fn serve(status: &Arc<Status>, data_path: &Arc<DataPath>, telemetry: Telemetry) -> Router {
     let counted = traffic::serve(telemetry, status.changes());
-    let state = AppState { status: Arc::clone(status), started: Timestamp::now() };
+    let (status, data_path) = (Arc::clone(status), Arc::clone(data_path));
+    let state = AppState { status, data_path, started: Timestamp::now() };
     Router::new()
         .route("/_session", get(session))
         .route("/_status", get(fleet))
@@ -81,13 +87,18 @@ async fn fleet(State(state): State<AppState>, Query(asked): Query<Asked>) -> Res
         let why = json!({ "detail": "nothing runs yet: what is wrong with the files is on /status" });
         return (StatusCode::SERVICE_UNAVAILABLE, pages::body(&why)).into_response();
     };
-    let own = own(&current, compiled, state.started);
+    let own = own(&current, compiled, state.started, data_path::reported(&state.data_path));
     let facts = ReportInput { own, others: &[], others_unknown: None, rollout: None, compiled };
     pages::body(&json!(report(&question, &facts)))
 }
 
 /// Proxies of this process as those of a control plane: they apply their configuration at once.
-fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
+fn own(
+    current: &Report,
+    compiled: &Compiled,
+    started: Timestamp,
+    mut paths: BTreeMap<ProxyName, ReportedPaths>,
+) -> Replica {
     let revision = Revision::new(current.generation);
     let version = Version::of(&current.generation.to_be_bytes());
     let connection = Connection {
@@ -112,8 +123,12 @@ fn own(current: &Report, compiled: &Compiled, started: Timestamp) -> Replica {
         ran: Some(revision),
         notes: current.failed.clone(),
     };
-    let account = Arc::new(account);
-    let proxies = compiled.proxies.keys().map(|proxy| (proxy.clone(), Arc::clone(&account))).collect();
+    let proxies = compiled.proxies.keys().map(|proxy| {
+        let paths = paths.remove(&ProxyName::new(proxy.to_string())).map(Arc::new);
+        let status = ProxyStatus { paths, ..account.status.clone() };
+        (proxy.clone(), Arc::new(AttachedProxy { status, ..account.clone() }))
+    });
+    let proxies = proxies.collect();
     Replica { revision, proxies, ..Replica::new(SELF.into()) }
 }
 

@@ -27,6 +27,8 @@ mod mutation;
 mod otlp;
 mod page;
 mod panics;
+mod paths;
+mod pinning;
 mod ports;
 mod program;
 mod redis;

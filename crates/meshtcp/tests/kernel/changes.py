@@ -21,9 +21,9 @@ def crowd():
 clients = [threading.Thread(target=crowd, daemon=True) for _ in range(4)]
 for client_ in clients:
     client_.start()
-for number in range(100):
+for number in range(600):
     save("route.yaml", route({"v1": number % 7 + 1, "v2": number % 5 + 1}))
-    time.sleep(0.02)
+    time.sleep(0.003)
 up.change("route.yaml", route({"v1": 1, "v2": 0}))
 # those that were dialled before are still being met
 time.sleep(0.1)

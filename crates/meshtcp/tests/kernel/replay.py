@@ -1,7 +1,6 @@
 from stage import *
 
-for version, address in VERSIONS.items():
-    Backend(version, address, 16379)
+backends = {version: Backend(version, address, 16379) for version, address in VERSIONS.items()}
 save("mesh.yaml", two_versions())
 save("route.yaml", route({"v1": 33, "v2": 67}))
 up = Up()
@@ -35,4 +34,36 @@ assert second[0]["generation"] > first[0]["generation"]
 for line in second[:3]:
     told = sh(f"{os.environ['MESHTCP']} explain connection {line['id']} --log connections.log --split --against mesh")
     assert "which is where it went" in told, told
+
+# while all of a backend is down its share goes to the others, and the draw leads to both
+backends["v2"].stop()
+save(
+    "check.yaml",
+    """type: MeshHealthCheck
+mesh: default
+name: check
+spec:
+  targetRef: { kind: Mesh }
+  to:
+    - targetRef: { kind: MeshService, name: redis }
+      default: { interval: 200ms, timeout: 200ms, unhealthyThreshold: 1, healthyThreshold: 1, healthyPanicThreshold: 0, tcp: {} }
+""",
+)
+spills = route({"v1": 1, "v2": 1}).replace("name: canary\n", "name: canary\nlabels: { meshtcp.io/on-unavailable: spill }\n", 1)
+up.change("route.yaml", spills)
+assert up.paths()["outbound:127.0.0.1:13306"] == ("kernel", None), up.paths()
+eventually("it is down", lambda: up.said("an endpoint is down"))
+time.sleep(0.2)
+begin = len(up.lines())
+assert {reach() for _ in range(100)} == {"v1"}
+spilled = up.lines(begin + 100)[begin:]
+assert all(line["path"] == "kernel" and "version=v1" in line["backend"] for line in spilled), spilled[:1]
+for line in spilled:
+    first = line["first_backend"] or line["backend"]
+    assert f"version={drawn(line['draw'], {'v1': 1, 'v2': 1})}" in first, line
+moved = [line for line in spilled if line["first_backend"]]
+assert abs(len(moved) - 50) <= 2, len(moved)
+for line in moved[:3]:
+    told = sh(f"{os.environ['MESHTCP']} explain connection {line['id']} --log connections.log --split --against mesh")
+    assert f"which could not take it then: it went to {line['backend']} instead" in told, told
 assert up.ends() == 0

@@ -23,7 +23,7 @@ pub(crate) fn snapshot<'a>(
     config: &Config,
     workers: impl Iterator<Item = &'a Arc<WorkerCounters>>,
 ) -> CounterSnapshot {
-    let mut accept_rests = 0;
+    let (mut accept_rests, mut handed_over) = (0, 0);
     let mut sums: BTreeMap<ListenerKey, ListenerSum> = BTreeMap::new();
     for listener in config.listeners() {
         let sum = sums.entry((listener.proxy.clone(), Arc::clone(&listener.name))).or_default();
@@ -40,6 +40,7 @@ pub(crate) fn snapshot<'a>(
     let mut gone_sums = Vec::new();
     for worker in workers {
         accept_rests += worker.rests.value();
+        handed_over += worker.handed_over.value();
         worker.visit(
             |key, counters| {
                 sums.entry(key.clone()).or_default().add(counters);
@@ -52,7 +53,14 @@ pub(crate) fn snapshot<'a>(
     for (proxy, gone) in gone_sums {
         join(in_proxies.entry(proxy).or_default(), &gone);
     }
-    CounterSnapshot { generation, accept_rests, listeners, proxies: in_proxies, clusters: Vec::new() }
+    CounterSnapshot {
+        generation,
+        accept_rests,
+        handed_over,
+        listeners,
+        proxies: in_proxies,
+        clusters: Vec::new(),
+    }
 }
 
 struct ListenerSum {

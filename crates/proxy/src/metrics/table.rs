@@ -52,6 +52,9 @@ pub(super) const TABLE: &[Row] = table! {
     "meshtcp_accept_rests",
     "Times that accepting rested because the process or the host was out of descriptors or memory",
         Counter, Of::Process(|_, snapshot| snapshot.accept_rests);
+    "meshtcp_connections_handed_over",
+    "Connections that a worker pinned to a CPU accepted and handed to one with fewer",
+        Counter, Of::Process(|_, snapshot| snapshot.handed_over);
     "meshtcp_proxy_connections_accepted",
     "Connections accepted by all listeners of a proxy, also those that are gone",
         Counter, Of::Proxies(|proxy| proxy.accepted);

@@ -16,6 +16,7 @@ use super::{PATIENCE, Published};
 use crate::contexts::Contexts;
 use crate::host_authorities::HostAuthorities;
 use crate::listen::{Claim, open};
+use crate::pinning::prefer;
 use crate::resolve::{self, Resolver};
 use crate::worker::{Adoption, Command, Mailbox};
 
@@ -112,6 +113,8 @@ type NewSockets = Vec<(SocketAddr, Vec<OwnedFd>)>;
 /// Listeners that are bound now.
 pub(super) struct Control {
     workers: usize,
+    /// `true`: each worker is pinned to a CPU, and sets it at its sockets.
+    are_pinned: bool,
     generation: u64,
     bound: BTreeMap<SocketAddr, Arc<Listener>>,
     /// Captured listeners, without an address of their own, by proxy and name.
@@ -125,9 +128,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    pub(super) fn new(workers: usize, host: HostAuthorities) -> Self {
+    pub(super) fn new(workers: usize, are_pinned: bool, host: HostAuthorities) -> Self {
         Self {
             workers,
+            are_pinned,
             generation: 0,
             bound: BTreeMap::new(),
             captured: BTreeMap::new(),
@@ -281,6 +285,10 @@ impl Control {
     /// Completes the sockets to at least one per worker; all inherited ones are kept, as each has a queue of its
     /// own.
     fn complete(&self, address: SocketAddr, mut inherited: Vec<OwnedFd>) -> Vec<OwnedFd> {
+        if !self.are_pinned {
+            // the predecessor's workers may have been
+            inherited.iter().for_each(|socket| drop(prefer(socket, None)));
+        }
         let missing = self.workers.saturating_sub(inherited.len());
         match open(address, missing, Claim::Shared) {
             Ok(more) => inherited.extend(more),
@@ -352,5 +360,7 @@ fn publish(
     // nothing is ever sent: the channel closes when the last worker is done
     if let Err(RecvTimeoutError::Timeout) = all_done.recv_timeout(PATIENCE) {
         tracing::warn!(generation, "a worker did not take over a configuration in time");
+        return;
     }
+    mailboxes.iter().for_each(|mailbox| mailbox.open(generation));
 }

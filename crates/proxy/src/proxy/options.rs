@@ -13,6 +13,9 @@ use crate::log::{ConnectionLines, ConnectionLog};
 pub struct Options {
     /// Number of workers, one event loop each; default: one per processor.
     pub threads: Option<NonZeroUsize>,
+    /// `true`: each worker is pinned to a CPU, and accepts the connections of clients on that CPU, unless it has far more
+    /// than the others. See [`Proxy::pinning`](super::Proxy::pinning) for whether the host permits it. Default: `false`.
+    pub pin_workers: bool,
     /// Limit on live connections; default: what the limit of open files has room for (it is raised to the hard
     /// limit at the start).
     pub max_connections: Option<NonZeroUsize>,
@@ -46,6 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             threads: None,
+            pin_workers: false,
             max_connections: None,
             connection_log: None,
             connection_lines: None,

@@ -52,23 +52,10 @@ impl Worker {
         let Some(Some(listening)) = self.env.sockets.get(index) else { return Accepted::None };
         match accept_from(listening) {
             Ok((client, peer)) => {
-                // connections as from other hosts are dialled from an address that no rule redirects
-                let is_outbound = listening.local.config.direction == ConfigDirection::Outbound;
-                let passing = is_outbound.then_some(&self.env.shared.passing);
-                let redirected =
-                    listening.claims.as_ref().map(|claims| redirected(claims, &client, peer, passing));
-                let local = Rc::clone(&listening.local);
+                let address = listening.address;
                 self.reserve.enough();
-                match redirected {
-                    None => self.welcome(client, peer, local, None),
-                    Some(Ok(Redirected { listener, destination })) => {
-                        self.welcome(client, peer, listener.unwrap_or(local), Some(destination));
-                    }
-                    Some(Err(why)) => {
-                        local.counters.accepted.add(1);
-                        let id = self.take_id();
-                        self.turn_away(id, &client, peer, &local, Ending::Loop, &why);
-                    }
+                if let Some(client) = self.hand_over(client, peer, address) {
+                    self.arrive(index, client, peer);
                 }
                 Accepted::One
             }
@@ -85,6 +72,27 @@ impl Worker {
             Err(errno) => {
                 self.env.rest_accepting(errno);
                 Accepted::None
+            }
+        }
+    }
+
+    /// Carries a connection that came to a listener.
+    pub(super) fn arrive(&mut self, index: usize, client: OwnedFd, peer: SocketAddr) {
+        let Some(Some(listening)) = self.env.sockets.get(index) else { return };
+        // connections as from other hosts are dialled from an address that no rule redirects
+        let is_outbound = listening.local.config.direction == ConfigDirection::Outbound;
+        let passing = is_outbound.then_some(&self.env.shared.passing);
+        let redirected = listening.claims.as_ref().map(|claims| redirected(claims, &client, peer, passing));
+        let local = Rc::clone(&listening.local);
+        match redirected {
+            None => self.welcome(client, peer, local, None),
+            Some(Ok(Redirected { listener, destination })) => {
+                self.welcome(client, peer, listener.unwrap_or(local), Some(destination));
+            }
+            Some(Err(why)) => {
+                local.counters.accepted.add(1);
+                let id = self.take_id();
+                self.turn_away(id, &client, peer, &local, Ending::Loop, &why);
             }
         }
     }

@@ -21,6 +21,7 @@ use super::vanished::notice;
 use super::{Adoption, Worker};
 use crate::counters::ListenerKey;
 use crate::log::Format;
+use crate::pinning::prefer;
 
 impl Worker {
     /// Serves another set of listeners. Sockets whose address stays are kept, with the connections that wait in
@@ -110,6 +111,11 @@ impl Worker {
         if let Err(errno) = notice(&socket.socket, keepalive, timeout) {
             let address = socket.address;
             tracing::warn!(%address, %errno, "clients that vanish without a word are not noticed here");
+        }
+        let cpu = self.env.shared.pinning.cpu_of(self.env.worker);
+        if let Some(Err(error)) = cpu.map(|cpu| prefer(&socket.socket, Some(cpu))) {
+            let address = socket.address;
+            tracing::warn!(%address, %error, "connections do not arrive here by the CPU of the client");
         }
         let vacant = self.env.sockets.iter().position(Option::is_none);
         let index = vacant.unwrap_or_else(|| {

@@ -9,10 +9,12 @@ use arc_swap::ArcSwap;
 use l4::config::{Keepalive, Listener};
 use l4::decide::Addresses;
 
+use super::neighbours::Neighbours;
 use super::passing::Passing;
 use crate::counters::ListenerKey;
 use crate::health::Board;
 use crate::limits::Places;
+use crate::pinning::Pinning;
 use crate::resolve::Doubts;
 
 /// Limit on the places that one listener leaves to the others.
@@ -42,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) passing: Passing,
     /// Number of workers.
     pub(crate) workers: usize,
+    /// Pinning of the workers.
+    pub(crate) pinning: Pinning,
+    /// Workers, where connections arrive at one by CPU; `None`: they arrive at any.
+    pub(crate) neighbours: Option<Neighbours>,
     /// Seed of every worker's and listener's phase.
     pub(crate) seed: u64,
     /// Limits of single listeners; locked when a configuration is adopted, never for a connection.

@@ -33,7 +33,9 @@ pub use outside::OutsideTls;
 pub use permissions::{Peer, PeerCondition, PeerFact, PermissionRule, Permissions};
 pub use secret::{AGENT_TRUST, Certificate, Secret, Trust, TrustDomain, agent_certificate, id_of};
 pub use tls::{ClientTls, NamePattern, ServerNameOfZone, ServerTls, TlsTerms, TlsVersion};
-pub use traffic::{Refused, TrafficReceived, TrafficReport, TrafficRow};
+pub use traffic::{
+    OutboundPath, OutboundPaths, Refused, TakenPath, TrafficReceived, TrafficReport, TrafficRow,
+};
 
 use serde::{Serialize, Serializer};
 

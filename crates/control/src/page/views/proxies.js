@@ -19,6 +19,15 @@ function stateOf({ connection, refusals, inSync, published }) {
   return published ? "pending" : "waiting";
 }
 
+/** Which way connections to outbounds take, as the proxy reported it. */
+function pathsOf({ outbounds, leftOut, stale, at }) {
+  const number = (path) => outbounds.filter((it) => it.path === path).length;
+  const said = [[number("kernel"), "straight to the endpoint"], [number("relay"), "through the proxy"], [leftOut ?? 0, "not listed"]];
+  const counts = said.filter(([many]) => many > 0).map(([many, words]) => `${count(many)} ${words}`);
+  if (counts.length === 0) return "";
+  return `outbounds: ${counts.join(", ")}${stale ? `, as of ${ago(at)}` : ""}`;
+}
+
 export function proxies({ main, signal, parameters, go, state }) {
   const name = parameters.get("name") ?? "";
   const offset = Number(parameters.get("offset") ?? 0) || 0;
@@ -51,10 +60,12 @@ export function proxies({ main, signal, parameters, go, state }) {
     rows.show(report.proxies.map((proxy) => {
       const [word, tone] = STATES[stateOf(proxy)];
       const seen = traffic.get(proxy.proxy);
+      const outbounds = proxy.paths ? pathsOf(proxy.paths) : "";
       const says = [
         ...proxy.refusals.map((it) => h("p", { class: "bad" }, it.message)),
         ...(proxy.known ? [] : [h("p", {}, "there is no Dataplane of this name")]),
         ...proxy.notes.map((it) => h("p", { class: "quiet" }, it)),
+        outbounds ? h("p", { class: "quiet" }, outbounds) : null,
         proxy.controlPlane ? h("p", { class: "quiet" }, `at ${proxy.controlPlane}`) : null,
       ];
       const since = proxy.connection ? `${proxy.connection.agent || proxy.connection.dialect}, attached ${ago(proxy.connection.since)}` : "–";

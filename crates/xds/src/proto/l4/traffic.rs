@@ -19,6 +19,47 @@ pub struct TrafficReport {
     /// Number of rows that are never reported, because there are too many.
     #[prost(uint32, tag = "4")]
     pub left_out: u32,
+    /// Data paths of all outbounds, in the first report of a stream and whenever one has changed. Absent: they are as
+    /// reported before, or the proxy does not report them.
+    #[prost(message, optional, tag = "70")]
+    pub paths: Option<OutboundPaths>,
+}
+
+/// Data paths of a proxy's outbounds.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OutboundPaths {
+    /// Outbounds, by name.
+    #[prost(message, repeated, tag = "1")]
+    pub outbounds: Vec<OutboundPath>,
+    /// Number of further outbounds, which are not reported because there are too many.
+    #[prost(uint32, tag = "2")]
+    pub left_out: u32,
+}
+
+/// Data path of an outbound's connections.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct OutboundPath {
+    /// Name of the listener, e.g. `outbound:127.0.0.1:13306`.
+    #[prost(string, tag = "1")]
+    pub listener: String,
+    /// Data path in use.
+    #[prost(enumeration = "TakenPath", tag = "2")]
+    pub path: i32,
+    /// Reason in words why the proxy carries the connections; empty: none.
+    #[prost(string, tag = "3")]
+    pub why: String,
+}
+
+/// Data path in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+pub enum TakenPath {
+    /// Unknown to the reader.
+    Unknown = 0,
+    /// Through the proxy.
+    Relay = 1,
+    /// Directly to the endpoint, decided in the kernel.
+    Kernel = 2,
 }
 
 /// Counters of the connections that a route sent to one of its backends. All numbers but those marked `now` only grow,
