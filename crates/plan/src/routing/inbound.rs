@@ -152,6 +152,7 @@ fn application(service: &str, address: &str, port: u16) -> Cluster {
         // the application itself has no resource
         offered_by: String::new(),
         via: Hop::Direct,
+        group: None,
     };
     let name = format!("localhost:{address}:{port}");
     Cluster::plain(name, service.to_owned(), ClusterKind::Application, vec![endpoint])

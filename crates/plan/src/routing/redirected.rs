@@ -95,7 +95,7 @@ fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) ->
     let of_mesh = || access_log.for_resource(&mesh_id(view.mesh_name()));
     let access_log = access_log.for_service(PASSED_THROUGH).or_else(of_mesh);
     let said = SaidOfListener { access_log, ..SaidOfListener::default() };
-    settings::of_listener(view, said, "what no outbound is for", warnings)
+    settings::of_listener(view.reader(), said, "what no outbound is for", warnings)
 }
 
 /// Merged conf of all policies that select the proxy, and the most important of them.

@@ -120,3 +120,4 @@ fn endpoint(
         via: Hop::Direct,
     }
 }
+        group: None,
