@@ -75,7 +75,7 @@ pub(super) fn plan(
     routes.push((Match::EVERYTHING, route));
     Some(Listener {
         name,
-        bind: Bind { address, port, captured: !facts.binds },
+        bind: Bind { address, port, captured: !facts.binds() },
         direction: Direction::Outbound(known.destination),
         service: known.service,
         protocol: known.protocol,
