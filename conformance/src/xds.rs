@@ -55,7 +55,7 @@ pub(crate) fn zone_proxy(request: &Request, id: fn(ResourceName) -> ProxyId) -> 
 }
 
 /// Check `xds-zone-proxy`: the configuration from the listeners of a Dataplane that carry across the border of its zone, all
-/// types in one list. The labels of endpoints are another module's.
+/// types in one list. The labels of endpoints, and limits, are other modules'.
 pub(crate) fn listeners_of_zone(request: &Request) -> Result<Value, Failure> {
     let resources = Resources::with_context(request, proxy::context(request))?;
     let key = request.proxy();
@@ -63,9 +63,12 @@ pub(crate) fn listeners_of_zone(request: &Request) -> Result<Value, Failure> {
         .ok_or_else(|| Failure::Error(format!("there is no Dataplane {key}")))?;
     plan.listeners.retain(|listener| listener.direction == Direction::Zone);
     plan.redirected = None;
-    let EnvoyResources { listeners, clusters, mut endpoints, notes: _ } =
+    let EnvoyResources { listeners, mut clusters, mut endpoints, notes: _ } =
         envoy::lower(&plan, &EnvoyOptions::default());
     endpoints.values_mut().for_each(proxy::without_labels);
+    for tree in clusters.values_mut().filter_map(Value::as_object_mut) {
+        tree.shift_remove("circuitBreakers");
+    }
     let all = clusters.iter().chain(&endpoints).chain(&listeners);
     let named = |(name, tree)| json!({ "name": name, "resource": with_secret(tree, request) });
     Ok(json!({ "resources": all.map(named).collect::<Vec<_>>() }))

@@ -10,20 +10,21 @@ pub(crate) struct Placeholders<'a> {
     pub(crate) source: &'a str,
     /// Service behind the listener.
     pub(crate) destination: &'a str,
-    /// `OUTBOUND` or `INBOUND`.
+    /// `OUTBOUND` or `INBOUND`; of a zone proxy `UNSPECIFIED`.
     pub(crate) direction: &'a str,
 }
 
 impl<'a> Placeholders<'a> {
-    /// Placeholders of a listener, with the words of the reference where the client of an inbound is not known, and where a
-    /// gateway has no single destination.
+    /// Placeholders of a listener, with the words of the reference where a client is not known, and where a gateway has no
+    /// single destination.
     pub(crate) fn of(listener: &'a Listener, proxy: &'a Proxy) -> Self {
         let (own, service) = (proxy.service.as_str(), listener.service.as_str());
         let (source, destination, direction) = match &listener.direction {
             Direction::Inbound => ("unknown", service, "INBOUND"),
             Direction::Outbound(Destination::Resource { id, name: _ }) => (own, id.name.as_str(), "OUTBOUND"),
             Direction::Outbound(Destination::Tags(_)) => (own, service, "OUTBOUND"),
-            Direction::Gateway | Direction::Zone => (own, "*", "INBOUND"),
+            Direction::Gateway => (own, "*", "INBOUND"),
+            Direction::Zone => ("unknown", "unknown", "UNSPECIFIED"),
         };
         Self { proxy, source, destination, direction }
     }

@@ -135,7 +135,7 @@ pub fn lower(plan: &Plan, options: &EnvoyOptions) -> EnvoyResources {
             Direction::Zone if listener.routes.is_empty() && !unasked.empty_ingress_answers => continue,
             Direction::Zone => {
                 zone::add_clusters(listener, proxy, destinations, &mut resources);
-                zone::chains(listener, proxy, destinations)
+                zone::chains(listener, proxy, destinations, &mut resources.notes)
             }
         };
         let tree = listener::around(chains, listener);

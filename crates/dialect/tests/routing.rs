@@ -54,6 +54,34 @@ fn what_a_zone_ingress_takes_in() {
 }
 
 #[test]
+fn what_a_zone_egress_lets_out() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/egress");
+    insta::glob!(folder, "*/resources.yaml", |path| {
+        let snapshot = snapshot(&std::fs::read_to_string(path).unwrap(), Profile::V2_14);
+        let plan = plan(&snapshot, &ProxyId::ZoneEgress("egress".into())).unwrap();
+        let resources = envoy::lower(&plan, &EnvoyOptions::default());
+        assert!(resources.to_resource_set().is_ok(), "every tree fits its message");
+        let EnvoyResources { listeners: _, clusters, endpoints, notes: _ } = resources;
+        let mut told = String::new();
+        for (sort, resources) in [("cluster", clusters), ("endpoints", endpoints)] {
+            for (name, tree) in resources {
+                writeln!(told, "{sort} {name}: {tree}").unwrap();
+            }
+        }
+        compare(path, "envoy", &told);
+        let resources = l4::lower(&plan);
+        let mut ours = String::new();
+        for (name, cluster) in &resources.clusters {
+            writeln!(ours, "cluster {name}: {}", serde_json::to_value(cluster).unwrap()).unwrap();
+        }
+        for (name, endpoints) in &resources.endpoints {
+            writeln!(ours, "endpoints {name}: {}", serde_json::to_value(endpoints).unwrap()).unwrap();
+        }
+        compare(path, "l4", &ours);
+    });
+}
+
+#[test]
 fn how_services_outside_the_mesh_are_dialled_by_a_proxy_itself() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cases/external");
     insta::glob!(folder, "*/resources.yaml", |path| {

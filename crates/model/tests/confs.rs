@@ -82,11 +82,11 @@ fn load_balancing_is_read() {
         "{localityAwareness: {localZone: {affinityTags: [{key: k}]}, crossZone: {failoverThreshold: {percentage: '61.8'}, \
          failover: [{from: {zones: [a]}, to: {type: Only, zones: [b]}}]}}}",
     );
-    let Some(Locality::Rules { affinity, failover, threshold }) = near.locality() else { panic!("{near:?}") };
+    let Locality::Rules { affinity, failover, threshold } = near.locality() else { panic!("{near:?}") };
     assert_eq!(affinity, [AffinityTag { key: "k".into(), weight: None }]);
     assert!(failover[0].to.allows("b") && !failover[0].to.allows("a"));
     assert_eq!(
-        (failover[0].from.as_deref(), threshold),
+        (failover[0].from.as_deref(), Some(threshold)),
         (Some(&["a".to_owned()][..]), Percent::of(&json!("61.8")))
     );
 }

@@ -32,7 +32,7 @@ mod warning;
 mod words;
 
 pub use access_log::{AccessLog, LogBackend, LogFormat};
-pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, Hop, PeerNames, ProxyTls};
+pub use cluster::{Cluster, ClusterKind, DirectAccess, Endpoint, EndpointGroup, Hop, PeerNames, ProxyTls};
 pub use external_tls::{
     Authority, ExternalName, ExternalPart, ExternalPeer, ExternalSecret, ExternalTls, Mixed, OutsideTls,
 };

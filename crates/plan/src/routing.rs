@@ -145,7 +145,7 @@ impl View<'_> {
         let redirected =
             redirected::redirected(self, &facts, &mesh_tls, access_log, &inbounds, &mut warnings);
         let zone::Carried { listeners: carried, clusters: of_carried } =
-            zone::of_proxy(self, &facts, &clusters, &mut warnings);
+            zone::of_proxy(self, &facts, rules, &clusters, &mut warnings);
         let (inbounds, applications): (Vec<_>, Vec<_>) = inbounds
             .into_iter()
             .map(|Offered { listener, application }| (Arc::new(listener), application))

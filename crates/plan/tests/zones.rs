@@ -427,12 +427,33 @@ fn tag_services_are_dialled_at_the_virtual_ips_that_they_were_given() {
         "inbound:",
         "transparentProxying: {redirectPortInbound: 15006, redirectPortOutbound: 15001}, inbound:",
     );
-    let text = MESH.to_owned() + REDIS + &captured;
+    // what is outside the mesh is dialled at its own port as well, and at its host
+    let bank = "
+---
+type: ExternalService
+mesh: default
+name: bank
+tags: {kuma.io/service: bank}
+networking: {address: '203.0.113.5:5432'}
+---
+type: ExternalService
+mesh: default
+name: mail
+tags: {kuma.io/service: mail}
+networking: {address: '203.0.113.6:25', disableHostDNSEntry: true}
+";
+    let text = MESH.to_owned() + REDIS + bank + &captured;
     let before = snapshot(V2_14, "east", &text);
     let given = |service: &str, address: &str| {
         (("default".to_owned(), service.to_owned()), address.parse::<std::net::IpAddr>().unwrap())
     };
-    let tag_addresses = [given("redis", "240.0.0.1"), given("by-hand", "240.0.0.2")].into();
+    let tag_addresses = [
+        given("redis", "240.0.0.1"),
+        given("by-hand", "240.0.0.2"),
+        given("bank", "240.0.0.3"),
+        given("mail", "240.0.0.4"),
+    ]
+    .into();
     let after = Snapshot::new(
         before.resources().iter().cloned(),
         Context { tag_addresses, ..before.context().clone() },
@@ -443,7 +464,18 @@ fn tag_services_are_dialled_at_the_virtual_ips_that_they_were_given() {
     let plan = plan(&after, &key).unwrap();
     let outbounds = plan.listeners.iter().filter(|it| it.destination().is_some());
     let places: Vec<_> = outbounds.map(|it| (it.bind.address.as_str(), it.bind.port)).collect();
-    assert_eq!(places, [("240.0.0.1", 80), ("240.0.0.9", 13000)], "who has one by hand has no other");
+    let wanted = [
+        ("240.0.0.3", 80),
+        ("240.0.0.3", 5432),
+        ("203.0.113.5", 5432),
+        ("240.0.0.4", 80),
+        ("240.0.0.4", 25),
+        ("240.0.0.1", 80),
+        ("240.0.0.9", 13000),
+    ];
+    assert_eq!(places, wanted, "who has one by hand has no other");
+    let bank: Vec<_> = plan.names["bank.mesh"].iter().map(ToString::to_string).collect();
+    assert_eq!(bank, ["240.0.0.3"], "a host has no other name");
     let redis: Vec<_> = plan.names["redis.mesh"].iter().map(ToString::to_string).collect();
     assert_eq!(redis, ["240.0.0.1"]);
 }

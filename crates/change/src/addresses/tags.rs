@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use model::topology::MeshServicesMode;
+use model::topology::{InboundState, MeshServicesMode};
 use model::{AddressRange, Resource, Spec, Tags};
 use plan::TagAddresses;
 use xxhash_rust::xxh3::xxh3_64;
@@ -81,7 +81,10 @@ fn services<'a>(resources: impl IntoIterator<Item = &'a Resource>) -> BTreeSet<(
         };
         match resource.spec() {
             Spec::Mesh(spec) => drop(modes.insert(resource.meta().name.as_str(), spec.mesh_services)),
-            Spec::Dataplane(dataplane) => dataplane.inbound.iter().for_each(|it| add(mesh, &it.tags)),
+            Spec::Dataplane(dataplane) => {
+                let known = dataplane.inbound.iter().filter(|it| it.state != InboundState::Ignored);
+                known.for_each(|it| add(mesh, &it.tags));
+            }
             Spec::ExternalService(service) => add(mesh, &service.tags),
             Spec::ZoneIngress(ingress) => ingress.available.iter().for_each(|it| add(&it.mesh, &it.tags)),
             _ => {}

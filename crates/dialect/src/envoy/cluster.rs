@@ -55,6 +55,7 @@ pub(super) fn cluster(cluster: &Cluster, destinations: Destinations<'_>) -> (Val
         let mut assignment = endpoint::assignment(name, endpoints);
         settings::choose(&mut tree, treatment);
         settings::add(&mut tree, treatment, destinations.unasked);
+        settings::prefer_near(&mut tree, treatment);
         settings::fail_over(&mut assignment, treatment);
         return (tree, Some(assignment));
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::reference::SERVICE_TAG;
 use model::resource::DISPLAY_NAME_LABEL;
-use plan::Endpoint;
+use plan::{Endpoint, EndpointGroup};
 use serde_json::{Map, Value, json};
 
 use super::words::{address, url};
@@ -16,20 +16,29 @@ pub(super) fn assignment(cluster: &str, endpoints: &[Endpoint]) -> Value {
     tree
 }
 
-/// Returns the load assignment inside a cluster: groups sorted by zone, those without one first.
+/// Returns the load assignment inside a cluster: localities sorted by zone, those without one first. A group of
+/// endpoints is a locality of its own, with the share of the group.
 pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
-    let mut groups: BTreeMap<(Option<&str>, u32), Vec<&Endpoint>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<&str>, &str, u32), Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in endpoints {
-        groups.entry((endpoint.zone.as_deref(), endpoint.priority)).or_default().push(endpoint);
+        let group = endpoint.group.as_ref().map_or("", |group| &group.name);
+        groups.entry((endpoint.zone.as_deref(), group, endpoint.priority)).or_default().push(endpoint);
     }
     let groups: Vec<Value> = groups
         .into_iter()
-        .map(|((zone, priority), mut endpoints)| {
+        .map(|((zone, name, priority), mut endpoints)| {
             endpoints.sort_by(|a, b| (&a.address, a.port).cmp(&(&b.address, b.port)));
-            let endpoints: Vec<Value> = endpoints.into_iter().map(|e| endpoint(e, Map::new())).collect();
+            let share = endpoints.first().and_then(|first| Some(first.group.as_ref()?.share));
+            let endpoints: Vec<Value> = endpoints.into_iter().map(within_group).collect();
             let mut group = json!({ "lbEndpoints": endpoints });
             if let Some(zone) = zone {
                 group["locality"] = json!({ "zone": zone });
+            }
+            if !name.is_empty() {
+                group["locality"]["subZone"] = name.into();
+            }
+            if let Some(share) = share {
+                group["loadBalancingWeight"] = share.into();
             }
             if priority > 0 {
                 group["priority"] = priority.into();
@@ -40,6 +49,15 @@ pub(super) fn inline(cluster: &str, endpoints: &[Endpoint]) -> Value {
     let mut tree = json!({ "clusterName": cluster });
     if !groups.is_empty() {
         tree["endpoints"] = groups.into();
+    }
+    tree
+}
+
+/// Converts one endpoint, with its weight among those of its group.
+fn within_group(endpoint: &Endpoint) -> Value {
+    let mut tree = self::endpoint(endpoint, Map::new());
+    if let Some(EndpointGroup { name: _, share: _, weight }) = &endpoint.group {
+        tree["loadBalancingWeight"] = (*weight).max(1).into();
     }
     tree
 }
@@ -55,8 +73,18 @@ pub(super) fn endpoint(endpoint: &Endpoint, also: Map<String, Value>) -> Value {
     let tags = tags(endpoint);
     let mut sockets = tags.clone();
     sockets.extend(also);
-    let Endpoint { priority: _, zone: _, address: ip, port, weight, tags: _, labels, offered_by: _, via: _ } =
-        endpoint;
+    let Endpoint {
+        priority: _,
+        zone: _,
+        address: ip,
+        port,
+        weight,
+        group: _,
+        tags: _,
+        labels,
+        offered_by: _,
+        via: _,
+    } = endpoint;
     // the reference does not distinguish endpoints by a name
     let labels = labels.iter().filter(|(key, _)| *key != DISPLAY_NAME_LABEL);
     let labels: Map<String, Value> = labels.map(|(key, value)| (key.into(), value.into())).collect();

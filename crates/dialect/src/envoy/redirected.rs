@@ -128,7 +128,7 @@ fn leaving(
         }
         Passthrough::Everything | Passthrough::Nothing => BTreeSet::new(),
     };
-    let silent: Vec<Value> = silent.into_iter().map(at_port).collect();
+    let silent: Vec<Value> = silent.into_iter().rev().map(at_port).collect();
     let filter = |filter: &str, message: &str| {
         let message = format!("extensions.filters.listener.{filter}.v3.{message}");
         extension(&format!("envoy.filters.listener.{filter}"), &message, object(json!({})))

@@ -13,19 +13,30 @@ use plan::{
 };
 use serde_json::{Map, Value, json};
 
+use super::access_log::Speaker;
 use super::destinations::Destinations;
 use super::reference::ReferenceDefaults;
+use super::split::{Forward, Target};
 use super::words::{duration, extension, object, sanitised};
-use super::{EnvoyResources, chain, cluster, endpoint, inbound_tls, rbac};
+use super::{EnvoyResources, Note, chain, cluster, endpoint, inbound_tls, rbac, tcp_proxy};
+use crate::access_log_format::Placeholders;
 
 /// Returns the filter chains of a zone proxy. Envoy rejects a listener without any; an ingress that offers nothing
 /// reports its identity.
-pub(super) fn chains(listener: &Listener, proxy: &Proxy, destinations: Destinations<'_>) -> Vec<Value> {
-    let chains = listener.routes.iter().flat_map(|(claimed, route)| {
+pub(super) fn chains(
+    listener: &Listener,
+    proxy: &Proxy,
+    destinations: Destinations<'_>,
+    notes: &mut Vec<Note>,
+) -> Vec<Value> {
+    let speaker = Speaker { listener: &listener.name, placeholders: Placeholders::of(listener, proxy) };
+    let mut chains: Vec<Value> = Vec::new();
+    for (claimed, route) in &listener.routes {
         let at = (claimed, route.session.as_ref());
-        route.split.iter().filter_map(move |to| to_cluster(listener, at, to, destinations))
-    });
-    let chains: Vec<Value> = chains.collect();
+        for to in &route.split {
+            chains.extend(to_cluster(listener, at, to, destinations, (&speaker, &mut *notes)));
+        }
+    }
     match chains.is_empty() {
         true => vec![chain::chain(vec![name(proxy)])],
         false => chains,
@@ -45,6 +56,7 @@ fn to_cluster(
     (claimed, session): (&Match, Option<&TlsTermination>),
     backend: &Backend,
     destinations: Destinations<'_>,
+    (speaker, notes): (&Speaker<'_>, &mut Vec<Note>),
 ) -> Option<Value> {
     let BackendFate::Routed { cluster, subset } = &backend.fate else { return None };
     let ended = match session {
@@ -55,20 +67,26 @@ fn to_cluster(
         None => Called { chain: None, statistics: sanitised(cluster) },
         Some(terminated) => Called::outside(listener, destinations.get(cluster)?, terminated, destinations),
     };
-    let mut config = object(json!({ "statPrefix": called.statistics, "cluster": cluster }));
-    if !subset.is_empty() {
-        let tags: Map<String, Value> = subset.iter().map(|(key, value)| (key.into(), value.into())).collect();
-        config.insert("metadataMatch".into(), json!({ "filterMetadata": { "envoy.lb": tags } }));
+    let forward = Forward { to: Target::Cluster(cluster.clone()), by_client: false };
+    let mut filters = tcp_proxy::filter(&called.statistics, &forward, &listener.settings, speaker, notes);
+    if let Some(proxy) = filters.last_mut() {
+        if !subset.is_empty() {
+            let tags: Map<String, Value> =
+                subset.iter().map(|(key, value)| (key.into(), value.into())).collect();
+            proxy["typedConfig"]["metadataMatch"] = json!({ "filterMetadata": { "envoy.lb": tags } });
+        }
+        if !listener.settings.access_logs.is_empty() {
+            // a line when a connection begins, too: those of zone proxies live long
+            proxy["typedConfig"]["accessLogOptions"] = json!({ "flushAccessLogOnConnected": true });
+        }
     }
-    let message = "extensions.filters.network.tcp_proxy.v3.TcpProxy";
-    let proxy = extension("envoy.filters.network.tcp_proxy", message, config);
     let permitted = ended.map(|terminated| {
         let counted_as = terminated.counted_as.as_ref().unwrap_or(&listener.name);
         rbac::filter(&terminated.permissions, counted_as)
     });
     let mut tree = json!({
         "filterChainMatch": { "transportProtocol": "tls", "serverNames": [claimed.hostname()] },
-        "filters": permitted.into_iter().chain([proxy]).collect::<Vec<_>>(),
+        "filters": permitted.into_iter().chain(filters).collect::<Vec<_>>(),
     });
     if let Some(chain) = called.chain {
         tree["name"] = chain.into();
@@ -111,8 +129,9 @@ pub(super) fn add_clusters(
 ) {
     let is_egress = matches!(proxy.id, ProxyId::ZoneEgress(_));
     let ReferenceDefaults { tracks_remaining, .. } = destinations.unasked;
-    let unasked =
-        ReferenceDefaults { tracks_remaining: tracks_remaining && is_egress, ..destinations.unasked };
+    // an ingress that serves all meshes has no policies in the reference, which say so elsewhere
+    let tracks_remaining = tracks_remaining && !matches!(proxy.id, ProxyId::ZoneIngress(_));
+    let unasked = ReferenceDefaults { tracks_remaining, ..destinations.unasked };
     let destinations = Destinations { unasked, ..destinations };
     let of_dataplane = matches!(proxy.id, ProxyId::Dataplane(_));
     let carried: BTreeSet<&str> =
@@ -123,13 +142,14 @@ pub(super) fn add_clusters(
     for (name, destination) in known {
         let tree = match &destination.kind {
             ClusterKind::Zone { subsets } => {
-                let assignment = endpoint::assignment(name, &destination.endpoints);
+                let mut assignment = endpoint::assignment(name, &destination.endpoints);
+                cluster::settings::fail_over(&mut assignment, &destination.settings);
                 resources.endpoints.insert(name.clone(), assignment);
-                passed_on(name, subsets, unasked)
+                passed_on(destination, subsets, unasked)
             }
             ClusterKind::External { .. } => {
                 let mut tree = outside(destination, is_egress, destinations);
-                tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+                tree["connectTimeout"] = connect_timeout(destination, unasked);
                 tree
             }
             ClusterKind::Application
@@ -142,10 +162,10 @@ pub(super) fn add_clusters(
 }
 
 /// Returns a cluster of proxies of the mesh, some of whose endpoints are chosen by tags.
-fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: ReferenceDefaults) -> Value {
-    let mut tree = cluster::base(name);
+fn passed_on(destination: &Cluster, subsets: &BTreeSet<Vec<String>>, unasked: ReferenceDefaults) -> Value {
+    let mut tree = cluster::base(&destination.name);
     cluster::discovered(&mut tree);
-    tree["connectTimeout"] = duration(unasked.connect_timeout).into();
+    tree["connectTimeout"] = connect_timeout(destination, unasked);
     cluster::settings::limit(&mut tree, None, None, unasked);
     let selectors: Vec<Value> =
         subsets.iter().map(|keys| json!({ "fallbackPolicy": "NO_FALLBACK", "keys": keys })).collect();
@@ -153,6 +173,10 @@ fn passed_on(name: &str, subsets: &BTreeSet<Vec<String>>, unasked: ReferenceDefa
         tree["lbSubsetConfig"] = json!({ "fallbackPolicy": "ANY_ENDPOINT", "subsetSelectors": selectors });
     }
     tree
+}
+
+fn connect_timeout(destination: &Cluster, unasked: ReferenceDefaults) -> Value {
+    duration(destination.connect_timeout.as_ref().map_or(unasked.connect_timeout, |said| said.value)).into()
 }
 
 /// Returns a cluster outside the mesh. An egress has the endpoints of a real service in a locality of their own for

@@ -125,8 +125,18 @@ fn sockets<'a>(
 }
 
 fn endpoint(endpoint: &PlanEndpoint) -> Endpoint {
-    let PlanEndpoint { priority, zone, address, port, weight, tags: _, labels: _, offered_by: _, via: _ } =
-        endpoint;
+    let PlanEndpoint {
+        priority,
+        zone,
+        address,
+        port,
+        weight,
+        group: _,
+        tags: _,
+        labels: _,
+        offered_by: _,
+        via: _,
+    } = endpoint;
     Endpoint {
         address: address.clone(),
         port: *port,

@@ -132,20 +132,21 @@ impl LoadBalancingConf {
         })
     }
 
-    /// Locality rules; absent: as the Mesh says.
+    /// Locality rules. A policy that says nothing about them prefers the own zone, whatever the Mesh says.
     ///
     /// Rules within or across zones override `disabled`; with one of them, zones that no rule allows get no
     /// connection.
-    pub fn locality(&self) -> Option<Locality> {
-        let LocalityConf { disabled, local, cross } = self.locality.as_ref()?;
+    pub fn locality(&self) -> Locality {
+        let unsaid = LocalityConf::default();
+        let LocalityConf { disabled, local, cross } = self.locality.as_ref().unwrap_or(&unsaid);
         if local.is_none() && cross.is_none() {
-            return Some(if *disabled == Some(true) { Locality::Ignored } else { Locality::OwnZoneFirst });
+            return if *disabled == Some(true) { Locality::Ignored } else { Locality::OwnZoneFirst };
         }
-        Some(Locality::Rules {
+        Locality::Rules {
             affinity: local.as_ref().and_then(|local| local.affinity.clone()).unwrap_or_default(),
             failover: cross.as_ref().and_then(|cross| cross.failover.clone()).unwrap_or_default(),
-            threshold: cross.as_ref().map(|cross| cross.threshold.unwrap_or(DEFAULT_THRESHOLD)),
-        })
+            threshold: cross.as_ref().and_then(|cross| cross.threshold).unwrap_or(DEFAULT_THRESHOLD),
+        }
     }
 }
 
@@ -163,9 +164,8 @@ pub enum Locality {
         affinity: Vec<AffinityTag>,
         /// Failover rules for when the own zone has too few endpoints, in order. Empty: no failover.
         failover: Vec<Failover>,
-        /// Share of healthy endpoints, in percent, below which a priority fails over to the next one; absent: the
-        /// data plane's rule.
-        threshold: Option<Percent>,
+        /// Share of healthy endpoints, in percent, below which a priority fails over to the next one; default 50.
+        threshold: Percent,
     },
 }
 
@@ -192,7 +192,7 @@ pub struct Failover {
 pub enum FailoverTo {
     /// All zones.
     Any,
-    /// No zones: the rules end here.
+    /// No zones: the rule allows nothing, and the next ones count.
     None,
     /// These zones.
     Only(Vec<String>),
@@ -247,13 +247,15 @@ mod tests {
     fn more_specific_rules_make_disabled_meaningless() {
         let read = |locality| LoadBalancingConf { balancer: None, locality }.locality();
         let disabled = LocalityConf { disabled: Some(true), ..LocalityConf::default() };
-        assert_eq!(read(None), None);
-        assert_eq!(read(Some(LocalityConf::default())), Some(Locality::OwnZoneFirst));
-        assert_eq!(read(Some(disabled.clone())), Some(Locality::Ignored));
+        assert_eq!(read(None), Locality::OwnZoneFirst);
+        assert_eq!(read(Some(LocalityConf::default())), Locality::OwnZoneFirst);
+        assert_eq!(read(Some(disabled.clone())), Locality::Ignored);
         let rule = Failover { from: Some(vec!["a".into()]), to: FailoverTo::Only(vec!["b".into()]) };
         let cross = CrossZoneConf { failover: Some(vec![rule.clone()]), threshold: None };
-        let rules =
-            Locality::Rules { affinity: vec![], failover: vec![rule], threshold: Some(Percent::whole(50)) };
-        assert_eq!(read(Some(LocalityConf { cross: Some(cross), ..disabled })), Some(rules));
+        let rules = Locality::Rules { affinity: vec![], failover: vec![rule], threshold: Percent::whole(50) };
+        assert_eq!(read(Some(LocalityConf { cross: Some(cross), ..disabled })), rules);
+        let near = LocalityConf { local: Some(LocalZoneConf::default()), ..LocalityConf::default() };
+        let rules = Locality::Rules { affinity: vec![], failover: vec![], threshold: Percent::whole(50) };
+        assert_eq!(read(Some(near)), rules);
     }
 }

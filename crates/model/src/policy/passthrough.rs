@@ -9,7 +9,7 @@ use super::merge::{replaced, said};
 said! {
     /// Conf of a MeshPassthrough about captured connections that match no outbound.
     PassthroughConf {
-        /// Connections that are passed on.
+        /// Connections that are passed on; default `Matched`.
         mode: PassthroughMode,
         /// Destinations that are allowed, with [`PassthroughMode::Matched`].
         matches: PassthroughMatches,
@@ -22,9 +22,9 @@ pub enum PassthroughMode {
     /// All connections.
     All,
     /// No connections.
-    #[default]
     None,
     /// Connections that fit one of the matches.
+    #[default]
     Matched,
 }
 
@@ -51,7 +51,7 @@ pub struct PassthroughMatch {
 pub enum PassthroughTo {
     /// Addresses whose first `prefix` bits are those of `address`.
     Network {
-        /// Address; the bits behind the prefix are ignored.
+        /// Address; the bits behind the prefix are 0.
         address: IpAddr,
         /// Length of the prefix, in bits: 0 to 32 for IPv4, 0 to 128 for IPv6.
         prefix: u8,

@@ -12,6 +12,8 @@ pub struct ExternalService {
     pub host: String,
     /// Port of the service.
     pub port: u16,
+    /// `true`: a proxy to which connections are redirected takes those to the host, where that is an IP address.
+    pub is_dialled_by_host: bool,
     /// TLS to it; absent: plaintext. Its server name is sent and verified, or the host if it has none; it never has
     /// other names of the certificate, nor versions of TLS.
     pub tls: Option<ExternalTls>,

@@ -64,7 +64,8 @@ fn with_tls(mut tree: Value, tls: &OutsideTls) -> Value {
 }
 
 fn endpoint(endpoint: &Endpoint) -> Value {
-    let Endpoint { priority, zone, address, port, weight, tags, labels: _, offered_by, via } = endpoint;
+    let Endpoint { priority, zone, address, port, weight, group: _, tags, labels: _, offered_by, via } =
+        endpoint;
     json!({
         "address": address,
         "port": port,

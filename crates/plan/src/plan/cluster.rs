@@ -146,6 +146,8 @@ pub struct Endpoint {
     pub port: u32,
     /// Share among endpoints of one priority.
     pub weight: u32,
+    /// Group that gets its share together, which `weight` already reflects; absent: there are no groups.
+    pub group: Option<EndpointGroup>,
     /// Tags of the endpoint, `kuma.io/service` included.
     pub tags: Tags,
     /// Labels of its Dataplane (2.14+).
@@ -154,6 +156,17 @@ pub struct Endpoint {
     pub offered_by: String,
     /// Listener at the address: the destination itself or a zone proxy.
     pub via: Hop,
+}
+
+/// Endpoints of one priority that get a share of its connections together, whatever their number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointGroup {
+    /// Tag that its endpoints share with the client, as `key=value`; empty: they share none.
+    pub name: String,
+    /// Share of the group among those of its priority.
+    pub share: u32,
+    /// Share of the endpoint within the group.
+    pub weight: u32,
 }
 
 impl Endpoint {

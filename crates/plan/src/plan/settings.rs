@@ -134,7 +134,7 @@ impl ClusterSettings {
     /// absent: the data plane's rule.
     pub fn failover_threshold(&self) -> Option<Percent> {
         match self.locality.as_ref()?.value {
-            Locality::Rules { affinity: _, failover: _, threshold } => threshold,
+            Locality::Rules { affinity: _, failover: _, threshold } => Some(threshold),
             Locality::Ignored | Locality::OwnZoneFirst => None,
         }
     }

@@ -108,9 +108,9 @@ pub(super) fn locality(locality: &Locality) -> String {
             rule.from.as_ref().map(|from| format!(" (from {})", from.join(" or "))).unwrap_or_default();
         words = format!("{words}, {}{from}", zones(&rule.to));
     }
-    match threshold {
-        Some(threshold) => format!("{words}; each as long as {threshold} of it is healthy"),
-        None => words,
+    match failover.is_empty() {
+        false => format!("{words}; each as long as {threshold} of it is healthy"),
+        true => words,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Facts about the proxy and its mesh that routing needs.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use model::reference::ZONE_TAG;
@@ -31,8 +32,10 @@ pub(super) struct Facts<'a> {
     pub(super) unified: bool,
     /// Redirection of connections to the proxy by the kernel; absent: none.
     pub(super) redirection: Option<Redirection>,
-    /// `true`: the proxy binds the ports of its outbounds.
-    pub(super) binds: bool,
+    /// `true`: the proxy asks to bind the ports of its outbounds, whatever is redirected to it.
+    pub(super) binds_outbounds: bool,
+    /// `true`: the proxy has an address of a family that is redirected.
+    pub(super) is_redirected_to: bool,
     pub(super) system_namespace: &'a str,
 }
 
@@ -66,7 +69,10 @@ impl<'a> Facts<'a> {
             mesh_services,
             unified,
             redirection,
-            binds: redirection.is_none() || (profile.knows_bound_outbounds() && features.bind_outbounds),
+            binds_outbounds: profile.knows_bound_outbounds() && features.bind_outbounds,
+            is_redirected_to: redirection.is_some_and(|redirection| {
+                redirection.ipv6 || view.dataplane().address.parse::<Ipv6Addr>().is_err()
+            }),
             system_namespace: &context.system_namespace,
         }
     }
@@ -90,7 +96,8 @@ impl<'a> Facts<'a> {
             mesh_services: mesh.mesh_services,
             unified,
             redirection: None,
-            binds: true,
+            binds_outbounds: true,
+            is_redirected_to: false,
             system_namespace: &reader.context().system_namespace,
         }
     }
@@ -105,15 +112,21 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns `true` if the kernel redirects connections to the proxy.
+    /// Returns `true` if the kernel redirects connections to the proxy. One with an address of IPv6 has none where
+    /// only those of IPv4 are redirected.
     pub(super) fn transparent(&self) -> bool {
-        self.redirection.is_some()
+        self.redirection.is_some() && self.is_redirected_to
+    }
+
+    /// Returns `true` if the proxy binds the ports of its outbounds.
+    pub(super) fn binds(&self) -> bool {
+        !self.transparent() || self.binds_outbounds
     }
 
     /// Returns `true` if connections for inbounds are redirected to the proxy by the kernel, while the application
     /// has their ports.
     pub(super) fn captures_inbounds(&self) -> bool {
-        self.redirection.is_some_and(|redirection| redirection.inbound != 0) && !self.binds
+        self.redirection.is_some_and(|redirection| redirection.inbound != 0) && !self.binds()
     }
 
     /// Returns `true` if a zone is not the proxy's own; `false` for what belongs to no zone.

@@ -1,6 +1,7 @@
 //! TCP and TLS listeners of a builtin gateway (spec 04 §12.2).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::declared::Declared;
 use model::policy::TcpRouteConf;
@@ -19,6 +20,10 @@ use crate::plan::{
 };
 use crate::rules::{ListenerKey, Merged, Rules};
 use crate::view::View;
+
+/// Time after which an idle connection of a builtin gateway is closed, where no MeshTimeout says otherwise
+/// (recorded of 2.14.3): clients outside of the mesh come and go.
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Returns the listeners of the proxy, by port; none if no route speaks about any of them.
 pub(super) fn listeners(
@@ -186,7 +191,10 @@ impl Maker<'_, '_> {
             access_log: access_log.as_ref(),
         };
         let tags = self.own.merged(&self.gateway.tags);
-        let mut settings = settings::of_listener(self.view, said, name, &mut splitter.warnings);
+        let mut settings = settings::of_listener(self.view.reader(), said, name, &mut splitter.warnings);
+        settings
+            .idle_timeout
+            .get_or_insert_with(|| Sourced { value: IDLE, origin: PolicyOrigin::of(self.resource) });
         settings.mirror = mirror::of_listener(splitter, mirror.as_ref(), Some(&tags));
         let limit =
             written.iter().filter(|listener| listener.port == port).filter_map(|l| l.connection_limit).min();

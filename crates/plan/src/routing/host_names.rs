@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::{Kind, Resource, Spec};
 
+use super::endpoints::external;
 use super::facts::Facts;
 use crate::plan::{Destination, Direction, Listener};
 use crate::view::View;
@@ -25,13 +26,16 @@ pub(super) fn of_proxy(
     if !facts.transparent() {
         return names;
     }
+    // a service outside the mesh has no name for its host
+    let outside = external::of_mesh(view.reader(), facts).into_iter();
+    let hosts: BTreeSet<IpAddr> = outside.filter_map(|(_, spec)| spec.host.parse().ok()).collect();
     let mut dialled: BTreeSet<IpAddr> = BTreeSet::new();
     for listener in listeners {
         let Direction::Outbound(destination) = &listener.direction else { continue };
         let Ok(address) = listener.bind.address.parse::<IpAddr>() else { continue };
         match destination {
             Destination::Resource { .. } => drop(dialled.insert(address)),
-            Destination::Tags(tags) if !address.is_loopback() => {
+            Destination::Tags(tags) if !address.is_loopback() && !hosts.contains(&address) => {
                 let service = tags.service().unwrap_or_default().to_ascii_lowercase();
                 for name in [service.clone(), service.replace('_', ".")] {
                     names.entry(format!("{name}.{SUFFIX}")).or_default().insert(address);

@@ -27,8 +27,9 @@ pub(super) struct Offered {
     pub(super) application: Cluster,
 }
 
-/// Returns the inbounds of a proxy, in the order of its Dataplane; ignored ones have no listener. Of several with
-/// one name the last is used.
+/// Returns the inbounds of a proxy, in the order of its Dataplane. Ignored ones have listeners too: nobody is led
+/// there, and who dials them all the same meets the same permissions. Of several with one name the last is used that
+/// is not ignored.
 pub(super) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,
@@ -37,11 +38,15 @@ pub(super) fn of_proxy(
 ) -> Vec<Offered> {
     let permitting = Permitting::of(view, facts.mtls.as_deref(), warnings);
     let treating = Treating::of(view);
-    let listening = view.dataplane().inbound.iter().filter(|inbound| inbound.state != InboundState::Ignored);
+    let (ignored, used): (Vec<&Written>, Vec<&Written>) =
+        view.dataplane().inbound.iter().partition(|inbound| inbound.state == InboundState::Ignored);
     let mut offered: Vec<Offered> = Vec::new();
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for inbound in listening {
+    for inbound in used.into_iter().chain(ignored) {
         let mut next = self::offered(view, facts, inbound);
+        if inbound.state == InboundState::Ignored && places.contains_key(&next.listener.name) {
+            continue;
+        }
         let key = &InboundKey { address: next.listener.bind.address.clone(), port: inbound.port };
         next.listener.accepts =
             accepts(facts, mesh_tls.about(key), || permitting.to(key, &inbound.tags, warnings));
@@ -147,6 +152,7 @@ fn application(service: &str, address: &str, port: u16) -> Cluster {
         address: address.to_owned(),
         port: u32::from(port),
         weight: 1,
+        group: None,
         tags: Tags::default(),
         labels: model::Labels::default(),
         // the application itself has no resource

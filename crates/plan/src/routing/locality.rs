@@ -2,37 +2,43 @@
 //!
 //! ```text
 //!  priority 0   the own zone: endpoints that share a tag with the client get its share, the rest 1
-//!  priority 1…  other zones, by the failover rules in order
+//!  priority N   other zones that the Nth failover rule is the first to allow; a rule for other clients counts too
 //!  left out     zones that no rule allows
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::policy::{AffinityTag, Failover, FailoverTo, Locality};
 
 use super::facts::Facts;
-use crate::plan::{Cluster, ClusterKind, ClusterSettings, Endpoint};
+use crate::plan::{Cluster, ClusterKind, ClusterSettings, Endpoint, EndpointGroup};
 use crate::view::View;
 
 /// Limit on the sum of weights of one priority, which every data plane can represent.
 const MOST: u128 = 1_000_000_000;
 
-/// Arranges the endpoints of a cluster by its locality settings; leaves it unchanged if it has none, or is outside
-/// the mesh.
+/// Arranges the endpoints of a cluster by its locality settings; leaves it unchanged if it has none, or is dialled
+/// outside the mesh.
 pub(super) fn arranged(view: &View<'_>, facts: &Facts<'_>, mut cluster: Cluster) -> Cluster {
     let ClusterSettings { locality, .. } = &cluster.settings;
     let Some(locality) = locality.as_ref().map(|said| &said.value) else { return cluster };
     match &cluster.kind {
-        ClusterKind::Mesh | ClusterKind::Gateway => {}
-        ClusterKind::Application
-        | ClusterKind::Zone { .. }
-        | ClusterKind::Egress { .. }
-        | ClusterKind::External { .. } => return cluster,
+        ClusterKind::Mesh | ClusterKind::Gateway | ClusterKind::Egress { .. } => {}
+        ClusterKind::Application | ClusterKind::Zone { .. } | ClusterKind::External { .. } => return cluster,
     }
     let client = |key: &str| own_value(view, key);
     let endpoints = std::mem::take(&mut cluster.endpoints);
     cluster.endpoints = arrange(endpoints, locality, facts.zone.as_deref(), client);
     cluster
+}
+
+/// Arranges the endpoints of a cluster of an egress in a zone, whose clients' tags are unknown to it.
+pub(super) fn arranged_at_egress(
+    endpoints: Vec<Endpoint>,
+    locality: &Locality,
+    zone: Option<&str>,
+) -> Vec<Endpoint> {
+    arrange(endpoints, locality, zone, |_| None)
 }
 
 /// Value of a tag of the client: of an inbound, of the gateway, or of the labels of its Dataplane.
@@ -65,26 +71,30 @@ fn arrange<'v>(
                 let remote = is_remote(endpoint).then_some(endpoint.zone.as_deref()).flatten();
                 let priority = match remote {
                     None => Some(0),
-                    Some(zone) => rules.iter().position(|to| to.allows(zone)).map(|rule| rule + 1),
+                    Some(zone) => rules.iter().find(|(_, to)| to.allows(zone)).map(|(priority, _)| *priority),
                 };
-                endpoint.priority = priority.and_then(|p| u32::try_from(p).ok()).unwrap_or_default();
+                endpoint.priority = priority.unwrap_or_default();
                 priority.is_some()
             });
             share_out(&mut endpoints, affinity, client);
+            // only what endpoints are told apart by is told
+            let tells = |key: &str| affinity.iter().any(|tag| tag.key == key);
+            for endpoint in &mut endpoints {
+                endpoint.labels = endpoint.labels.iter().filter(|(key, _)| tells(key)).collect();
+            }
         }
     }
-    without_gaps(&mut endpoints);
     endpoints.sort_by(Endpoint::by_place);
     endpoints
 }
 
-/// Returns the failover rules for clients of a zone, up to the one that ends them.
-fn rules_for<'r>(failover: &'r [Failover], own: Option<&str>) -> Vec<&'r FailoverTo> {
+/// Returns the failover rules for clients of a zone, each with its priority, which is its place among all rules.
+fn rules_for<'r>(failover: &'r [Failover], own: Option<&str>) -> Vec<(u32, &'r FailoverTo)> {
     let is_for = |from: &Option<Vec<String>>| {
         from.as_ref().is_none_or(|zones| own.is_some_and(|own| zones.iter().any(|zone| zone == own)))
     };
-    let rules = failover.iter().filter(|rule| is_for(&rule.from)).map(|rule| &rule.to);
-    rules.take_while(|to| **to != FailoverTo::None).collect()
+    let rules = (1..).zip(failover).filter(|(_, rule)| is_for(&rule.from)).map(|(at, rule)| (at, &rule.to));
+    rules.collect()
 }
 
 /// Sets the weights of the endpoints of the own zone: each group of endpoints that share a tag with the client has
@@ -94,64 +104,71 @@ fn share_out<'v>(
     affinity: &[AffinityTag],
     client: impl Fn(&str) -> Option<&'v str>,
 ) {
-    let tags: Vec<(&AffinityTag, &str)> =
-        affinity.iter().filter_map(|tag| Some((tag, client(&tag.key)?))).collect();
-    if tags.is_empty() {
-        return;
-    }
+    let groups = groups(affinity, client);
     let group_of = |endpoint: &Endpoint| {
-        let shares = |(tag, value): &(&AffinityTag, &str)| {
-            endpoint.tags.get(&tag.key).or_else(|| endpoint.labels.get(&tag.key)) == Some(value)
+        let has = |group: &Group<'_>| {
+            endpoint.tags.get(group.key).or_else(|| endpoint.labels.get(group.key)) == Some(group.value)
         };
-        tags.iter().position(shares).unwrap_or(tags.len())
+        groups.iter().position(has).unwrap_or(groups.len())
     };
     let mut sums: BTreeMap<usize, u128> = BTreeMap::new();
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.priority == 0) {
         *sums.entry(group_of(endpoint)).or_default() += u128::from(endpoint.weight.max(1));
     }
+    // the last group has the endpoints that share no tag
+    let share = |group: usize| groups.get(group).map_or(1, |group| u128::from(group.share));
     // With this factor every weight is a whole number, unless that would become too large.
     let factor = sums.values().try_fold(1, |all, sum| lcm(all, *sum)).unwrap_or(MOST);
     let wanted = |endpoint: &Endpoint| {
         let group = group_of(endpoint);
         let sum = sums.get(&group).copied().unwrap_or(1);
-        share(&tags, group).saturating_mul(u128::from(endpoint.weight.max(1))).saturating_mul(factor) / sum
+        share(group).saturating_mul(u128::from(endpoint.weight.max(1))).saturating_mul(factor) / sum
     };
     let local = || endpoints.iter().filter(|endpoint| endpoint.priority == 0);
     let total: u128 = local().map(wanted).fold(0, u128::saturating_add);
     let common = local().map(wanted).fold(0, gcd).max(1);
     let divisor = if total / common > MOST { total.div_ceil(MOST) } else { common };
-    let weights: Vec<u32> = endpoints
-        .iter()
-        .map(|endpoint| match endpoint.priority {
-            0 => u32::try_from(wanted(endpoint) / divisor).unwrap_or(u32::MAX).max(1),
-            _ => endpoint.weight,
-        })
-        .collect();
-    for (endpoint, weight) in endpoints.iter_mut().zip(weights) {
-        endpoint.weight = weight;
-    }
-}
-
-/// Returns the share of a group; the last one gets the rest. Without weights the first tag gets nine tenths, the
-/// next nine tenths of the rest, and so on.
-fn share(tags: &[(&AffinityTag, &str)], group: usize) -> u128 {
-    let Some((tag, _)) = tags.get(group) else { return 1 };
-    match tag.weight {
-        Some(weight) => u128::from(weight.max(1)),
-        None => {
-            let behind = u32::try_from(tags.len() - group - 1).unwrap_or(u32::MAX).min(8);
-            9 * 10_u128.pow(behind)
+    let weighed = |endpoint: &Endpoint| {
+        let group = groups.get(group_of(endpoint));
+        let group = EndpointGroup {
+            name: group.map_or_else(String::new, |Group { key, value, .. }| format!("{key}={value}")),
+            share: group.map_or(1, |group| group.share),
+            weight: endpoint.weight,
+        };
+        (u32::try_from(wanted(endpoint) / divisor).unwrap_or(u32::MAX).max(1), group)
+    };
+    let weights: Vec<Option<(u32, EndpointGroup)>> =
+        endpoints.iter().map(|endpoint| (endpoint.priority == 0).then(|| weighed(endpoint))).collect();
+    for (endpoint, weighed) in endpoints.iter_mut().zip(weights) {
+        let Some((weight, group)) = weighed else { continue };
+        // without groups the weights are as they were
+        if !groups.is_empty() {
+            endpoint.weight = weight;
         }
+        endpoint.group = Some(group);
     }
 }
 
-/// Renumbers priorities without gaps: 0 is the best that exists.
-fn without_gaps(endpoints: &mut [Endpoint]) {
-    let used: BTreeSet<u32> = endpoints.iter().map(|endpoint| endpoint.priority).collect();
-    let new: BTreeMap<u32, u32> = used.into_iter().zip(0..).collect();
-    for endpoint in endpoints {
-        endpoint.priority = new.get(&endpoint.priority).copied().unwrap_or(endpoint.priority);
-    }
+/// Endpoints that share a tag with the client.
+struct Group<'a> {
+    key: &'a str,
+    value: &'a str,
+    /// Share of its connections, where endpoints that share no tag have 1.
+    share: u32,
+}
+
+/// Returns the groups by the tags that the client has. Without weights the first tag that is written gets nine
+/// tenths, the next nine tenths of the rest, and so on.
+fn groups<'a, 'v: 'a>(
+    affinity: &'a [AffinityTag],
+    client: impl Fn(&str) -> Option<&'v str>,
+) -> Vec<Group<'a>> {
+    let group = |(at, tag): (usize, &'a AffinityTag)| {
+        let behind = u32::try_from(affinity.len() - at - 1).unwrap_or(u32::MAX).min(8);
+        let share = tag.weight.unwrap_or(9 * 10_u32.pow(behind)).max(1);
+        Some(Group { key: &tag.key, value: client(&tag.key)?, share })
+    };
+    affinity.iter().enumerate().filter_map(group).collect()
 }
 
 fn gcd(a: u128, b: u128) -> u128 {
@@ -164,6 +181,7 @@ fn lcm(a: u128, b: u128) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    use model::policy::Percent;
     use model::{Labels, Tags};
     use proptest::prelude::*;
 
@@ -177,6 +195,7 @@ mod tests {
             address: "10.0.0.1".into(),
             port,
             weight: 1,
+            group: None,
             tags: Tags::from_iter([("node", node), ("rack", "r")]),
             labels: Labels::default(),
             offered_by: String::new(),
@@ -197,7 +216,8 @@ mod tests {
     fn affinity(tags: &[(&str, Option<u32>)]) -> Locality {
         let tag =
             |(key, weight): &(&str, Option<u32>)| AffinityTag { key: (*key).to_owned(), weight: *weight };
-        Locality::Rules { affinity: tags.iter().map(tag).collect(), failover: Vec::new(), threshold: None }
+        let affinity = tags.iter().map(tag).collect();
+        Locality::Rules { affinity, failover: Vec::new(), threshold: Percent::whole(50) }
     }
 
     #[test]
@@ -205,9 +225,9 @@ mod tests {
         let endpoints = vec![endpoint(1, "own", "n"), endpoint(2, "own", "m"), endpoint(3, "own", "m")];
         let wanted = [(0, 1, 18), (0, 2, 1), (0, 3, 1)];
         assert_eq!(arranged(endpoints.clone(), &affinity(&[("node", None)])), wanted);
-        // A tag that the client lacks is left out; the second of two takes nine tenths of the rest.
-        let two = affinity(&[("node", None), ("planet", None), ("rack", None)]);
-        assert_eq!(arranged(endpoints, &two), [(0, 1, 20), (0, 2, 1), (0, 3, 1)]);
+        // A tag that the client lacks has its place, and no endpoint.
+        let three = affinity(&[("node", None), ("planet", None), ("rack", None)]);
+        assert_eq!(arranged(endpoints, &three), [(0, 1, 200), (0, 2, 1), (0, 3, 1)]);
     }
 
     #[test]
@@ -217,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_follow_the_rules_and_others_are_left_out() {
+    fn zones_follow_the_rules_that_allow_them() {
         let rule = |from: Option<&str>, to| Failover { from: from.map(|zone| vec![zone.to_owned()]), to };
         let rules = Locality::Rules {
             affinity: Vec::new(),
@@ -228,14 +248,16 @@ mod tests {
                 rule(None, FailoverTo::None),
                 rule(None, FailoverTo::Any),
             ],
-            threshold: None,
+            threshold: Percent::whole(50),
         };
         let zones = ["own", "a", "b", "c"];
         let endpoints: Vec<Endpoint> =
             (1..).zip(zones).map(|(port, zone)| endpoint(port, zone, "n")).collect();
-        assert_eq!(arranged(endpoints.clone(), &rules), [(0, 1, 1), (1, 2, 1), (2, 3, 1)]);
-        // Without an endpoint of the own zone the next best is the best.
-        assert_eq!(arranged(endpoints[1..].to_vec(), &rules), [(0, 2, 1), (1, 3, 1)]);
+        assert_eq!(arranged(endpoints.clone(), &rules), [(0, 1, 1), (2, 2, 1), (3, 3, 1), (5, 4, 1)]);
+        let Locality::Rules { affinity, mut failover, threshold } = rules else { unreachable!() };
+        failover.pop();
+        let but_c = Locality::Rules { affinity, failover, threshold };
+        assert_eq!(arranged(endpoints[1..].to_vec(), &but_c), [(2, 2, 1), (3, 3, 1)]);
         assert_eq!(
             arranged(endpoints.clone(), &Locality::Ignored),
             [(0, 2, 1), (0, 3, 1), (0, 4, 1), (0, 1, 1)]
@@ -247,8 +269,7 @@ mod tests {
     }
 
     proptest! {
-        /// For any rule, no endpoint of the own zone is lost, priorities have no gap, weights are not zero, and
-        /// each group gets its share as nearly as whole numbers allow.
+        /// For any rule, no endpoint of the own zone is lost, weights are not zero, and each group gets its share as nearly as whole numbers allow.
         #[test]
         fn shares_are_kept(
             nodes in prop::collection::vec((prop::bool::ANY, 1u32..200_000), 1..40),

@@ -15,7 +15,7 @@ pub(super) fn of_listener(
     gateway: Option<&Tags>,
 ) -> Option<Sourced<Mirror>> {
     let Sourced { value: backend, origin } =
-        settings::sourced(splitter.view, merged, |said: &MirrorConf| said.backend.clone())?;
+        settings::sourced(splitter.view.reader(), merged, |said: &MirrorConf| said.backend.clone())?;
     let MirrorConf { backend: _, percent, buffer } = merged?.said()?;
     let sides = splitter.sides(std::slice::from_ref(&backend), &origin);
     let context = SplitContext { on_unavailable: None, checks_protocols: false, gateway };

@@ -1,5 +1,7 @@
 //! Policies about the inbounds of a proxy: treatment of their connections, and of the application behind each.
 
+use std::time::Duration;
+
 use model::Kind;
 use model::policy::{AccessLogConf, CircuitBreakerConf, Merge, PolicyConf, TimeoutConf, merged};
 
@@ -78,11 +80,16 @@ impl<'a> Treating<'a> {
         }
     }
 
-    /// Sets timeout, limits and outlier detection of the application behind an inbound.
-    pub(super) fn limit(&self, inbound: &InboundKey, application: &mut Cluster) {
+    /// Connect timeout of what is behind an inbound.
+    pub(super) fn connect_timeout(&self, inbound: &InboundKey) -> Option<Sourced<Duration>> {
         let timeout = OfInbound::of(&self.timeout, inbound);
         let connect = timeout.said().and_then(|said: TimeoutConf| said.connect);
-        application.connect_timeout = timeout.sourced(connect, |said: &TimeoutConf| said.connect.is_some());
+        timeout.sourced(connect, |said: &TimeoutConf| said.connect.is_some())
+    }
+
+    /// Sets timeout, limits and outlier detection of the application behind an inbound.
+    pub(super) fn limit(&self, inbound: &InboundKey, application: &mut Cluster) {
+        application.connect_timeout = self.connect_timeout(inbound);
         let breaker = OfInbound::of(&self.circuit_breaker, inbound);
         let Some(said) = breaker.said::<CircuitBreakerConf>() else { return };
         let settings = &mut application.settings;

@@ -75,7 +75,7 @@ pub(super) fn plan(
     routes.push((Match::EVERYTHING, route));
     Some(Listener {
         name,
-        bind: Bind { address, port, captured: !facts.binds },
+        bind: Bind { address, port, captured: !facts.binds() },
         direction: Direction::Outbound(known.destination),
         service: known.service,
         protocol: known.protocol,
@@ -193,7 +193,7 @@ fn connections(
             access_log: rules.access_log.for_destination(id, &known.destination_name),
         },
     };
-    let mut connections = settings::of_listener(view, said, name, &mut splitter.warnings);
+    let mut connections = settings::of_listener(view.reader(), said, name, &mut splitter.warnings);
     let mirror = match target {
         DialledTarget::Tags(_) => rules.mirror.for_service(&known.destination_name),
         DialledTarget::Resource(id) => rules.mirror.for_destination(id, &known.destination_name),

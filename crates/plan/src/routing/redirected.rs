@@ -36,7 +36,7 @@ pub(super) fn redirected(
     let mtls = facts.mtls.as_ref().filter(|_| view.profile().closes_undeclared_ports());
     let acts = mtls.is_some_and(|mtls| mtls.has_workload_identity() || mesh_tls.acts());
     // a proxy that binds its outbounds is dialled there, and no other connections of the host reach it
-    let redirection = facts.redirection.filter(|_| !facts.binds);
+    let redirection = facts.redirection.filter(|_| !facts.binds_outbounds);
     if let Some(said) = said.as_ref().filter(|_| redirection.is_none()) {
         let text = format!("{} has no effect: nothing is redirected to this proxy", said.origin);
         warnings.push(text.into());
@@ -50,8 +50,12 @@ pub(super) fn redirected(
         Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive,
         None => false,
     };
-    let mut ports: Vec<u16> = inbounds.iter().map(|inbound| inbound.listener.bind.port).collect();
-    ports.dedup();
+    let mut ports: Vec<u16> = Vec::new();
+    for Offered { listener, application: _ } in inbounds {
+        if !ports.contains(&listener.bind.port) {
+            ports.push(listener.bind.port);
+        }
+    }
     Some(Redirected {
         port: redirection.map_or(0, |redirection| redirection.inbound),
         only: is_closed.then_some(ports),
@@ -95,7 +99,7 @@ fn settings(view: &View<'_>, access_log: &Rules, warnings: &mut Vec<Warning>) ->
     let of_mesh = || access_log.for_resource(&mesh_id(view.mesh_name()));
     let access_log = access_log.for_service(PASSED_THROUGH).or_else(of_mesh);
     let said = SaidOfListener { access_log, ..SaidOfListener::default() };
-    settings::of_listener(view, said, "what no outbound is for", warnings)
+    settings::of_listener(view.reader(), said, "what no outbound is for", warnings)
 }
 
 /// Merged conf of all policies that select the proxy, and the most important of them.

@@ -13,8 +13,8 @@ use model::policy::{
 };
 
 use crate::plan::{AccessLog, ConnectionSettings, LogBackend, LogFormat, PolicyOrigin, Sourced, Warning};
+use crate::reader::Reader;
 use crate::rules::Merged;
-use crate::view::View;
 
 pub(super) use cluster::{SaidOfCluster, of_cluster};
 pub(super) use declared::{
@@ -32,16 +32,16 @@ pub(super) struct ListenerRules<'r> {
 
 /// Returns the settings of a listener; a setting that cannot be applied becomes a warning.
 pub(super) fn of_listener(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     said: ListenerRules<'_>,
     listener: &str,
     warnings: &mut Vec<Warning>,
 ) -> ConnectionSettings {
     let ListenerRules { timeout, retry, access_log } = said;
     ConnectionSettings {
-        idle_timeout: sourced(view, timeout, |said: &TimeoutConf| said.idle),
-        max_connect_attempts: sourced(view, retry, |said: &RetryConf| said.max_connect_attempts),
-        access_logs: sourced(view, access_log, |said: &AccessLogConf| said.backends.clone())
+        idle_timeout: sourced(reader, timeout, |said: &TimeoutConf| said.idle),
+        max_connect_attempts: sourced(reader, retry, |said: &RetryConf| said.max_connect_attempts),
+        access_logs: sourced(reader, access_log, |said: &AccessLogConf| said.backends.clone())
             .map(|backends| access_logs(backends, listener, warnings))
             .unwrap_or_default(),
         ..ConnectionSettings::default()
@@ -49,30 +49,30 @@ pub(super) fn of_listener(
 }
 
 /// Returns the connect timeout of one endpoint of a backend.
-pub(super) fn connect_timeout(view: &View<'_>, timeout: Option<&Merged>) -> Option<Sourced<Duration>> {
-    sourced(view, timeout, |said: &TimeoutConf| said.connect)
+pub(super) fn connect_timeout(reader: &Reader<'_>, timeout: Option<&Merged>) -> Option<Sourced<Duration>> {
+    sourced(reader, timeout, |said: &TimeoutConf| said.connect)
 }
 
 /// Returns a value of a conf, and its origin.
 pub(super) fn sourced<C: PolicyConf, T>(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     merged: Option<&Merged>,
     read: fn(&C) -> Option<T>,
 ) -> Option<Sourced<T>> {
-    together(view, merged, read, |said| read(said).is_some())
+    together(reader, merged, read, |said| read(said).is_some())
 }
 
 /// Returns a value that several policies may set together, with the most important one that sets any of it as
 /// origin.
 fn together<C: PolicyConf, T>(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     merged: Option<&Merged>,
     read: fn(&C) -> Option<T>,
     has_a_word: impl Fn(&C) -> bool,
 ) -> Option<Sourced<T>> {
     let merged = merged?;
     let value = read(merged.said()?)?;
-    Some(Sourced { value, origin: who_said(view, merged, has_a_word)? })
+    Some(Sourced { value, origin: who_said(reader, merged, has_a_word)? })
 }
 
 /// Where lines go; what cannot be done becomes a warning.
@@ -103,12 +103,12 @@ pub(super) fn access_logs(
 
 /// Returns the most important of the merged policies that sets a value, which is the one that merging keeps.
 fn who_said<C: PolicyConf>(
-    view: &View<'_>,
+    reader: &Reader<'_>,
     merged: &Merged,
     says: impl Fn(&C) -> bool,
 ) -> Option<PolicyOrigin> {
     let says = |origin: &&PolicyOrigin| {
-        let Some(Spec::Policy(policy)) = view.by_id(&origin.policy).map(|resource| resource.spec()) else {
+        let Some(Spec::Policy(policy)) = reader.by_id(&origin.policy).map(|resource| resource.spec()) else {
             return false;
         };
         origin.item.and_then(|item| policy.to.get(item)).and_then(|item| C::of(&item.conf)).is_some_and(&says)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::policy::{LoadBalancer, Percent};
+use model::policy::{LoadBalancer, Locality, Percent};
 use plan::{ClusterSettings, ProxyProtocol, Sourced};
 use serde_json::{Map, Value, json};
 
@@ -148,10 +148,26 @@ pub(in crate::envoy) fn with_header(
     Some(extension("envoy.transport_sockets.upstream_proxy_protocol", message, object(config)))
 }
 
-/// Sets the failover threshold of a priority: Envoy takes a factor by which the healthy share is overestimated.
-pub(super) fn fail_over(assignment: &mut Value, settings: &ClusterSettings) {
+/// Makes localities get the shares of the groups of endpoints that they stand for. Envoy cannot refuse connections
+/// in panic beside it: as in the reference, that is left out.
+pub(super) fn prefer_near(tree: &mut Value, settings: &ClusterSettings) {
+    let has_groups = settings.locality.as_ref().is_some_and(|said| match &said.value {
+        Locality::Rules { affinity, failover: _, threshold: _ } => !affinity.is_empty(),
+        Locality::Ignored | Locality::OwnZoneFirst => false,
+    });
+    if has_groups {
+        if let Some(common) = tree.get_mut("commonLbConfig").and_then(Value::as_object_mut) {
+            common.shift_remove("zoneAwareLbConfig");
+        }
+        tree["commonLbConfig"]["localityWeightedLbConfig"] = json!({});
+    }
+}
+
+/// Sets the failover threshold of a priority: Envoy takes a factor by which the healthy share is overestimated. The
+/// reference takes whole ones, rounded down: at 70 % each endpoint that fails counts.
+pub(in crate::envoy) fn fail_over(assignment: &mut Value, settings: &ClusterSettings) {
     if let Some(threshold) = settings.failover_threshold().map(Percent::as_f64).filter(|share| *share > 0.0) {
-        let factor = (10_000.0 / threshold).round() as u32;
+        let factor = (100.0 / threshold).floor() as u32 * 100;
         assignment["policy"] = json!({ "overprovisioningFactor": factor.max(100) });
     }
 }

@@ -183,6 +183,7 @@ fn nobody(index: usize) -> Endpoint {
         address: format!("127.{}.{}.1", index / 250 + 1, index % 250 + 1),
         port: 0,
         weight: 1,
+        group: None,
         tags: model::Tags::default(),
         labels: model::Labels::default(),
         offered_by: String::new(),

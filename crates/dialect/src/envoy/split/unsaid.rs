@@ -64,6 +64,13 @@ pub(super) fn of_split(
     let clusters = || split.iter().filter_map(Backend::cluster).filter_map(|name| destinations.get(name));
     for cluster in clusters() {
         remarks.extend(no_growth(cluster));
+        let refuses = cluster.settings.refuses_in_panic.as_ref().filter(|refuses| refuses.value);
+        if let Some(refuses) = refuses.filter(|_| cluster.endpoints.iter().any(|it| it.group.is_some())) {
+            remarks.push(format!(
+                "{}: Envoy cannot refuse connections in panic where near endpoints are preferred by tags: it uses them all",
+                refuses.origin
+            ));
+        }
     }
     let counts_together = |cluster: &Cluster| {
         cluster.settings.max_connections.is_some() || cluster.settings.max_pending_connections.is_some()

@@ -1,6 +1,6 @@
 //! Reader of the `default` of a MeshPassthrough.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 
 use crate::draft::fields::Fields;
@@ -58,7 +58,22 @@ fn network(address: &str, prefix: Option<&str>) -> Option<PassthroughTo> {
     let address: IpAddr = address.parse().ok()?;
     let bits = if address.is_ipv4() { 32 } else { 128 };
     let prefix = prefix.map_or(Some(bits), |prefix| prefix.parse().ok())?;
-    (prefix <= bits).then_some(PassthroughTo::Network { address, prefix })
+    (prefix <= bits).then_some(PassthroughTo::Network { address: first(address, prefix), prefix })
+}
+
+/// Returns the first address of a network.
+fn first(address: IpAddr, prefix: u8) -> IpAddr {
+    let behind = |bits: u8| u32::from(bits.saturating_sub(prefix));
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(behind(32)).unwrap_or_default();
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(behind(128)).unwrap_or_default();
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    }
 }
 
 /// Reads a host name, which is known only if clients send one; a plain connection has none.

@@ -16,6 +16,7 @@ pub(crate) fn external_service(body: &mut Body<'_>, context: &Context<'_>) -> Sp
     } else {
         body.spec.violate("networking", "should have networking");
     }
+    let is_dialled_by_host = networking.flag("disableHostDNSEntry") != Some(true);
     let tls = tls(networking.object("tls"));
     let (tags, path) = (tags::read(&mut body.spec, "tags"), body.spec.at("tags"));
     protocol::check_tag(&body.spec, &path, &tags, context.profile);
@@ -23,7 +24,7 @@ pub(crate) fn external_service(body: &mut Body<'_>, context: &Context<'_>) -> Sp
     if context.profile.external_service_differs_from_host() && tags.service() == Some(&host) {
         body.spec.violate_at(path.key(SERVICE_TAG), "cannot be the same as networking.address");
     }
-    Spec::ExternalService(ExternalService { tags, host, port, tls })
+    Spec::ExternalService(ExternalService { tags, host, port, is_dialled_by_host, tls })
 }
 
 /// Reads `host:port`, or `[host]:port` if the host has colons.

@@ -1,20 +1,22 @@
 //! Outbounds of virtual IPs, for proxies that the kernel redirects connections to (spec 04 §2).
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use model::reference::SERVICE_TAG;
-use model::topology::{DataplaneOutbound, MeshServicesMode, OutboundTarget};
+use model::topology::{DataplaneOutbound, ExternalService, MeshServicesMode, OutboundTarget};
 use model::{Kind, Resource, Spec, Tags};
 
 use super::reachable;
 use crate::dialled::{Dialled, DialledTarget};
+use crate::routing::endpoints::external;
 use crate::routing::facts::Facts;
 use crate::view::View;
 
 /// Returns one outbound for each virtual IP and port that the proxy may reach.
 pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
     let mut dialled = Vec::new();
-    if facts.mesh_services != MeshServicesMode::Disabled && facts.profile.has_real_outbounds() {
+    if facts.profile.has_real_outbounds() {
         for kind in [Kind::MeshService, Kind::MeshMultiZoneService, Kind::MeshExternalService] {
             for resource in view.of_kind(kind) {
                 of_resource(view, facts, resource, &mut dialled);
@@ -22,7 +24,7 @@ pub(super) fn of_proxy(view: &View<'_>, facts: &Facts<'_>) -> Vec<Dialled> {
         }
     }
     if facts.mesh_services != MeshServicesMode::Exclusive && facts.profile.has_tag_outbounds() {
-        of_tags(view, &mut dialled);
+        of_tags(view, facts, &mut dialled);
     }
     dialled.retain(|outbound| !is_own_inbound(view, outbound));
     dialled
@@ -66,9 +68,11 @@ fn ports(ports: &[model::topology::ServicePort]) -> Vec<(u16, String)> {
 /// Port of the virtual IP of a tag-based service.
 const TAG_PORT: u16 = 80;
 
-/// Adds the virtual IPs of tag-based services. Those in outbounds of the Dataplane are used as they are, and
-/// replace the generated one of the same service.
-fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
+/// Adds the virtual IPs of tag-based services; one outside the mesh is dialled at its own port too, and at its host.
+/// Those in outbounds of the Dataplane are used as they are, and replace the generated one of the same service.
+fn of_tags(view: &View<'_>, facts: &Facts<'_>, dialled: &mut Vec<Dialled>) {
+    let outside: Vec<&ExternalService> =
+        external::of_mesh(view.reader(), facts).into_iter().map(|(_, spec)| spec).collect();
     let written: Vec<(&str, u16, &str)> = view.dataplane().outbound.iter().filter_map(written).collect();
     let mut seen = BTreeSet::new();
     let mut add = |address: String, port: u16, service: &str| {
@@ -78,8 +82,15 @@ fn of_tags(view: &View<'_>, dialled: &mut Vec<Dialled>) {
         }
     };
     for (service, address) in view.reader().tag_addresses(view.mesh_name()) {
-        if !written.iter().any(|(_, _, by_hand)| *by_hand == service) {
-            add(address.to_string(), TAG_PORT, service);
+        if written.iter().any(|(_, _, by_hand)| *by_hand == service) {
+            continue;
+        }
+        add(address.to_string(), TAG_PORT, service);
+        for spec in outside.iter().filter(|spec| spec.tags.service() == Some(service)) {
+            add(address.to_string(), spec.port, service);
+            if spec.is_dialled_by_host && spec.host.parse::<IpAddr>().is_ok() {
+                add(spec.host.clone(), spec.port, service);
+            }
         }
     }
     for (address, port, service) in written {
@@ -95,7 +106,7 @@ fn written(outbound: &DataplaneOutbound) -> Option<(&str, u16, &str)> {
 }
 
 fn is_loopback(address: &str) -> bool {
-    address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn vips(resource: &Resource) -> Vec<&str> {

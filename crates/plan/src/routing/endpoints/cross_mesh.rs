@@ -53,6 +53,7 @@ fn listeners<'a>(
             address: address.clone(),
             port: u32::from(listener.port),
             weight: 1,
+            group: None,
             tags,
             labels: Labels::default(),
             offered_by: resource.describe(),

@@ -47,7 +47,7 @@ pub(in crate::routing) fn of_external_service(
     resource: &Resource,
     spec: &ExternalService,
 ) -> Option<ExternalTls> {
-    let ExternalService { tags: _, host, port: _, tls } = spec;
+    let ExternalService { tags: _, host, port: _, is_dialled_by_host: _, tls } = spec;
     let Written { server_name, verification, alt_names: _, authority, client, min, max } = tls.as_ref()?;
     let name = server_name.as_ref().unwrap_or(host);
     // an address is no server name

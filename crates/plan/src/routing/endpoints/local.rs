@@ -45,11 +45,22 @@ pub(in crate::routing) fn of_mesh_service(
     };
     let mut found = Found::new();
     for (owner, dataplane) in selected(reader, facts.mesh_name, service) {
+        if !is_selected_while_healthy(&service.selector, dataplane) {
+            continue;
+        }
         for inbound in dataplane.inbound.iter().filter(|inbound| inbound.is_healthy() && takes(inbound)) {
             found.push((owner, endpoint(reader, facts, (owner, dataplane), inbound, 1)));
         }
     }
     newest::of_each_address(found)
+}
+
+/// Returns `true` if the tags by which a Dataplane is selected are on inbounds that are ready: one whose inbounds are
+/// not has no endpoint of the service, at other ports either.
+fn is_selected_while_healthy(selector: &ServiceSelector, dataplane: &Dataplane) -> bool {
+    let ServiceSelector::Tags(tags) = selector else { return true };
+    let mut healthy = dataplane.inbound.iter().filter(|inbound| inbound.is_healthy());
+    tags.is_empty() || healthy.any(|inbound| tags.matches(&inbound.tags))
 }
 
 /// Returns the endpoints of a local MeshService whose destination name is the tag value; they then come first (spec
@@ -114,6 +125,7 @@ fn endpoint(
         address: reader.dialled_at(dataplane.advertised_address.as_deref().unwrap_or(own_address)),
         port: u32::from(inbound.port),
         weight,
+        group: None,
         tags: inbound.tags.clone(),
         labels: labels.unwrap_or_default(),
         offered_by: resource.describe(),

@@ -38,7 +38,8 @@ pub(super) fn of_each_address(found: Found<'_>) -> Vec<Endpoint> {
 
 /// Returns `true` if two endpoints are equal, whatever resource offers them.
 fn is_same(one: &Endpoint, other: &Endpoint) -> bool {
-    let Endpoint { priority, zone, address, port, weight, tags, labels: _, offered_by: _, via } = one;
+    let Endpoint { priority, zone, address, port, weight, group: _, tags, labels: _, offered_by: _, via } =
+        one;
     (address, port) == (&other.address, &other.port)
         && (priority, zone, weight, tags, via)
             == (&other.priority, &other.zone, &other.weight, &other.tags, &other.via)

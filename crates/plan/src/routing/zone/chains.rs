@@ -63,7 +63,8 @@ impl Chains {
     }
 
     /// Adds the tag sets by which a service that is passed on is dialled; `by`: the resource that offers it. They
-    /// choose among its endpoints by the tags that not all of them have.
+    /// choose among its endpoints by the tags that not all of them have. Returns its cluster, which there is if one of
+    /// them was free.
     pub(super) fn pass_on(
         &mut self,
         facts: &Facts<'_>,
@@ -71,7 +72,7 @@ impl Chains {
         destinations: &[Destination],
         mut endpoints: Vec<Endpoint>,
         by: &PolicyOrigin,
-    ) {
+    ) -> Option<&mut Cluster> {
         let name = format!("{}:{service}", facts.mesh_name);
         let mut subsets = BTreeSet::new();
         let before = self.routes.len();
@@ -98,8 +99,9 @@ impl Chains {
             endpoints.sort_by(Endpoint::by_place);
             let kind = ClusterKind::Zone { subsets };
             let cluster = Cluster::plain(name.clone(), service.to_owned(), kind, endpoints);
-            self.clusters.insert(name, cluster);
+            self.clusters.insert(name.clone(), cluster);
         }
+        self.clusters.get_mut(&name)
     }
 
     /// Adds a port of a real service that is passed on; `by`: the service.

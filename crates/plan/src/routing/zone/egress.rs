@@ -4,8 +4,12 @@
 //! mesh TLS of the mesh ends here, by an identity of that mesh, `spiffe://<mesh>/zone-egress`; permissions are
 //! checked, and the destination outside is dialled.
 
+mod treatment;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use treatment::Treatment;
 
 use model::reference::ZONE_TAG;
 use model::topology::{ExternalService, Mesh, MeshExternalService, MtlsMode, ZoneEgress};
@@ -14,14 +18,14 @@ use model::{Kind, Resource, ResourceName, Spec, Tags};
 use super::chains::Chains;
 use super::destinations::{self, Destination};
 use crate::plan::{
-    Cluster, ClusterKind, Endpoint, ExternalTls, Identity, Mtls, OutsideTls, Permissions, Plan, PolicyOrigin,
-    Proxy, ProxyId, Terminated, TlsParams, Trust,
+    Cluster, ClusterKind, ClusterSettings, Endpoint, ExternalTls, Identity, Mtls, OutsideTls, Permissions,
+    Plan, PolicyOrigin, Proxy, ProxyId, Terminated, TlsParams, Trust,
 };
 use crate::reader::Reader;
 use crate::routing::endpoints::{external, external_tls, zones};
 use crate::routing::facts::Facts;
 use crate::routing::permissions::{self, Exits};
-use crate::routing::{names, protocol, sni};
+use crate::routing::{locality, names, protocol, sni};
 
 /// Service name of zone egresses in certificates of the mesh CA.
 const SERVICE: &str = "zone-egress";
@@ -41,7 +45,8 @@ pub(crate) fn plan_egress(reader: &Reader<'_>, name: &ResourceName) -> Option<Pl
         let mesh_name = by.meta().name.as_str();
         let facts = Facts::of_zone(reader, mesh_name, zone, unified);
         if let Some(mtls) = identity(mesh, mesh_name, unified) {
-            Exit { reader, facts, mesh, by, mtls: Arc::new(mtls) }.add_to(&mut chains);
+            let treatment = Treatment::of(reader, mesh_name);
+            Exit { reader, facts, mesh, by, mtls: Arc::new(mtls), treatment }.add_to(&mut chains);
         }
     }
     let called = match unified {
@@ -74,6 +79,7 @@ struct Exit<'r, 'a> {
     mesh: &'a Mesh,
     by: &'a Resource,
     mtls: Arc<Mtls>,
+    treatment: Treatment<'r, 'a>,
 }
 
 impl Exit<'_, '_> {
@@ -99,7 +105,13 @@ impl Exit<'_, '_> {
             let Some(service) = tags.service().filter(|service| seen.insert(service)) else { continue };
             let endpoints = zones::of_egress(reader, facts, service).into_iter();
             let endpoints = endpoints.map(|endpoint| self.of_mesh(endpoint)).collect();
-            chains.pass_on(facts, service, &destinations, endpoints, &PolicyOrigin::of(by));
+            let cluster = chains.pass_on(facts, service, &destinations, endpoints, &PolicyOrigin::of(by));
+            if let Some((cluster, said)) = cluster.zip(self.treatment.locality_of(service)) {
+                let endpoints = std::mem::take(&mut cluster.endpoints);
+                cluster.endpoints =
+                    locality::arranged_at_egress(endpoints, &said.value, facts.zone.as_deref());
+                cluster.settings.locality = Some(said);
+            }
         }
         for service in services {
             let named = outside.iter().filter(|(_, spec)| spec.tags.service() == Some(service));
@@ -204,7 +216,12 @@ impl Exit<'_, '_> {
         tls: Option<ExternalTls>,
     ) -> Cluster {
         let kind = ClusterKind::External { protocol: service.protocol, tls: tls.into() };
-        Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
+        let settings = match self.facts.profile.external_services_leave_by_egress() {
+            true => self.treatment.of_service(&resource.id()),
+            false => ClusterSettings::default(),
+        };
+        let resource = Some(resource.describe());
+        Cluster { resource, settings, ..Cluster::plain(name, known_as, kind, endpoints) }
     }
 
     /// Returns the termination of mesh TLS here.

@@ -8,11 +8,15 @@ use model::{Resource, Tags};
 
 use super::chains::Chains;
 use super::services;
-use crate::plan::{Cluster, ClusterKind, Endpoint, Listener, PolicyOrigin, Terminated, TlsParams, Warning};
+use crate::plan::{
+    Cluster, ClusterKind, ClusterSettings, Endpoint, Listener, PolicyOrigin, Terminated, TlsParams, Warning,
+};
 use crate::routing::endpoints::{egresses, external};
 use crate::routing::facts::Facts;
+use crate::routing::of_inbounds::Treating;
 use crate::routing::permissions::Permitting;
-use crate::routing::{names, sni};
+use crate::routing::settings::{self, SaidOfCluster};
+use crate::routing::{ProxyRules, names, sni};
 use crate::rules::InboundKey;
 use crate::view::View;
 
@@ -29,6 +33,7 @@ pub(in crate::routing) struct Carried {
 pub(in crate::routing) fn of_proxy(
     view: &View<'_>,
     facts: &Facts<'_>,
+    rules: &ProxyRules,
     dialled: &BTreeMap<String, Cluster>,
     warnings: &mut Vec<Warning>,
 ) -> Carried {
@@ -42,7 +47,10 @@ pub(in crate::routing) fn of_proxy(
         warnings.push(text.to_owned().into());
         return carried;
     }
+    let treating = Treating::of(view);
     for listener in listeners {
+        let address = listener.address.as_deref().unwrap_or(&view.dataplane().address);
+        let key = InboundKey { address: address.to_owned(), port: listener.port };
         let mut chains = Chains::beside(dialled);
         match listener.kind {
             ZoneListenerType::ZoneIngress => {
@@ -50,11 +58,17 @@ pub(in crate::routing) fn of_proxy(
                     add_port(&mut chains, service, port, endpoints);
                 });
             }
-            ZoneListenerType::ZoneEgress => add_outside(&mut chains, view, facts, listener),
+            ZoneListenerType::ZoneEgress => add_outside(&mut chains, view, facts, rules, (listener, &key)),
         }
         if !chains.routes.is_empty() {
-            let address = listener.address.as_deref().unwrap_or(&view.dataplane().address);
-            carried.listeners.push(chains.listener(called(listener), true, address, listener.port));
+            let called = called(listener);
+            let settings = treating.connections(&key, &called, warnings);
+            let listener = chains.listener(called, true, address, listener.port);
+            carried.listeners.push(Listener { settings, ..listener });
+        }
+        let connect_timeout = treating.connect_timeout(&key);
+        for cluster in chains.clusters.values_mut().filter(|it| matches!(it.kind, ClusterKind::Zone { .. })) {
+            cluster.connect_timeout.clone_from(&connect_timeout);
         }
         carried.clusters.append(&mut chains.clusters);
         warnings.append(&mut chains.warnings);
@@ -86,17 +100,21 @@ fn add_port(chains: &mut Chains, resource: &Resource, port: &ServicePort, endpoi
 
 /// Adds the services outside the mesh that are reached from this zone. Without an identity of its own the proxy
 /// terminates no TLS.
-fn add_outside(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>, listener: &ZoneListener) {
+fn add_outside(
+    chains: &mut Chains,
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    rules: &ProxyRules,
+    (listener, key): (&ZoneListener, &InboundKey),
+) {
     let called = called(listener);
     let Some(mtls) = facts.mtls.as_ref().filter(|mtls| mtls.has_workload_identity()) else {
         let text = format!("{called} is not opened: no MeshIdentity gives the proxy an identity");
         chains.warnings.push(text.into());
         return;
     };
-    let address = listener.address.as_deref().unwrap_or(&view.dataplane().address);
-    let key = InboundKey { address: address.to_owned(), port: listener.port };
     let permitting = Permitting::of(view, Some(mtls), &mut chains.warnings);
-    let permissions = permitting.to(&key, &Tags::default(), &mut chains.warnings);
+    let permissions = permitting.to(key, &Tags::default(), &mut chains.warnings);
     for (resource, service) in external::services(view.reader(), facts) {
         let ended = Terminated {
             mtls: Arc::clone(mtls),
@@ -110,7 +128,7 @@ fn add_outside(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>, listener
         let id = resource.id().with_section(service.port.to_string());
         match sni::readable_sni(&id) {
             Ok(sni) => {
-                let cluster = cluster(facts, resource, service, id.to_string());
+                let cluster = cluster(view, facts, rules, (resource, service), id.to_string());
                 chains.let_out(facts.profile, [(sni, PolicyOrigin::of(resource))], cluster, ended);
             }
             Err(why) => chains.warnings.push(format!("{} is not carried: {why}", resource.describe()).into()),
@@ -118,9 +136,30 @@ fn add_outside(chains: &mut Chains, view: &View<'_>, facts: &Facts<'_>, listener
     }
 }
 
-fn cluster(facts: &Facts<'_>, resource: &Resource, service: &MeshExternalService, name: String) -> Cluster {
+/// Returns the cluster of a service outside the mesh: what policies say to the proxy about it holds for those who
+/// leave by it, too.
+fn cluster(
+    view: &View<'_>,
+    facts: &Facts<'_>,
+    rules: &ProxyRules,
+    (resource, service): (&Resource, &MeshExternalService),
+    name: String,
+) -> Cluster {
     let (endpoints, tls) = external::of_egress(facts, resource, service);
     let kind = ClusterKind::External { protocol: service.protocol, tls: tls.into() };
     let known_as = names::destination(&resource.id(), service.port, false);
-    Cluster { resource: Some(resource.describe()), ..Cluster::plain(name, known_as, kind, endpoints) }
+    let id = resource.id();
+    let said = SaidOfCluster {
+        timeout: rules.timeout.for_resource(&id),
+        load_balancing: rules.load_balancing.for_resource(&id),
+        health_check: rules.health_check.for_resource(&id),
+        circuit_breaker: rules.circuit_breaker.for_resource(&id),
+    };
+    Cluster {
+        resource: Some(resource.describe()),
+        connect_timeout: settings::connect_timeout(view.reader(), said.timeout),
+        // the preference of zones means nothing to what is in none
+        settings: ClusterSettings { locality: None, ..settings::of_cluster(view.reader(), said, None) },
+        ..Cluster::plain(name, known_as, kind, endpoints)
+    }
 }

@@ -18,7 +18,7 @@ pub(super) fn read(mut fields: Fields<'_>, own_address: &str, profile: Profile) 
         service_address: fields.text("serviceAddress"),
         name: fields.text("name"),
         state: state(fields),
-        ready: fields.object("health").flag("ready"),
+        ready: is_ready(fields),
         protocol: protocol::read(fields, "protocol", profile),
         tags: tags::read(fields, "tags"),
     };
@@ -71,4 +71,11 @@ fn service_probe(fields: &mut Fields<'_>) {
             probe.violate(threshold, "must have a positive value");
         }
     }
+}
+
+/// Reads whether an inbound is ready by its health; `None`: it has none. The API of Kuma leaves `ready: false` out.
+fn is_ready(fields: &mut Fields<'_>) -> Option<bool> {
+    let has_health = fields.has("health");
+    let ready = fields.object("health").flag("ready");
+    has_health.then(|| ready.unwrap_or_default())
 }
