@@ -17,6 +17,7 @@ use model::problems::{SHOWN, Shown};
 use model::{Kind, Resource, ResourceKey, Severity};
 use serde_json::{Value, json};
 
+use crate::ports::{self, PORTS};
 use crate::store::{Expected, Store, StoreError, Stored};
 
 /// Time that a proxy may be away before its Dataplane is removed.
@@ -115,6 +116,12 @@ impl Arrivals {
             });
             return Err(NotTaken::Invalid(said.collect::<Vec<_>>().join("; ")));
         };
+        if ports::of(&resource) > PORTS {
+            let said = format!(
+                "networking: a proxy brings {PORTS} inbounds and outbounds at most: store the Dataplane instead"
+            );
+            return Err(NotTaken::Invalid(said));
+        }
         match resource.kind() {
             Kind::Dataplane | Kind::ZoneIngress | Kind::ZoneEgress => Ok(resource),
             kind => Err(NotTaken::Invalid(format!("type: a {kind} is no proxy"))),
@@ -229,6 +236,22 @@ mod tests {
         let key = ResourceKey::new(Kind::Mesh, "", "default");
         store.put(&key, json!({ "type": "Mesh", "name": "default" }), Expected::Any).await.unwrap();
         Arrivals::new(store, Options::default(), true)
+    }
+
+    #[tokio::test]
+    async fn a_proxy_brings_so_many_ports_and_no_more() {
+        let with = |ports: usize| {
+            let inbounds: Vec<Value> = (1..=ports)
+                .map(|port| json!({ "port": port, "tags": { "kuma.io/service": "web" } }))
+                .collect();
+            let networking = json!({ "address": "127.0.0.1", "inbound": inbounds });
+            json!({ "type": "Dataplane", "mesh": "default", "name": "web-1", "networking": networking })
+                .to_string()
+        };
+        let arrivals = arrivals().await;
+        assert!(arrivals.read(&with(PORTS)).is_ok());
+        let refused = arrivals.read(&with(PORTS + 1)).unwrap_err().to_string();
+        assert!(refused.contains("10000 inbounds and outbounds at most"), "{refused}");
     }
 
     #[tokio::test]

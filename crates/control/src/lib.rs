@@ -25,6 +25,7 @@ pub mod jobs;
 mod listen;
 pub mod page;
 pub mod plain_file;
+mod ports;
 pub mod replicas;
 pub mod rollouts;
 pub mod run;

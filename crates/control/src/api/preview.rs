@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use change::addresses::Filler;
 use change::preview::{OpenConnections, Preview, State, overlay, preview, stored};
 use change::{Content, Entry, Ledger};
@@ -18,6 +18,7 @@ use super::caller::Role;
 use super::operation::{Body, Operation, Outcome};
 use super::refusal::{Invalid, Refusal};
 use super::request::ApiRequest;
+use crate::ports::{self, PORTS};
 use crate::store::Selection;
 
 const TITLE: &str = "Could not preview a change";
@@ -35,6 +36,14 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn foretold(request: ApiRequest) -> Outcome {
     let put = proposed(&request)?;
+    let asked: usize = put.iter().map(|entry| ports::of(&entry.resource)).sum();
+    if asked > PORTS && request.caller.role() < Role::Writer {
+        let detail = format!(
+            "a preview for a reader plans {PORTS} inbounds and outbounds at most, and these are {asked}: let a writer ask, or \
+             preview them with `meshtcp preview` on files"
+        );
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, TITLE, detail));
+    }
     let listing = request.api().store.list(&Selection::default()).await;
     let listing = listing.map_err(|error| Refusal::of_store(TITLE, &error))?;
     let inner = request.api.inner.clone();

@@ -6,7 +6,7 @@ use meshtcp_control::api::{Role, Setup};
 use meshtcp_control::identity::{Bearer, Claims};
 use meshtcp_control::store::Expected;
 use model::{Kind, ResourceKey};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -323,6 +323,14 @@ async fn a_preview_changes_nothing_is_for_readers_and_shows_no_secret() {
     let reply = preview(&reader, r#"{"type":"Secret","mesh":"default","name":"s","data":"YQ=="}"#).await;
     assert_eq!((reply.status, &reply.json()["resources"]), (200, &json!([])));
     assert!(!reply.body.contains(&base64("hunter2")), "{}", reply.body);
+    // whose plan takes more than their document
+    let inbounds: Vec<Value> =
+        (1..=10_001).map(|port| json!({ "port": port, "tags": { "kuma.io/service": "a" } })).collect();
+    let networking = json!({ "address": "127.0.0.1", "inbound": inbounds });
+    let large = json!({ "type": "Dataplane", "mesh": "default", "name": "x", "networking": networking });
+    let reply = preview(&reader, &large.to_string()).await;
+    assert_eq!(reply.status, 413, "{}", reply.body);
+    assert!(reply.body.contains("these are 10001"), "{}", reply.body);
     assert_eq!(server.store.revision().await.unwrap(), before);
 }
 
