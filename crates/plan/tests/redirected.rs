@@ -103,6 +103,25 @@ fn a_policy_for_a_proxy_that_nothing_is_redirected_to_is_told() {
 }
 
 /// A policy about destinations.
+#[test]
+fn a_strict_proxy_takes_its_own_ports_only_unless_it_has_none() {
+    let mesh = "type: Mesh\nname: default\nmtls: { enabledBackend: ca, backends: [ { name: ca, type: builtin } ] }\n---";
+    let announced = Some(ProxyFeatures { strict_inbound_ports: true, ..ProxyFeatures::default() });
+    let only = |proxy: &str| {
+        planned(&format!("{mesh}{proxy}{REDIRECTED}"), announced.clone()).redirected.unwrap().only
+    };
+    let twice = PROXY.replace(
+        "inbound: [ {",
+        "inbound: [ { port: 81, tags: { kuma.io/service: a } }, { address: 10.0.0.2, port: 80, tags: { kuma.io/service: b } }, {",
+    );
+    assert_eq!((only(PROXY), only(&twice)), (Some(vec![80]), Some(vec![81, 80])), "each port once");
+    let gateway = PROXY.replace(
+        "inbound: [ { port: 80, tags: { kuma.io/service: web, kuma.io/protocol: tcp } } ]",
+        "gateway: { type: DELEGATED, tags: { kuma.io/service: web } }",
+    );
+    assert_eq!(only(&gateway), None, "clients outside of the mesh reach a gateway");
+}
+
 fn about(kind: &str, destination: &str, default: &str) -> String {
     format!(
         "---\ntype: {kind}\nmesh: default\nname: it\nspec: {{ targetRef: {{ kind: Mesh }}, to: [ {{ targetRef: {destination}, \

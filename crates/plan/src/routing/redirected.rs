@@ -47,7 +47,8 @@ pub(super) fn redirected(
     }
     let is_closed = match mtls {
         _ if acts => terminated().all(|terminated| !terminated.permissive),
-        Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive,
+        // who has no inbounds serves clients outside of the mesh, as a delegated gateway does
+        Some(mtls) => view.features().strict_inbound_ports && !mtls.permissive && !inbounds.is_empty(),
         None => false,
     };
     let mut ports: Vec<u16> = Vec::new();

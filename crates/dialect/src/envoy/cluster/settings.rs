@@ -25,7 +25,8 @@ pub(in crate::envoy) fn choose(tree: &mut Value, settings: &ClusterSettings) {
         }
         Some(LoadBalancer::Random) => ("RANDOM", "", Value::Null),
         Some(LoadBalancer::RingHash { min_size, max_size, murmur }) => {
-            let function = if murmur { "MURMUR_HASH_2" } else { "XX_HASH" };
+            // the other one is Envoy's own
+            let function = murmur.then_some("MURMUR_HASH_2");
             let config = json!({ "minimumRingSize": min_size.map(long), "maximumRingSize": max_size.map(long), "hashFunction": function });
             ("RING_HASH", "ringHashLbConfig", config)
         }

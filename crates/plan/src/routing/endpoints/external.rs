@@ -51,7 +51,11 @@ pub(super) fn of_service(
         true => egresses::of_real_services(reader, facts),
         false => egresses::proxies(reader, facts),
     };
-    let endpoints = through(gates, facts, service.resource, &tags);
+    let mut endpoints = through(gates, facts, service.resource, &tags);
+    // what belongs to other zones is a failover, whatever the mesh says about tags (spec 06 no. 66)
+    if tags.get(ZONE_TAG).is_some_and(|zone| facts.is_remote(zone)) && always_by_egress {
+        endpoints.iter_mut().for_each(|endpoint| endpoint.priority = 1);
+    }
     let direct = endpoints.is_empty().then_some(DirectAccess { endpoints: real, tls });
     Offer {
         endpoints,
