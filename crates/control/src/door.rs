@@ -8,6 +8,7 @@
 //! An idle caller occupies a place for seconds and not for ever, and callers from other hosts never take the last
 //! places: those are for callers from this host, who may help.
 
+mod answers;
 mod descriptors;
 mod followers;
 mod own;

@@ -38,7 +38,7 @@ use crate::{ResourceSet, TypeUrl, Version};
 use arrival::Arrival;
 pub use bad_request::BadRequest;
 pub use budget::NameBudget;
-use budget::{STREAM_BYTES, Share};
+use budget::{STREAM_BYTES, Share, TOO_MANY};
 use feed::{Feed, InFlight, Remembered};
 pub use pacing::PATIENCE;
 use pacing::Wait;
@@ -161,7 +161,7 @@ impl<P: Protocol> Subscription<P> {
         }
         self.identify(node)?;
         if type_url.len() > TYPE_BYTES || change.cost() > STREAM_BYTES {
-            return Err(BadRequest::TooManyNames);
+            return Err(TOO_MANY);
         }
         let type_url = TypeUrl::new(type_url);
         if !peer::is_spoken(&type_url, self.spoken()) {

@@ -169,7 +169,7 @@ impl<P: StreamProtocol> Stream<P> {
             BadRequest::Overdrawn { .. } => (Reason::Names, Code::ResourceExhausted),
             BadRequest::NoType
             | BadRequest::TooManyTypes
-            | BadRequest::TooManyNames
+            | BadRequest::TooManyNames { .. }
             | BadRequest::NoNode
             | BadRequest::NotSpoken(_)
             | BadRequest::OtherNode { .. } => (Reason::Protocol, Code::InvalidArgument),

@@ -9,7 +9,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use super::Paced;
+use super::{Paced, answers};
 
 /// Limit on the head of a request, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -34,7 +34,8 @@ impl Requests {
         let service = tower::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(from.clone());
             let mut router = router.clone();
-            tower::Service::call(&mut router, request.map(axum::body::Body::new))
+            let answered = tower::Service::call(&mut router, request.map(axum::body::Body::new));
+            async move { answered.await.map(answers::admit) }
         });
         let mut builder = hyper::server::conn::http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(HEAD_BYTES);

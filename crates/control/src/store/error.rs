@@ -1,8 +1,9 @@
 //! Errors of stores.
 
+use std::time::Duration;
+
 use model::ResourceKey;
 
-use super::turns::PATIENCE;
 use super::{Expected, Revision, Stored};
 
 /// Reason why a store did not do what it was asked.
@@ -54,10 +55,12 @@ pub enum StoreError {
         why: String,
     },
     /// The disk of the store does not answer.
-    #[error("{store}: its disk has not answered for {} s: {}", PATIENCE.as_secs(), of_begun(*.begun))]
+    #[error("{store}: its disk has not answered for {waited:?}: {}", of_begun(*.begun))]
     Silent {
         /// Description of the store.
         store: String,
+        /// Time that the caller waited.
+        waited: Duration,
         /// `true`: it was begun, and may still be done when the disk answers; `false`: it will not be done.
         begun: bool,
     },

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::StoreError;
 
 /// Limit on the time that a caller waits, for its turn and for the disk together.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// State of a disk, used by one blocking thread at a time. Cloning shares it.
 ///
@@ -45,7 +45,8 @@ impl<D: Send + 'static> Turns<D> {
         work: impl FnOnce(&mut D) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, StoreError> {
         let until = Instant::now() + self.patience;
-        let silent = |begun| StoreError::Silent { store: self.words.to_string(), begun };
+        let silent =
+            |begun| StoreError::Silent { store: self.words.to_string(), waited: self.patience, begun };
         let turn = timeout_at(until, Arc::clone(&self.disk).lock_owned()).await;
         let mut working = begin(turn.map_err(|_| silent(false))?, work);
         match timeout_at(until, &mut working).await {

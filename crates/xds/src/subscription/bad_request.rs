@@ -1,7 +1,6 @@
 //! Requests that violate the protocol.
 
 use super::MAX_TYPES;
-use super::budget::STREAM_BYTES;
 use crate::TypeUrl;
 
 /// Request that violates the protocol; the stream ends with `InvalidArgument`.
@@ -14,8 +13,11 @@ pub enum BadRequest {
     #[error("the stream asks for more than {MAX_TYPES} types of resources")]
     TooManyTypes,
     /// More bytes of names than the limit.
-    #[error("the names that the stream asks for take more than {} MiB", STREAM_BYTES >> 20)]
-    TooManyNames,
+    #[error("the names that the stream asks for take more than {} MiB", .limit >> 20)]
+    TooManyNames {
+        /// Limit for the stream, in bytes.
+        limit: usize,
+    },
     /// More bytes of names that nothing is published under than the control plane has left for all streams.
     #[error(
         "the streams of all proxies ask for too many names that nothing is published under: they may take {} MiB together, and this \

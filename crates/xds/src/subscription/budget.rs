@@ -10,6 +10,8 @@ use super::{BadRequest, Subscription};
 /// length. The same limit holds for those that it is owed an answer about.
 pub(super) const STREAM_BYTES: usize = 16 * 1024 * 1024;
 
+pub(super) const TOO_MANY: BadRequest = BadRequest::TooManyNames { limit: STREAM_BYTES };
+
 /// Limit on the names of all streams that nothing is published under, in bytes.
 const PROCESS_BYTES: usize = 256 * 1024 * 1024;
 
@@ -98,7 +100,7 @@ impl<P> Subscription<P> {
     pub(super) fn check_names(&self) -> Result<(), BadRequest> {
         let asked: usize = self.feeds.values().map(|feed| feed.interest.taken()).sum();
         let owed: usize = self.feeds.values().map(|feed| feed.owed.names.cost()).sum();
-        if asked.max(owed) > STREAM_BYTES { Err(BadRequest::TooManyNames) } else { Ok(()) }
+        if asked.max(owed) > STREAM_BYTES { Err(TOO_MANY) } else { Ok(()) }
     }
 }
 
