@@ -101,6 +101,8 @@ fn connections_are_seen_on_a_terminal_of_any_size() {
     top.shows("RESETS/S");
     assert!(top.tmux(&["resize-window", "-x", "80", "-y", "24"]).is_some());
     eventually("narrow again", || !top.screen().contains("RESETS/S"));
+    // a row that can be chosen
+    top.shows("v1");
     top.press(&["Enter"]);
     top.shows("endpoints of ");
     // the first line names the proxy
