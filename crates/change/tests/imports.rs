@@ -52,3 +52,22 @@ fn every_case_is_imported_as_it_should() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+#[test]
+fn a_virtual_service_of_many_hosts_and_entries_is_refused_before_it_is_a_large_route() {
+    let hosts: String = (0..1_000).map(|at| format!("{}h{at}", if at > 0 { ", " } else { "" })).collect();
+    let entry =
+        |port| format!("    - match: [{{port: {port}}}]\n      route: [{{destination: {{host: a}}}}]\n");
+    let entries: String = (1..1_000).map(entry).collect();
+    let text = format!(
+        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: wide, namespace: default}}\n\
+         spec:\n  hosts: [{hosts}]\n  tcp:\n{entries}"
+    );
+    let (documents, problems) = read("istio.yaml", &text);
+    assert!(problems.is_empty(), "{problems:?}");
+    let Imported { resources, notes } =
+        import(SourceSystem::Istio, &documents, "default", Profile::default());
+    let refused: Vec<String> = notes.iter().filter(|note| note.refused).map(ToString::to_string).collect();
+    assert!(resources.is_empty() && refused.len() == 1, "{refused:#?}");
+    assert!(refused[0].contains("spec.tcp[5]") && refused[0].contains("divide it"), "{refused:#?}");
+}

@@ -18,6 +18,9 @@ use super::Made;
 use super::note::Origin;
 use super::route::{Item, LISTENER_TAG, Route, Target};
 
+/// Limit on the destinations of a route, which are as many as hosts times entries of a VirtualService.
+const ITEMS: usize = 5_000;
+
 pub(super) fn import(documents: &[Document]) -> Made<'_> {
     let mut made = Made::default();
     let subsets = Subsets::of(documents, &mut made.notes);
@@ -104,6 +107,13 @@ impl<'a> Import<'a, '_> {
                         items.push(Item { to: json!({"kind": "Mesh"}), backends: backends.clone() });
                     }
                     Target::Mesh | Target::Labels(_) => {
+                        if items.len() + hosts.len() > ITEMS {
+                            let text = format!(
+                                "a route of more than {ITEMS} destinations: one for each of its hosts in each entry; divide it"
+                            );
+                            self.refuse(&field, text);
+                            return Vec::new();
+                        }
                         items.extend(
                             hosts
                                 .iter()
