@@ -29,7 +29,7 @@ fn oddity_beyond(metadata: &Metadata, most: u64) -> Option<String> {
 /// Reads a file. Never waits for a writer.
 ///
 /// # Errors
-/// It is no regular file, it is larger than [`LARGEST`], it has nothing to read yet, or the system reports an error.
+/// It is no regular file, it is larger than 64 MiB, it has nothing to read yet, or the system reports an error.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_up_to(path, LARGEST)
 }
@@ -55,7 +55,7 @@ pub fn read_up_to(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Reads what somebody has named: a file, or a FIFO or terminal, whose end is waited for.
 ///
 /// # Errors
-/// It is larger than [`LARGEST`], or the system reports an error.
+/// It is larger than 64 MiB, or the system reports an error.
 pub fn read_named(path: &Path) -> io::Result<Vec<u8>> {
     bounded(std::fs::File::open(path)?, LARGEST)
 }
