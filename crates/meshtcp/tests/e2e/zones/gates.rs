@@ -22,7 +22,12 @@ fn to_redis(places: &Places) -> Value {
 
 /// Data that a client receives that sends something to the ingress, and then nothing.
 fn hears(port: u16, says: &[u8]) -> String {
-    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut opened = None;
+    eventually("the gate listens", || {
+        opened = TcpStream::connect(("127.0.0.1", port)).ok();
+        opened.is_some()
+    });
+    let mut connection = opened.unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     // it may have been closed already
     let _ = connection.write_all(says);
