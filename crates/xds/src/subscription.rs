@@ -205,7 +205,7 @@ impl<P: Protocol> Subscription<P> {
                     let past = past(&mut self.memory);
                     feed.resume_with_versions(initial, past);
                 }
-                change_delta(feed, &subscribe, &unsubscribe, first);
+                feed.change_interest(&subscribe, &unsubscribe, first);
             }
             Change::Replace { names, version } => {
                 if nonce.is_empty() {
@@ -433,28 +433,5 @@ impl<P: Protocol> Subscription<P> {
 
     fn wake_by(&mut self, time: Duration) {
         self.wake_at = Some(self.wake_at.map_or(time, |other| other.min(time)));
-    }
-}
-
-fn change_delta(feed: &mut Feed, subscribe: &[String], unsubscribe: &[String], first: bool) {
-    for name in subscribe {
-        feed.interest.add(name);
-        if name == "*" {
-            feed.owed.answer = true;
-        } else if !(first && feed.holds(name)) {
-            // A repeated subscription to a known name asks for it again; on a new stream it is only a repetition.
-            feed.owed.names.insert(name.clone(), ());
-        }
-    }
-    for name in unsubscribe {
-        feed.interest.drop(name);
-        if name != "*" && feed.interest.covers(name) {
-            // Still covered by the wildcard: the client must learn its current state.
-            feed.owed.names.insert(name.clone(), ());
-        }
-        match name.as_str() {
-            "*" => feed.forget_uncovered(),
-            name => feed.forget_if_uncovered(name),
-        }
     }
 }

@@ -140,6 +140,31 @@ impl Feed {
         self.owed.names.retain(|name| interest.covers(name));
     }
 
+    /// Adds names to the interest of the client and takes others away, and notes what is owed for it. `first`: it is the
+    /// first request about the type.
+    pub(super) fn change_interest(&mut self, subscribe: &[String], unsubscribe: &[String], first: bool) {
+        for name in subscribe {
+            self.interest.add(name);
+            if name == "*" {
+                self.owed.answer = true;
+            } else if !(first && self.holds(name)) {
+                // A repeated subscription to a known name asks for it again; on a new stream it is only a repetition.
+                self.owed.names.insert(name.clone(), ());
+            }
+        }
+        for name in unsubscribe {
+            self.interest.drop(name);
+            if name != "*" && self.interest.covers(name) {
+                // Still covered by the wildcard: the client must learn its current state.
+                self.owed.names.insert(name.clone(), ());
+            }
+            match name.as_str() {
+                "*" => self.forget_uncovered(),
+                name => self.forget_if_uncovered(name),
+            }
+        }
+    }
+
     /// Forgets one resource, if the client no longer asks for it.
     pub(super) fn forget_if_uncovered(&mut self, name: &str) {
         if !self.interest.covers(name) {
