@@ -79,6 +79,8 @@ impl Deadlines {
     }
 
     /// Takes a slot that is due.
+    // asked in every turn of the loop, mostly for nothing
+    #[inline]
     pub(super) fn pop_due(&mut self, now: Micros) -> Option<u32> {
         let (due, slot) = *self.queue.first()?;
         if due > now {

@@ -109,6 +109,8 @@ impl Relaying {
     }
 
     /// Serves a small message at once, and queues bulk.
+    // each request passes through it twice, and it has one caller
+    #[inline]
     pub(super) fn on_event(
         &mut self,
         connection: &mut Connection,
