@@ -2,15 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
+mod support;
+
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use l4::balance::{BalancingPolicy, Draw, Fitness, Rendezvous, Roster, Split, Tables as HashTables};
-use l4::config::{
-    Arrival, Backend, Cluster, DataPath, Direction, Endpoint, Existing, Host, Listener, Match, Route, Target,
-    WhenDown,
-};
+use l4::config::{Backend, Cluster, Endpoint, Host, Listener, Match, Route, Target, WhenDown};
 use l4::decide::{
     Addresses, Circumstances, ClusterState, ClusterStates, Decision, Facts, Forward, Refuse, Resolved,
     RouteIndex, decide,
@@ -122,37 +121,9 @@ fn side() -> impl Strategy<Value = Side> {
 fn listener(backends: Vec<Backend>, is_sticky: bool) -> Listener {
     let sticky = backends.iter().map(|backend| (&*backend.reference, backend.weight));
     let sticky = is_sticky.then(|| Rendezvous::new(sticky));
-    let route = Route {
-        name: "route".into(),
-        origin: None,
-        split: Split::new(backends.iter().map(|backend| backend.weight)),
-        backends,
-        sticky,
-        retry_other_side: false,
-        refusal: "no backend".into(),
-        existing: Existing::Keep,
-        drain_grace: None,
-    };
-    Listener {
-        proxy: "default/web-1".into(),
-        name: "outbound".into(),
-        direction: Direction::Outbound,
-        address: "127.0.0.1:13306".parse().unwrap(),
-        arrival: Arrival::Opened,
-        destination: "redis".into(),
-        routes: vec![(Match::Everything, Arc::new(route))],
-        sorted_from: 0,
-        max_connections: None,
-        idle_timeout: None,
-        max_age: None,
-        accept_proxy_protocol: false,
-        tls: None,
-        permissions: None,
-        max_connect_attempts: NonZeroU32::MIN,
-        access_logs: Vec::new(),
-        mirror: None,
-        data_path: DataPath::Auto,
-    }
+    let split = Split::new(backends.iter().map(|backend| backend.weight));
+    let route = Route { split, backends, sticky, ..support::route() };
+    Listener { routes: vec![(Match::Everything, Arc::new(route))], ..support::listener() }
 }
 
 fn addresses() -> Addresses {

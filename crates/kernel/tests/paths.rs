@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on stops
 
+mod support;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,37 +23,8 @@ type Change = fn(&mut Listener, &mut Route, &mut Cluster);
 /// Data path of an outbound on loopback after a change, in a word with the reason.
 fn path(change: Change, means: Capabilities) -> String {
     let mut cluster = Cluster::new("redis", Vec::new());
-    let mut route = Route {
-        name: "route".into(),
-        origin: None,
-        split: Split::new([1]),
-        backends: Vec::new(),
-        sticky: None,
-        retry_other_side: false,
-        refusal: "no backend".into(),
-        existing: Existing::Keep,
-        drain_grace: None,
-    };
-    let mut listener = Listener {
-        proxy: "default/web-1".into(),
-        name: "outbound".into(),
-        direction: Direction::Outbound,
-        address: "127.0.0.1:13306".parse().unwrap(),
-        arrival: Arrival::Opened,
-        destination: "redis".into(),
-        routes: Vec::new(),
-        sorted_from: 0,
-        max_connections: None,
-        idle_timeout: None,
-        max_age: None,
-        accept_proxy_protocol: false,
-        tls: None,
-        permissions: None,
-        max_connect_attempts: NonZeroU32::MIN,
-        access_logs: Vec::new(),
-        mirror: None,
-        data_path: DataPath::Auto,
-    };
+    let mut route = Route { split: Split::new([1]), ..support::route() };
+    let mut listener = support::listener();
     change(&mut listener, &mut route, &mut cluster);
     let target = Target::Cluster(Arc::new(cluster));
     route.backends =
