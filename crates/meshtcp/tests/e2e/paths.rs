@@ -1,20 +1,17 @@
 //! Data paths of outbounds, as control planes know them from proxies.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
 use crate::api::json;
 use crate::backend::free_ports;
 use crate::database::Database;
-use crate::program::{Program, eventually, meshtcp};
+use crate::program::{Program, eventually, meshtcp, run};
 use crate::store::ControlPlane;
 
 fn say(arguments: &[&str]) -> String {
-    let mut command: Command = meshtcp(arguments);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let (code, output, errors) = run(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {errors}");
+    output
 }
 
 #[test]

@@ -55,18 +55,7 @@ assert abs(line["duration_ms"] - 2000) < 500, line
 assert up.metric("meshtcp_connections_active{") == 0
 
 # what checks find down gets nothing
-save(
-    "check.yaml",
-    """type: MeshHealthCheck
-mesh: default
-name: check
-spec:
-  targetRef: { kind: Mesh }
-  to:
-    - targetRef: { kind: MeshService, name: redis }
-      default: { interval: 200ms, timeout: 200ms, unhealthyThreshold: 1, healthyThreshold: 1, healthyPanicThreshold: 0, tcp: {} }
-""",
-)
+save("check.yaml", HEALTH_CHECK)
 eventually("it is down", lambda: up.metric('meshtcp_cluster_endpoints{') and up.said("an endpoint is down"))
 time.sleep(0.2)
 assert [tried() for _ in range(100)] == ["alive"] * 100

@@ -37,18 +37,7 @@ for line in second[:3]:
 
 # while all of a backend is down its share goes to the others, and the draw leads to both
 backends["v2"].stop()
-save(
-    "check.yaml",
-    """type: MeshHealthCheck
-mesh: default
-name: check
-spec:
-  targetRef: { kind: Mesh }
-  to:
-    - targetRef: { kind: MeshService, name: redis }
-      default: { interval: 200ms, timeout: 200ms, unhealthyThreshold: 1, healthyThreshold: 1, healthyPanicThreshold: 0, tcp: {} }
-""",
-)
+save("check.yaml", HEALTH_CHECK)
 spills = route({"v1": 1, "v2": 1}).replace("name: canary\n", "name: canary\nlabels: { meshtcp.io/on-unavailable: spill }\n", 1)
 up.change("route.yaml", spills)
 assert up.paths()["outbound:127.0.0.1:13306"] == ("kernel", None), up.paths()

@@ -165,6 +165,18 @@ def two_versions():
     )
 
 
+# one failed check makes an endpoint unhealthy, and one that passes healthy again
+HEALTH_CHECK = """type: MeshHealthCheck
+mesh: default
+name: check
+spec:
+  targetRef: { kind: Mesh }
+  to:
+    - targetRef: { kind: MeshService, name: redis }
+      default: { interval: 200ms, timeout: 200ms, unhealthyThreshold: 1, healthyThreshold: 1, healthyPanicThreshold: 0, tcp: {} }
+"""
+
+
 def save(name, text):
     folder = Path("mesh")
     folder.mkdir(exist_ok=True)
